@@ -1,0 +1,85 @@
+"""The record that each stage leaves beside its output: what went in, what came out, with which tools, where, how long.
+
+Records are provenance for the report. They hold times and host names and so differ between equal runs;
+no rule takes one as an input whose content decides anything but the report.
+"""
+
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from crnn.files import sha256, write_json
+
+
+def _cpu_model() -> str:
+    """Processor name as Linux states it; elsewhere what Python knows."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith(("model name", "Model"))]
+    return names[0] if names else platform.machine()
+
+
+def describe_host() -> dict[str, Any]:
+    """Host facts that a reader of a timing needs: processor, usable cores, memory, system, Python."""
+    return {
+        "name": platform.node(),
+        "cpu": _cpu_model(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+    }
+
+
+def tool_versions(distributions: Iterable[str]) -> dict[str, str]:
+    """Installed version of each named distribution; `absent` where there is none."""
+    versions: dict[str, str] = {}
+    for name in distributions:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = "absent"
+    return versions
+
+
+def _file_facts(path: Path) -> dict[str, Any]:
+    return {"sha256": sha256(path), "bytes": path.stat().st_size}
+
+
+@dataclass
+class Record:
+    """Collects one stage's facts; `write` stamps the duration since construction."""
+
+    stage: str
+    inputs: list[Path]
+    parameters: dict[str, Any]
+    tools: tuple[str, ...]
+    results: dict[str, Any] = field(default_factory=dict)
+    started: float = field(default_factory=time.time)
+
+    def write(self, target: Path, outputs: list[Path]) -> None:
+        """Write the record to `target` (JSON), hashing every input and output file."""
+        write_json(
+            target,
+            {
+                "stage": self.stage,
+                "inputs": {str(path): _file_facts(path) for path in self.inputs},
+                "outputs": {str(path): _file_facts(path) for path in outputs},
+                "parameters": self.parameters,
+                "results": self.results,
+                "tools": tool_versions(self.tools),
+                "host": describe_host(),
+                "command": sys.argv,
+                "started": datetime.fromtimestamp(self.started, UTC).isoformat(timespec="seconds"),
+                "seconds": round(time.time() - self.started, 3),
+            },
+        )
