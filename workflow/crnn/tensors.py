@@ -1,0 +1,355 @@
+"""Words to tensors: decode, resize, normalise, and the .npy files by width that hold the result.
+
+This module is the preprocessing contract. Training, calibration, accuracy runs and the end-to-end clock all
+prepare an image here, and `contract.json` pins what "here" did: a canonical image's tensor is hashed, so a stage
+that would prepare words differently (another OpenCV, another rule) stops instead of scoring garbage.
+
+Not here: how wide a tensor is (`crnn.widths`), what a label means (`crnn.charset`).
+"""
+
+import hashlib
+import io
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from PIL import Image, UnidentifiedImageError
+
+from crnn.charset import LabelPolicy
+from crnn.errors import UserError
+from crnn.files import atomic_path, read_json, scratch_directory, sha256, write_json
+from crnn.stage import progress
+from crnn.widths import HEIGHT, WidthRule, width_rule
+from crnn.words import Word, Words
+
+Pixels = npt.NDArray[np.uint8]
+Tensor = npt.NDArray[np.float32]
+
+NORMALISATION = "(pixel / 255 - 0.5) / 0.5"
+CHUNK = 512  # words a worker prepares at a time; bounds what is in memory, not what is computed
+
+Status = Literal["ok", "missing-image", "corrupt-image", "missing-label", "empty-label", "outside-charset"]
+
+
+# --- pixels ------------------------------------------------------------------------------------------------
+
+
+def _opencv_decode(data: bytes) -> Pixels | None:
+    if not data:
+        return None
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+    return None if image is None else image.astype(np.uint8, copy=False)
+
+
+def _opencv_resize(gray: Pixels, width: int) -> Pixels:
+    method = cv2.INTER_AREA if gray.shape[0] > HEIGHT else cv2.INTER_CUBIC
+    return cv2.resize(gray, (width, HEIGHT), interpolation=method).astype(np.uint8, copy=False)
+
+
+def _pillow_decode(data: bytes) -> Pixels | None:
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return np.asarray(image.convert("L"))
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+
+
+def _pillow_resize(gray: Pixels, width: int) -> Pixels:
+    return np.asarray(Image.fromarray(gray).resize((width, HEIGHT), Image.Resampling.BICUBIC))
+
+
+class _Resampler(NamedTuple):
+    decode: Callable[[bytes], Pixels | None]
+    resize: Callable[[Pixels, int], Pixels]
+
+
+RESAMPLERS = {
+    # Area averaging when shrinking keeps strokes, cubic when growing keeps edges.
+    "opencv-area-cubic": _Resampler(_opencv_decode, _opencv_resize),
+    # What the CRNN_Dynamic recipe does; Pillow widens the kernel when shrinking, OpenCV's cubic does not.
+    "pillow-bicubic": _Resampler(_pillow_decode, _pillow_resize),
+}
+DEFAULT_RESAMPLER = {"aspect": "opencv-area-cubic", "fixed": "opencv-area-cubic", "recipe": "pillow-bicubic"}
+
+# One table serves every pixel: bit-equal to the formula in float32, and faster than three passes over the image.
+_NORMALISED: Tensor = (np.arange(256, dtype=np.float32) / np.float32(255) - np.float32(0.5)) / np.float32(0.5)
+
+
+def normalise(pixels: Pixels) -> Tensor:
+    """uint8 of any shape to float32 of that shape, (pixel / 255 - 0.5) / 0.5, in [-1, 1]."""
+    return _NORMALISED[pixels]
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """One way of turning an encoded image into the network's input."""
+
+    rule: WidthRule
+    resampler: str
+
+    @classmethod
+    def from_settings(cls, settings: dict[str, Any]) -> "Preprocess":
+        """Build from a `widths` entry of the config: {"rule", …, "interpolation" (optional)}."""
+        fields = dict(settings)
+        name = fields.pop("interpolation", None) or DEFAULT_RESAMPLER.get(str(fields.get("rule")), "")
+        rule = width_rule(fields)
+        if name not in RESAMPLERS:
+            raise UserError(f"interpolation {name!r}: expected one of {', '.join(RESAMPLERS)}")
+        return cls(rule, name)
+
+    def decode(self, data: bytes) -> Pixels | None:
+        """Encoded image to gray uint8 [H, W]; None where the bytes are not a whole image."""
+        gray = RESAMPLERS[self.resampler].decode(data)
+        return gray if gray is not None and gray.size else None
+
+    def resize(self, gray: Pixels) -> Pixels:
+        """Gray uint8 [H, W] to uint8 [32, tensor width]."""
+        height, width = gray.shape
+        return RESAMPLERS[self.resampler].resize(gray, self.rule(width, height))
+
+    def describe(self) -> dict[str, Any]:
+        """What the contract says of this way: the rule with its numbers, the resampler, a canonical tensor's hash."""
+        return {
+            "rule": {"name": type(self.rule).__name__.lower(), **asdict(self.rule)},  # type: ignore[call-overload]
+            "interpolation": self.resampler,
+            "canonical_sha256": self._canonical_hash(),
+        }
+
+    def _canonical_hash(self) -> str:
+        # Two sizes, so that both shrinking and growing are pinned; integer arithmetic, so that every machine agrees.
+        digest = hashlib.sha256()
+        for height, width in ((57, 171), (19, 64)):
+            y, x = np.mgrid[:height, :width]
+            tensor = normalise(self.resize(((7 * x + 13 * y + x * y // 5) % 256).astype(np.uint8)))
+            digest.update(tensor.tobytes())
+        return digest.hexdigest()
+
+
+# --- one word ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One row of samples.parquet, without its place in the tensor files. Sizes in pixels; 0 where unknown."""
+
+    index: int
+    key: str
+    label: str | None
+    text: str
+    outside: str
+    width: int
+    height: int
+    tensor_width: int
+    status: Status
+
+
+def _label_status(label: str | None, text: str, outside: str, policy: LabelPolicy) -> Status:
+    if label is None:
+        return "missing-label"
+    if outside and policy.outside == "reject":
+        return "outside-charset"
+    return "ok" if text else "empty-label"
+
+
+def prepare(word: Word, preprocess: Preprocess, policy: LabelPolicy) -> tuple[Sample, Pixels | None]:
+    """Read one LMDB record: its row of samples.parquet, and uint8 [32, W] where the image can be read."""
+    label = None if word.label is None else word.label.decode("utf-8", "replace")
+    text, outside = policy.apply(label or "")
+    gray = preprocess.decode(word.image) if word.image else None
+    if gray is None:
+        status: Status = "corrupt-image" if word.image else "missing-image"
+        return Sample(word.index, word.key, label, text, outside, 0, 0, 0, status), None
+    pixels = preprocess.resize(gray)
+    height, width = gray.shape
+    status = _label_status(label, text, outside, policy)
+    return Sample(word.index, word.key, label, text, outside, width, height, pixels.shape[1], status), pixels
+
+
+# --- a dataset ---------------------------------------------------------------------------------------------
+
+
+class _NpyAppender:
+    """Grows one .npy file of float32 [N, 1, 32, W] by rows; the header gets its final N on closing."""
+
+    def __init__(self, path: Path, width: int) -> None:
+        self._stream = path.open("wb")
+        self._width = width
+        self.rows = 0
+        self._write_header()
+
+    def _write_header(self) -> None:
+        # NumPy pads the header so that the first axis can grow in place.
+        shape = (self.rows, 1, HEIGHT, self._width)
+        header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(self._stream, header)
+
+    def append(self, pixels: Pixels) -> int:
+        self._stream.write(normalise(pixels).tobytes())
+        self.rows += 1
+        return self.rows - 1
+
+    def close(self) -> None:
+        self._stream.seek(0)
+        self._write_header()
+        self._stream.flush()
+        os.fsync(self._stream.fileno())
+        self._stream.close()
+
+
+def _prepare_chunk(
+    words: Path, indices: range, preprocess: Preprocess, policy: LabelPolicy
+) -> list[tuple[Sample, Pixels | None]]:
+    with Words(words) as reader:
+        return [prepare(reader[index], preprocess, policy) for index in indices]
+
+
+def _in_order(pool: ProcessPoolExecutor, tasks: Iterable[tuple[Any, ...]], ahead: int) -> Iterator[Any]:
+    """Run `_prepare_chunk` on the tasks in parallel, in order, never more than `ahead` results in memory."""
+    waiting: deque[Future[Any]] = deque()
+    for task in tasks:
+        waiting.append(pool.submit(_prepare_chunk, *task))
+        if len(waiting) >= ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _prepared(
+    words: Path, count: int, preprocess: Preprocess, policy: LabelPolicy, processes: int
+) -> Iterator[tuple[Sample, Pixels | None]]:
+    chunks = [range(start, min(start + CHUNK, count + 1)) for start in range(1, count + 1, CHUNK)]
+    tasks = ((words, chunk, preprocess, policy) for chunk in chunks)
+    if processes == 1 or len(chunks) == 1:
+        for task in tasks:
+            yield from _prepare_chunk(*task)
+        return
+    # Fresh interpreters: neither OpenCV nor Polars promises to survive a fork.
+    with ProcessPoolExecutor(min(processes, len(chunks)), mp_context=get_context("spawn")) as pool:
+        for chunk in _in_order(pool, tasks, ahead=2 * processes):
+            yield from chunk
+
+
+def _write_tensors(prepared: Iterable[tuple[Sample, Pixels | None]], directory: Path) -> tuple[pl.DataFrame, list[int]]:
+    """Append each word to its width's file; return samples (with `row`) and the widths met."""
+    appenders: dict[int, _NpyAppender] = {}
+    rows: list[dict[str, Any]] = []
+    for sample, pixels in prepared:
+        row = None
+        if pixels is not None:
+            width = pixels.shape[1]
+            if width not in appenders:
+                appenders[width] = _NpyAppender(directory / f"w{width}.npy", width)
+            row = appenders[width].append(pixels)
+        rows.append({**asdict(sample), "row": row})
+    for appender in appenders.values():
+        appender.close()
+    schema = {"index": pl.Int64, "label": pl.String, "row": pl.Int64}
+    return pl.DataFrame(rows, schema_overrides=schema, infer_schema_length=None), sorted(appenders)
+
+
+def make_tensors(
+    words: Path, directory: Path, preprocess: Preprocess, policy: LabelPolicy, processes: int = 1
+) -> pl.DataFrame:
+    """Prepare every word of an LMDB into `directory`: w{W}.npy, samples.parquet, contract.json. Returns the samples.
+
+    The rows of a width are in LMDB order whatever `processes` is. contract.json is written last and lists every
+    tensor file with its hash, so a directory without it is unfinished.
+    """
+    with Words(words) as reader:
+        count = len(reader)
+    with scratch_directory(directory) as scratch:
+        prepared = _prepared(words, count, preprocess, policy, processes)
+        samples, widths = _write_tensors(progress(prepared, total=count, what="tensors"), scratch)
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "contract.json").unlink(missing_ok=True)
+        for stale in directory.glob("w*.npy"):
+            stale.unlink()
+        files = {}
+        for width in widths:
+            path = (scratch / f"w{width}.npy").replace(directory / f"w{width}.npy")
+            files[path.name] = {"sha256": sha256(path), "bytes": path.stat().st_size}
+    with atomic_path(directory / "samples.parquet") as temporary:
+        samples.write_parquet(temporary)
+    contract = {
+        "layout": f"float32 [N, 1, {HEIGHT}, W], one file per W",
+        "normalisation": NORMALISATION,
+        **preprocess.describe(),
+        "label_policy": asdict(policy),
+        "samples": count,
+        "files": files,
+    }
+    write_json(directory / "contract.json", contract)
+    return samples
+
+
+class TensorSet:
+    """The tensors of a dataset, opened for reading after their contract has been checked.
+
+    Raises UserError where a file is missing or altered, or where this environment prepares images differently.
+    """
+
+    def __init__(self, directory: Path, preprocess: Preprocess) -> None:
+        self.directory = directory
+        self.contract = check_contract(directory, preprocess)
+        for name, facts in self.contract["files"].items():
+            self._check_file(directory / name, facts)
+        self.samples = pl.read_parquet(directory / "samples.parquet")
+
+    def _check_file(self, path: Path, facts: dict[str, Any]) -> None:
+        remedy = f"delete {self.directory / 'contract.json'} and run again to remake the tensors"
+        if not path.is_file():
+            raise UserError(f"{path}: listed in contract.json but missing; {remedy}")
+        if path.stat().st_size != facts["bytes"] or sha256(path) != facts["sha256"]:
+            raise UserError(f"{path}: is not the file that contract.json lists; {remedy}")
+
+    def batches(self, size: int, limit: int | None = None) -> Iterator[tuple[list[int], Tensor]]:
+        """Yield (indices, float32 [n, 1, 32, W]) with n <= size: words of equal width, narrow first, LMDB order.
+
+        `limit` keeps the first so many words of the dataset.
+        """
+        readable = self.samples.head(limit or self.samples.height).filter(pl.col("row").is_not_null())
+        for (width,), group in readable.sort("tensor_width", "index").group_by("tensor_width", maintain_order=True):
+            tensor = np.load(self.directory / f"w{width}.npy", mmap_mode="r")
+            for batch in group.iter_slices(size):
+                yield batch["index"].to_list(), np.ascontiguousarray(tensor[batch["row"].to_numpy()])
+
+
+def check_contract(directory: Path, preprocess: Preprocess) -> dict[str, Any]:
+    """Return the contract of `directory` after comparing it with what `preprocess` does here and now.
+
+    Raises UserError where the contract is missing, or names another rule or another canonical tensor.
+    """
+    contract: dict[str, Any] = read_json(directory / "contract.json")
+    for key, here in preprocess.describe().items():
+        if contract.get(key) != here:
+            raise UserError(
+                f"{directory / 'contract.json'}: {key} is {contract.get(key)}, but this stage would prepare words "
+                f"with {here}; delete the file and run again, or use the environment that made it"
+            )
+    return contract
+
+
+def write_recipe_layout(tensors: TensorSet, directory: Path) -> list[str]:
+    """Write the CRNN_Dynamic recipe's files: test_{i}.npy, float32 [1, 1, 32, W], and label.txt (`test_{i}.npy:label`).
+
+    Labels are lower-cased, as there. Words that have no tensor or no label are left out; their keys are returned.
+    """
+    lines: dict[int, str] = {}
+    labels = dict(tensors.samples.select("index", "label").iter_rows())
+    directory.mkdir(parents=True, exist_ok=True)
+    for (index,), tensor in tensors.batches(1):
+        if labels[index] is not None:
+            np.save(directory / f"test_{index}.npy", tensor)
+            lines[index] = f"test_{index}.npy:{labels[index].lower()}\n"
+    with atomic_path(directory / "label.txt") as temporary:
+        temporary.write_text("".join(lines[index] for index in sorted(lines)), encoding="utf-8")
+    return [key for index, key in tensors.samples.select("index", "key").iter_rows() if index not in lines]
