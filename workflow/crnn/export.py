@@ -1,0 +1,64 @@
+"""PyTorch network to ONNX, in a form that ATC, TensorRT, OpenVINO and ONNX Runtime all read.
+
+Not here: reshaping the graph for targets (`crnn.surgery`).
+"""
+
+from pathlib import Path
+
+import onnx
+import torch
+
+from crnn.errors import UserError
+from crnn.files import atomic_path
+from crnn.network import CRNN
+from crnn.widths import HEIGHT
+
+INPUT, OUTPUT = "imgs", "output1"
+# ATC reads opsets 9 to 13 in every release that is still in use; IR version 8 belongs to opset 15 and is read by all.
+OPSETS = (11, 12, 13)
+NEWEST_IR = 8
+# Three different symbols: a shared one would claim that batch, width and steps are equal.
+SYMBOLS = {INPUT: {0: "N", 3: "W"}, OUTPUT: {0: "T", 1: "N"}}
+
+
+def export_onnx(network: CRNN, path: Path, opset: int = 13) -> None:
+    """Write `network` to `path`: input imgs float32 [N, 1, 32, W], output output1 float32 [T, N, classes].
+
+    Raises UserError on an opset that ATC does not read.
+    """
+    if opset not in OPSETS:
+        raise UserError(f"opset {opset}: expected one of {', '.join(map(str, OPSETS))} (what ATC reads)")
+    with atomic_path(path) as temporary:
+        # The TorchScript exporter keeps each LSTM one node; the dynamo exporter unrolls it into slices and needs
+        # opset 18 (PyTorch 2.13).
+        torch.onnx.export(
+            network,
+            (torch.zeros(1, 1, HEIGHT, 100),),
+            temporary,
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_axes=SYMBOLS,
+            opset_version=opset,
+            dynamo=False,
+        )
+        model = onnx.load(temporary)
+        model.ir_version = min(model.ir_version, NEWEST_IR)
+        _name_output_axes(model)
+        check_portable(model)
+        onnx.save(model, temporary)
+
+
+def _name_output_axes(model: onnx.ModelProto) -> None:
+    dimensions = model.graph.output[0].type.tensor_type.shape.dim
+    for axis, symbol in SYMBOLS[OUTPUT].items():
+        dimensions[axis].dim_param = symbol
+
+
+def check_portable(model: onnx.ModelProto) -> None:
+    """Raise UserError unless the model is valid ONNX, of one opset domain, and old enough for every target."""
+    onnx.checker.check_model(model, full_check=True)
+    domains = [entry.domain or "ai.onnx" for entry in model.opset_import]
+    if domains != ["ai.onnx"]:
+        raise UserError(f"model imports the opset domains {domains}; ATC allows ai.onnx alone (error E16005)")
+    if model.ir_version > NEWEST_IR:
+        raise UserError(f"model has IR version {model.ir_version}; allowed is at most {NEWEST_IR}")

@@ -1,0 +1,10 @@
+"""fold_constants: what depends on no input is computed once, here."""
+
+import onnx_graphsurgeon as gs
+
+
+def fold_constants(graph: gs.Graph) -> list[str]:
+    """Replace nodes whose inputs are all constant by their value; list the folded nodes."""
+    before = {node.name for node in graph.nodes}
+    graph.fold_constants(size_threshold=None).cleanup()
+    return sorted(before - {node.name for node in graph.nodes})

@@ -1,0 +1,47 @@
+"""Export imported weights to ONNX and prove that the file computes what PyTorch computes.
+
+Input imgs float32 [N, 1, 32, W], output output1 float32 [T, N, classes]; N, W and T are free. The outputs are
+compared over batches 1, 2, 3, 5, 16 and widths 32 to 320; a difference over --tolerance fails the stage.
+"""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from crnn.checkpoint import load_network
+from crnn.export import OPSETS, export_onnx
+from crnn.files import scratch_directory
+from crnn.parity import prove_equal
+from crnn.record import Record
+from crnn.stage import LOG, parser, run
+from crnn.targets.onnxruntime import OnnxRuntime
+from crnn.targets.torch import TorchRuntime
+
+
+def arguments() -> ArgumentParser:
+    command = parser(__doc__)
+    command.add_argument("--weights", type=Path, required=True, help="what import_checkpoint wrote")
+    command.add_argument("--opset", type=int, choices=OPSETS, default=13)
+    command.add_argument("--tolerance", type=float, default=1e-4, help="largest absolute difference (default: 1e-4)")
+    command.add_argument("--threads", type=int, default=1)
+    command.add_argument("--output", type=Path, required=True, help="raw.onnx to write")
+    command.add_argument("--record", type=Path, required=True)
+    return command
+
+
+def main(args: Namespace) -> None:
+    parameters = {"opset": args.opset, "tolerance": args.tolerance}
+    record = Record("export_onnx", [args.weights], parameters, tools=("torch", "onnx", "onnxruntime"))
+    network = load_network(args.weights)
+    with scratch_directory(args.output) as scratch:
+        candidate = scratch / args.output.name
+        export_onnx(network, candidate, args.opset)
+        reference, exported = TorchRuntime(network, args.threads), OnnxRuntime(candidate, args.threads)
+        worst = prove_equal(reference.infer, exported.infer, args.tolerance, "torch and raw.onnx")
+        candidate.replace(args.output)
+    record.results = {"max_abs_difference": worst}
+    LOG.info("torch and %s differ by at most %.3g", args.output, worst)
+    record.write(args.record, [args.output])
+
+
+if __name__ == "__main__":
+    run(main, arguments())
