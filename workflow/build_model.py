@@ -1,0 +1,34 @@
+"""Build what a device loads, from a model file, for one deployment.
+
+  --runtime onnxruntime --options '{"graph_optimization": "all"}'
+
+Writes model.* into the output folder; the record holds the tool versions, the options and the host.
+"""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from crnn.record import Record
+from crnn.stage import json_object, parser, run
+from crnn.targets import known_targets, target
+
+
+def arguments() -> ArgumentParser:
+    command = parser(__doc__)
+    command.add_argument("--source", type=Path, required=True, help="ONNX file or imported weights")
+    command.add_argument("--runtime", choices=known_targets(), required=True)
+    command.add_argument("--options", type=json_object, default={}, help="the deployment's `options`")
+    command.add_argument("--output", type=Path, required=True, help="folder to write")
+    command.add_argument("--record", type=Path, required=True)
+    return command
+
+
+def main(args: Namespace) -> None:
+    parameters = {"runtime": args.runtime, "options": args.options}
+    record = Record("build_model", [args.source], parameters, tools=(args.runtime,))
+    files = target(args.runtime).build(args.source, args.output, args.options)
+    record.write(args.record, files)
+
+
+if __name__ == "__main__":
+    run(main, arguments())

@@ -1,0 +1,131 @@
+"""Clocks: laps by step, calls, percentiles. Knows nothing of any device, model or file.
+
+Two boundaries, kept apart everywhere:
+
+- `e2e`: from encoded image bytes in the LMDB to texts, everything inside, in batches;
+- `infer_only`: the inference call alone, batch 1, input prepared before and output decoded after, as the
+  CRNN_Dynamic recipe times it (its "E2E").
+
+Not here: what is timed (`crnn.pipeline`).
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+# Order of work on one word; also the keys of the report's breakdown.
+STEPS = ("read", "decode", "resize", "collate", "transfer_in", "execute", "transfer_out", "ctc")
+PERCENTILES = (50, 90, 99)
+
+
+@dataclass
+class Laps:
+    """Seconds spent in each step since the last `take`. Wall time, from the monotonic clock."""
+
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STEPS, 0.0))
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] += time.perf_counter() - started
+
+    def take(self) -> dict[str, float]:
+        """Return the laps so far and start again from zero."""
+        taken, self.seconds = self.seconds, dict.fromkeys(STEPS, 0.0)
+        return taken
+
+
+@dataclass
+class Timings:
+    """One row per call, as timings.parquet holds them. `seconds` is wall time."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(
+        self,
+        phase: str,
+        number: int,
+        batch: int,
+        width: int | None,
+        seconds: float,
+        laps: dict[str, float] | None = None,
+    ) -> None:
+        """Record a call of `phase` in pass `number`, with the steps it consisted of where they were timed."""
+        steps = laps or dict.fromkeys(STEPS)
+        self.rows.append(
+            {
+                "phase": phase,
+                "pass": number,
+                "batch": batch,
+                "width": width,
+                "seconds": seconds,
+                "cold": phase == "cold",
+                **steps,
+            }
+        )
+
+    def frame(self) -> pl.DataFrame:
+        types = {"phase": pl.String, "pass": pl.Int64, "batch": pl.Int64, "width": pl.Int64, "seconds": pl.Float64}
+        schema = types | {"cold": pl.Boolean} | dict.fromkeys(STEPS, pl.Float64)
+        return pl.DataFrame(self.rows, schema=schema)
+
+
+def _of(timings: pl.DataFrame, phase: str) -> pl.DataFrame:
+    return timings.filter(pl.col("phase") == phase)
+
+
+def summarise_e2e(timings: pl.DataFrame) -> dict[str, Any] | None:
+    """The e2e clock: median pass, its spread, images per second, and the median pass's seconds by step."""
+    passes = _of(timings, "e2e_total").sort("seconds")
+    if passes.is_empty():
+        return None
+    middle = passes.row((passes.height - 1) // 2, named=True)
+    calls = _of(timings, "e2e").filter(pl.col("pass") == middle["pass"])
+    breakdown = {step: float(calls[step].sum()) for step in STEPS}
+    breakdown["other"] = max(0.0, middle["seconds"] - sum(breakdown.values()))
+    return {
+        "seconds": middle["seconds"],
+        "images_per_second": middle["batch"] / middle["seconds"],
+        "words": middle["batch"],
+        "passes": passes.height,
+        "spread": [passes["seconds"].min(), passes["seconds"].max()],
+        "breakdown": breakdown,
+    }
+
+
+def summarise_infer_only(timings: pl.DataFrame) -> dict[str, Any] | None:
+    """The infer_only clock: median over passes of the summed calls, and its spread."""
+    calls = _of(timings, "infer_only")
+    if calls.is_empty():
+        return None
+    sums = calls.group_by("pass").agg(pl.col("seconds").sum(), words=pl.len()).sort("seconds")
+    middle = sums.row((sums.height - 1) // 2, named=True)
+    return {
+        "seconds": middle["seconds"],
+        "batch": 1,
+        "words": middle["words"],
+        "passes": sums.height,
+        "spread": [sums["seconds"].min(), sums["seconds"].max()],
+    }
+
+
+def latency_percentiles(timings: pl.DataFrame) -> dict[str, float] | None:
+    """p50, p90 and p99 of the batch-1 inference call, milliseconds, over the calls of every pass."""
+    calls = _of(timings, "infer_only")["seconds"].to_numpy()
+    if not calls.size:
+        return None
+    return {f"p{p}": float(np.percentile(calls, p)) * 1e3 for p in PERCENTILES}
+
+
+def cold_seconds(timings: pl.DataFrame) -> float | None:
+    """Seconds of the first inference call after loading."""
+    cold = _of(timings, "cold")["seconds"]
+    return None if cold.is_empty() else float(cold[0])

@@ -1,0 +1,70 @@
+"""Devices and their toolchains, one module each: `build` files from a model, `load` them as a `Runtime`.
+
+Adding a device is adding a module here (and an env and a config entry): the module's name is the `runtime` of a
+deployment. Its toolchain is imported when it is used, never before, so that each stage's env holds one toolchain.
+
+Not here: clocks (`crnn.measure` times a runtime from outside), texts.
+"""
+
+import importlib
+import pkgutil
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from crnn.errors import UserError
+
+Options = dict[str, Any]
+
+
+class Runtime(Protocol):
+    """A model loaded on a device."""
+
+    def infer(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Images float32 [N, 1, 32, W] to log-probabilities float32 [T, N, classes], both in host memory."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """Facts for the report: `device`, `simulated` (True for a contract double), tool versions."""
+        ...
+
+    def close(self) -> None:
+        """Release the device."""
+        ...
+
+
+class Target(Protocol):
+    """What a module of this package provides.
+
+    `FILES` names what `build` writes. The rules read it from the module's source, so it is a literal tuple.
+    """
+
+    FILES: tuple[str, ...]
+
+    def build(self, source: Path, directory: Path, options: Options) -> list[Path]:
+        """Turn a model file into what the device loads: write FILES into `directory` and return them."""
+        ...
+
+    def load(self, directory: Path, options: Options, threads: int) -> Runtime:
+        """Load what `build` wrote. `threads` is how many CPU cores the runtime may use."""
+        ...
+
+
+def known_targets() -> list[str]:
+    """Names of the target modules, whether or not their toolchains are installed."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def target(name: str) -> Target:
+    """Import a target by name. Raises UserError where it is unknown or its toolchain is not installed."""
+    if name not in known_targets():
+        raise UserError(f"runtime {name!r}: expected one of {', '.join(known_targets())}")
+    try:
+        return cast(Target, importlib.import_module(f"crnn.targets.{name}"))
+    except ImportError as error:
+        raise UserError(
+            f"runtime {name}: the Python package {error.name!r} is not installed here; "
+            f"run with `--sdm conda` to get it from envs/{name}.yaml, or install it into this environment"
+        ) from error

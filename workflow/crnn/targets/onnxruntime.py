@@ -1,0 +1,74 @@
+"""ONNX Runtime on the CPU. Building runs its graph optimiser once and keeps the result.
+
+Options: `graph_optimization` (default `all`): disabled, basic, extended or all. With `all` the built file holds
+layouts chosen for this processor, so a build belongs to the host that made it.
+"""
+
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from crnn.errors import UserError
+from crnn.files import atomic_path
+from crnn.record import describe_host
+from crnn.targets import Options
+
+FILES = ("model.onnx",)
+PROVIDER = "CPUExecutionProvider"
+ERRORS_AND_WORSE = 3  # onnxruntime's log_severity_level
+LEVELS = {
+    "disabled": onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
+    "basic": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC,
+    "extended": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
+    "all": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
+}
+
+
+class OnnxRuntime:
+    """An ONNX file run as it is: no optimisation happens on loading."""
+
+    def __init__(self, model: Path, threads: int) -> None:
+        settings = onnxruntime.SessionOptions()
+        settings.graph_optimization_level = LEVELS["disabled"]
+        settings.intra_op_num_threads = threads
+        try:
+            self._session = onnxruntime.InferenceSession(str(model), settings, providers=[PROVIDER])
+        except Exception as error:  # onnxruntime's exceptions share no base class
+            raise UserError(f"{model}: ONNX Runtime cannot load it ({str(error).splitlines()[0]})") from error
+        self._input = self._session.get_inputs()[0].name
+
+    def infer(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        return cast(npt.NDArray[np.float32], self._session.run(None, {self._input: images})[0])
+
+    def describe(self) -> dict[str, Any]:
+        provider = self._session.get_providers()[0]
+        return {
+            "device": describe_host()["cpu"],
+            "simulated": False,
+            "onnxruntime": onnxruntime.__version__,
+            "provider": provider,
+        }
+
+    def close(self) -> None:
+        """Nothing to release: the session goes with the object."""
+
+
+def build(source: Path, directory: Path, options: Options) -> list[Path]:
+    """Optimise `source` for this processor and keep the optimised graph."""
+    level = options.get("graph_optimization", "all")
+    if level not in LEVELS:
+        raise UserError(f"graph_optimization {level!r}: expected one of {', '.join(LEVELS)}")
+    with atomic_path(directory / FILES[0]) as temporary:
+        settings = onnxruntime.SessionOptions()
+        settings.graph_optimization_level = LEVELS[level]
+        settings.optimized_model_filepath = str(temporary)
+        settings.log_severity_level = ERRORS_AND_WORSE  # it warns that the result suits this processor: intended
+        onnxruntime.InferenceSession(str(source), settings, providers=[PROVIDER])
+    return [directory / FILES[0]]
+
+
+def load(directory: Path, options: Options, threads: int) -> OnnxRuntime:
+    return OnnxRuntime(directory / FILES[0], threads)
