@@ -1,0 +1,91 @@
+"""Charts: which are drawn, and that no text breaks out of them."""
+
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+from crnn.report.charts import figures, run_name
+from crnn.report.inputs import Inputs, Run
+from report_results import Results, picture
+
+WORDS = [(picture(word), word) for word in ("a", "24", "open", "information")]
+SVG = "{http://www.w3.org/2000/svg}"
+HOSTILE = """<script>alert("1")</script>'&amp;"""
+
+
+def drawn(tmp_path: Path, *deployments: str, timed: bool = True) -> tuple[list[Run], dict[str, ET.Element]]:
+    results = Results(tmp_path, WORDS)
+    for number, deployment in enumerate(deployments):
+        folder = f"run-{number}"
+        results.add_run(folder, {4: "informatlon"} if number else {}, timed=timed)
+        results.runs[-1]["deployment"] = deployment
+        path = Path(results.runs[-1]["run"])
+        path.write_text(path.read_text().replace(f'"{folder}"', json.dumps(deployment)))
+    runs = [Run.read(files) for files in Inputs.from_json(results.inputs).runs]
+    return runs, {figure.title: ET.fromstring(str(figure.svg)) for figure in figures(runs)}
+
+
+def texts(svg: ET.Element) -> list[str]:
+    return ["".join(element.itertext()) for element in svg.iter(f"{SVG}text")]
+
+
+def test_two_timed_runs_get_every_chart(tmp_path: Path) -> None:
+    _, svgs = drawn(tmp_path, "torch", "onnxruntime")
+    assert list(svgs) == [
+        "Word accuracy",
+        "End-to-end throughput",
+        "Accuracy against throughput",
+        "Where the time goes",
+        "Accuracy by word length",
+        "Latency by tensor width",
+    ]
+
+
+def test_one_run_has_nothing_to_trade_off(tmp_path: Path) -> None:
+    _, svgs = drawn(tmp_path, "torch")
+    assert "Accuracy against throughput" not in svgs
+
+
+def test_runs_without_timings_get_the_accuracy_charts_alone(tmp_path: Path) -> None:
+    _, svgs = drawn(tmp_path, "torch", "onnxruntime", timed=False)
+    assert list(svgs) == ["Word accuracy", "Accuracy by word length"]
+
+
+def test_axes_name_their_units(tmp_path: Path) -> None:
+    _, svgs = drawn(tmp_path, "torch", "onnxruntime")
+    assert "word accuracy (%)" in texts(svgs["Word accuracy"])
+    assert "words per second, bytes to text" in texts(svgs["End-to-end throughput"])
+    assert "tensor width (pixels)" in texts(svgs["Latency by tensor width"])
+
+
+def test_accuracy_chart_states_the_accuracies(tmp_path: Path) -> None:
+    _, svgs = drawn(tmp_path, "torch", "onnxruntime")
+    assert {"100.0", "75.0"} <= set(texts(svgs["Word accuracy"]))
+
+
+def test_a_hostile_name_stays_text(tmp_path: Path) -> None:
+    _, svgs = drawn(tmp_path, HOSTILE, "torch")
+    elements = {element.tag for svg in svgs.values() for element in svg.iter()}
+    assert elements <= {
+        f"{SVG}{name}" for name in ("svg", "g", "path", "text", "tspan", "line", "rect", "defs", "clipPath")
+    }
+    assert any(HOSTILE[:7] in text for text in texts(svgs["Word accuracy"]))
+
+
+def test_charts_carry_no_link_and_no_handler(tmp_path: Path) -> None:
+    _, svgs = drawn(tmp_path, HOSTILE, "torch")
+    attributes = {name for svg in svgs.values() for element in svg.iter() for name in element.attrib}
+    assert not {name for name in attributes if name.startswith("on") or name.endswith("href")}
+
+
+def test_runs_are_told_apart_by_model_only_where_there_are_several(tmp_path: Path) -> None:
+    runs, _ = drawn(tmp_path, "torch", "onnxruntime")
+    assert run_name(runs[0], runs) == "torch"
+    other = Run(
+        Inputs.from_json({"runs": [{**files_of(runs[1]), "model": "large"}]}).runs[0], runs[1].scores, runs[1].audit
+    )
+    assert run_name(runs[0], [runs[0], other]) == "small / torch"
+
+
+def files_of(run: Run) -> dict[str, str]:
+    return {name: str(value) for name, value in vars(run.files).items()}

@@ -1,0 +1,77 @@
+"""How the report writes numbers and text."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crnn.report import format as formats
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0, "0"),
+        (0.01234, "0.0123"),
+        (0.5, "0.500"),
+        (9.94, "9.94"),
+        (99.96, "100.0"),
+        (123.4, "123"),
+        (45678.9, "45,679"),
+    ],
+)
+def test_significant_keeps_about_three_digits_and_no_exponent(value: float, shown: str) -> None:
+    assert formats.significant(value) == shown
+
+
+def test_one_word_of_three_thousand_shows_in_an_accuracy() -> None:
+    assert formats.percent(2283 / 3000) != formats.percent(2284 / 3000)
+
+
+def test_interval_is_in_percent() -> None:
+    assert formats.percent_range([0.7452, 0.7761]) == "74.5 to 77.6"
+
+
+def test_small_p_value_is_a_bound() -> None:
+    assert formats.probability(1e-9) == "< 0.001"
+    assert formats.probability(0.0312) == "0.031"
+
+
+@pytest.mark.parametrize(
+    "write",
+    [formats.count, formats.percent, formats.seconds, formats.significant, formats.probability, formats.figures],
+)
+def test_what_was_not_measured_is_a_dash(write: object) -> None:
+    assert callable(write)
+    assert write(None) == formats.ABSENT
+
+
+def test_file_size_uses_binary_units() -> None:
+    assert formats.file_size(8_401_234) == "8.0\u2009MiB"
+
+
+def test_published_range_stays_a_range() -> None:
+    assert formats.figures([5.9, 6.1], "s") == "5.9 to 6.1\u2009s"
+
+
+def test_command_can_be_pasted_into_a_shell() -> None:
+    assert formats.command(["python", "a b.py", "--x", "it's"]) == """python 'a b.py' --x 'it'"'"'s'"""
+
+
+def test_control_characters_become_visible() -> None:
+    assert formats.visible("a\x00b\nc\x7f") == "a␀b␊c\\u007f"
+
+
+@given(st.text())
+def test_visible_text_can_always_be_written_as_utf8(text: str) -> None:
+    assert "\x00" not in formats.visible(text).encode().decode()
+
+
+@given(st.text(alphabet="abc01", max_size=12), st.text(alphabet="abc01", max_size=12))
+def test_compared_pieces_spell_the_text_and_mark_nothing_when_equal(text: str, other: str) -> None:
+    pieces = formats.compared(text, other)
+    assert "".join(piece for piece, _ in pieces) == text
+    assert any(differs for _, differs in formats.compared(text, text)) is False
+
+
+def test_compared_marks_the_letter_that_differs() -> None:
+    assert formats.compared("pike", "pine") == [("pi", False), ("k", True), ("e", False)]

@@ -1,0 +1,101 @@
+"""Reading what the other stages left."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from crnn.errors import UserError
+from crnn.report.inputs import Inputs, Run, RunFiles, read_published
+from report_results import Results, picture
+
+WORDS = [(picture("cafe"), "Cafe"), (picture("24"), "24"), (picture("open"), "OPEN")]
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Results:
+    made = Results(tmp_path, WORDS)
+    made.add_run("onnxruntime", {3: "opem"})
+    return made
+
+
+def test_a_run_is_read_with_its_audit(results: Results) -> None:
+    run = Run.read(Inputs.from_json(results.inputs).runs[0])
+    assert (run.scores.correct, run.scores.samples) == (2, 3)
+    assert [(step.source, step.target, step.broken) for step in run.audit.path] == [("torch", "onnxruntime", 1)]
+    assert run.scores.e2e is not None
+    assert run.scores.e2e.words == 3
+
+
+def test_a_run_without_timings_has_none(tmp_path: Path) -> None:
+    results = Results(tmp_path, WORDS)
+    results.add_run("torch", {}, timed=False)
+    scores = Run.read(Inputs.from_json(results.inputs).runs[0]).scores
+    assert (scores.e2e, scores.infer_only, scores.latency_ms, scores.cold_seconds) == (None, None, None, None)
+
+
+def test_inputs_need_a_run() -> None:
+    with pytest.raises(UserError, match="at least one run"):
+        Inputs.from_json({"runs": []})
+
+
+def test_unknown_input_keys_are_named(results: Results) -> None:
+    with pytest.raises(UserError, match="unknown keys piktures"):
+        Inputs.from_json({**results.inputs, "piktures": 3})
+
+
+def test_a_run_entry_names_its_missing_files() -> None:
+    with pytest.raises(UserError, match="lacks run, audit, flips"):
+        RunFiles.from_json({"dataset": "d", "model": "m", "deployment": "x"})
+
+
+def test_incomplete_run_json_names_file_and_keys(results: Results) -> None:
+    path = Path(results.runs[0]["run"])
+    facts = json.loads(path.read_text())
+    del facts["accuracy"], facts["ned"]
+    path.write_text(json.dumps(facts))
+    with pytest.raises(UserError, match=r"run\.json: lacks accuracy, ned"):
+        Run.read(Inputs.from_json(results.inputs).runs[0])
+
+
+def test_a_run_json_of_another_deployment_is_refused(results: Results) -> None:
+    results.add_run("tensorrt", {})
+    results.runs[0]["run"] = results.runs[1]["run"]
+    with pytest.raises(UserError, match="is the run signs/small/tensorrt, expected signs/small/onnxruntime"):
+        Run.read(Inputs.from_json(results.inputs).runs[0])
+
+
+@pytest.mark.parametrize("kind", ["flips", "predictions", "samples", "timings"])
+def test_a_missing_table_names_its_path(results: Results, kind: str) -> None:
+    run = Run.read(Inputs.from_json(results.inputs).runs[0])
+    path = Path(results.runs[0][kind])
+    path.unlink()
+    with pytest.raises(UserError, match=f"{path.name}: no such file"):
+        getattr(run, kind)
+
+
+def test_a_damaged_table_is_a_user_error(results: Results) -> None:
+    Path(results.runs[0]["predictions"]).write_bytes(b"PAR1 but not really")
+    with pytest.raises(UserError, match="cannot be read as parquet"):
+        _ = Run.read(Inputs.from_json(results.inputs).runs[0]).predictions
+
+
+def test_a_table_of_another_shape_names_the_lost_columns(results: Results) -> None:
+    pl.DataFrame({"index": [1]}).write_parquet(results.runs[0]["predictions"])
+    with pytest.raises(UserError, match="lacks the columns text, confidence"):
+        _ = Run.read(Inputs.from_json(results.inputs).runs[0]).predictions
+
+
+def test_shipped_published_figures_name_source_and_boundary() -> None:
+    figures = read_published(Path(__file__).parents[2] / "resources" / "published.json")
+    assert all(figure.source and figure.boundary and figure.device for figure in figures)
+    assert all(figure.accuracy is None or 0 < figure.accuracy < 1 for figure in figures)
+    assert any(figure.seconds_3000 == [5.9, 6.1] and figure.accuracy == 0.66 for figure in figures)
+
+
+def test_published_figures_with_a_misspelt_key_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "published.json"
+    path.write_text('[{"name": "x", "dataset": "d", "accuracy": 1, "boundary": "b", "device": "c", "surce": "s"}]')
+    with pytest.raises(UserError, match="unknown keys surce"):
+        read_published(path)

@@ -1,0 +1,304 @@
+"""The charts, as static SVG: drawn by Vega-Lite through vl-convert, so the page needs no script and no network.
+
+Text in a chart is data to Vega-Lite, which escapes it; the tests hold it to that.
+Not here: colours (`crnn.report.palette`), the numbers themselves, which are those of run.json and timings.parquet.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import cycle
+from typing import Any
+
+import altair as alt
+import polars as pl
+import vl_convert
+from markupsafe import Markup
+
+from crnn.report.format import count
+from crnn.report.inputs import LengthScore, Run
+from crnn.report.palette import SERIES, STEPS, light
+
+WIDTH = 460  # pixels; a phone shows it at three quarters, where the text still reads
+ROW, TALL_ROW, PLOT = 30, 44, 220  # pixels: one bar, one bar with a number above it, a whole plot
+LONG_NAME = 25  # characters from which names in a legend stand one to a line
+MOST_INTERVALS = 3  # curves whose intervals can still be told apart
+RATE_TITLE = "words per second, bytes to text"
+STEP_NAMES = {"transfer_in": "transfer in", "transfer_out": "transfer out", "ctc": "CTC decoding"}
+
+CONFIG: dict[str, Any] = {
+    "background": None,
+    # Of equal widths, and one of them is on nearly every machine; vl-convert lays text out with the first.
+    "font": "Liberation Sans, Arial, Helvetica, sans-serif",
+    "aria": False,
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": light("muted"),
+        "titleColor": light("muted"),
+        "gridColor": light("grid"),
+        "domainColor": light("rule"),
+        "tickColor": light("rule"),
+        "labelFontSize": 13,
+        "titleFontSize": 13,
+        "titleFontWeight": "normal",
+        "labelLimit": 170,
+        "labelPadding": 6,
+        "titlePadding": 10,
+    },
+    "axisY": {"domain": False, "ticks": False},
+    "legend": {
+        "labelColor": light("muted"),
+        "titleColor": light("muted"),
+        "labelFontSize": 13,
+        "titleFontSize": 13,
+        "labelLimit": 400,
+        "orient": "bottom",
+        "title": None,
+        "symbolOpacity": 1,
+        "columnPadding": 24,
+    },
+    "text": {"fontSize": 13},
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One chart: a heading, the SVG and a caption that says what it stands on."""
+
+    title: str
+    svg: Markup
+    caption: str
+
+
+Named = Sequence[tuple[str, Run]]  # the runs of one dataset, each with its name in the charts
+
+
+def run_name(run: Run, runs: Sequence[Run]) -> str:
+    """What tells a run from its neighbours in `runs` (all of one dataset): its deployment, with the model if needed."""
+    models = {other.files.model for other in runs}
+    return run.files.deployment if len(models) == 1 else f"{run.files.model} / {run.files.deployment}"
+
+
+# --- drawing -----------------------------------------------------------------------------------------------
+
+
+def _svg(chart: alt.TopLevelMixin, height: int) -> Markup:
+    """Render to SVG and leave its size to the page: only the view box stays."""
+    layout = {"width": WIDTH, "height": height, "autosize": {"type": "fit-x", "contains": "padding"}}
+    svg = vl_convert.vegalite_to_svg({**chart.to_dict(), **layout, "config": CONFIG})
+    head, _, rest = svg.partition(">")
+    head = re.sub(r'\s(?:width|height|class)="[^"]*"', "", head)
+    # The caption says in words what the picture shows, so the picture itself is hidden from screen readers.
+    return Markup(f'{head} aria-hidden="true" focusable="false">{rest}')
+
+
+def _x(field: str, title: str, *, grid: bool = True, ticks: int = 5, **scale: Any) -> alt.X:
+    axis = alt.Axis(tickCount=ticks, grid=grid)
+    return alt.X(field, type="quantitative", title=title, scale=alt.Scale(**scale), axis=axis)
+
+
+def _y(field: str, title: str, **scale: Any) -> alt.Y:
+    return alt.Y(field, type="quantitative", title=title, scale=alt.Scale(**scale), axis=alt.Axis(tickCount=5))
+
+
+def _row(runs: Named) -> alt.Y:
+    return alt.Y("run", type="nominal", title=None, sort=[name for name, _ in runs])
+
+
+def _colour(field: str, colours: dict[str, str], columns: int) -> alt.Color:
+    scale = alt.Scale(domain=list(colours), range=list(colours.values()))
+    return alt.Color(field, type="nominal", scale=scale, legend=alt.Legend(columns=columns))
+
+
+def _run_colour(names: Sequence[str]) -> alt.Color:
+    colours = dict(zip(names, cycle(SERIES), strict=False))
+    return _colour("run", colours, columns=2 if max(map(len, names)) < LONG_NAME else 1)
+
+
+def _either(numbers: Iterable[int]) -> str:
+    """Distinct numbers in words: 3,000, or `300 or 3,000`."""
+    return " or ".join(map(count, sorted(set(numbers))))
+
+
+# --- the charts --------------------------------------------------------------------------------------------
+
+
+def accuracy(runs: Named) -> Figure:
+    """Word accuracy of each run with its interval."""
+    rows = [
+        {
+            "run": name,
+            "accuracy": run.scores.accuracy * 100,
+            "low": run.scores.accuracy_ci95[0] * 100,
+            "high": run.scores.accuracy_ci95[1] * 100,
+        }
+        for name, run in runs
+    ]
+    base = alt.Chart(pl.DataFrame(rows)).encode(y=_row(runs))
+    axis = _x("low", "word accuracy (%)", zero=False, padding=14)
+    interval = base.mark_rule(color=SERIES[0], strokeWidth=2).encode(x=axis, x2="high:Q")
+    point = base.mark_point(color=SERIES[0], filled=True, size=80, opacity=1).encode(x="accuracy:Q")
+    label = alt.Text("accuracy", type="quantitative", format=".1f")
+    text = base.mark_text(dy=-13, color=light("ink")).encode(x="accuracy:Q", text=label)
+    samples = _either(run.scores.samples for _, run in runs)
+    caption = f"Points: share of {samples} words read right. Lines: Wilson 95 % interval. The axis is cut to the data."
+    return Figure("Word accuracy", _svg(alt.layer(interval, point, text), TALL_ROW * len(rows)), caption)
+
+
+def throughput(runs: Named) -> Figure | None:
+    """Words per second from encoded bytes to text; None where no run was timed."""
+    timed = [(name, run.scores.e2e) for name, run in runs if run.scores.e2e]
+    if not timed:
+        return None
+    rows = [
+        {
+            "run": name,
+            "rate": e2e.images_per_second,
+            "slowest": e2e.words / max(e2e.spread),
+            "fastest": e2e.words / min(e2e.spread),
+        }
+        for name, e2e in timed
+    ]
+    base = alt.Chart(pl.DataFrame(rows)).encode(y=_row(runs))
+    # Room on the right for the number behind the longest bar.
+    room = max(e2e.words / min(e2e.spread) for _, e2e in timed) * 1.18
+    bar = base.mark_bar(color=SERIES[0], height=16).encode(x=_x("rate", RATE_TITLE, domain=[0, room], nice=False))
+    spread = base.mark_rule(color=light("ink")).encode(x="slowest:Q", x2="fastest:Q")
+    label = alt.Text("rate", type="quantitative", format=",.0f")
+    text = base.mark_text(align="left", dx=7, color=light("ink")).encode(x="fastest:Q", text=label)
+    caption = (
+        f"{_either(e2e.words for _, e2e in timed)} words, median of {_either(e2e.passes for _, e2e in timed)} passes; "
+        "thin line: slowest to fastest pass. Everything from encoded image bytes to text is inside the clock."
+    )
+    return Figure("End-to-end throughput", _svg(alt.layer(bar, spread, text), ROW * len(rows)), caption)
+
+
+def trade_off(runs: Named) -> Figure | None:
+    """Accuracy against throughput; None with fewer than two timed runs."""
+    timed = [(name, run.scores, run.scores.e2e) for name, run in runs if run.scores.e2e]
+    if len(timed) < 2:
+        return None
+    names = [name for name, *_ in timed]
+    accuracies = [scores.accuracy * 100 for _, scores, _ in timed]
+    rows = [
+        {"run": name, "accuracy": scores.accuracy * 100, "rate": e2e.images_per_second} for name, scores, e2e in timed
+    ]
+    chart = (
+        alt.Chart(pl.DataFrame(rows))
+        .mark_point(filled=True, size=110, opacity=0.85)
+        .encode(
+            x=_x("rate", RATE_TITLE, domain=[0, 1.1 * max(e2e.images_per_second for *_, e2e in timed)], nice=False),
+            y=_y("accuracy", "word accuracy (%)", domain=[min(accuracies) - 1, max(accuracies) + 1], nice=True),
+            color=_run_colour(names),
+            shape=alt.Shape("run", type="nominal", scale=alt.Scale(domain=names)),
+        )
+    )
+    samples = _either(scores.samples for _, scores, _ in timed)
+    caption = f"Up and to the right is better. {samples} words; the accuracy axis is cut to the data."
+    return Figure("Accuracy against throughput", _svg(chart, PLOT), caption)
+
+
+def breakdown(runs: Named) -> Figure | None:
+    """Where the end-to-end time of each run goes; None where no run was timed."""
+    timed = [(name, run.scores.e2e) for name, run in runs if run.scores.e2e]
+    if not timed:
+        return None
+    rows = [
+        {"run": name, "step": STEP_NAMES.get(step, step), "order": order, "seconds": e2e.breakdown[step]}
+        for name, e2e in timed
+        for order, step in enumerate(STEPS)
+        if e2e.breakdown.get(step)
+    ]
+    met = {row["step"] for row in rows}
+    colours = {STEP_NAMES.get(step, step): colour for step, colour in STEPS.items()}
+    chart = (
+        alt.Chart(pl.DataFrame(rows))
+        .mark_bar(stroke=light("paper"), strokeWidth=0.6, height=18)
+        .encode(
+            x=_x("seconds", "seconds per pass over the dataset"),
+            y=_row(runs),
+            color=_colour("step", {name: colour for name, colour in colours.items() if name in met}, columns=3),
+            order="order:Q",
+        )
+    )
+    words = _either(e2e.words for _, e2e in timed)
+    caption = f"{words} words, the median pass. A step that took no time is left out; “other” is what no step explains."
+    return Figure("Where the time goes", _svg(chart, ROW * len(timed)), caption)
+
+
+def by_length(runs: Named) -> Figure | None:
+    """Accuracy by number of characters; runs with equal counts share one line. None where there are no lengths."""
+    shared: dict[tuple[LengthScore, ...], list[str]] = {}
+    for name, run in runs:
+        shared.setdefault(run.scores.by_length, []).append(name)
+    curves = {_joined(names): scores for scores, names in shared.items() if scores}
+    if not curves:
+        return None
+    rows = [
+        {
+            "run": name,
+            "length": score.length,
+            "accuracy": score.accuracy * 100,
+            "low": score.accuracy_ci95[0] * 100,
+            "high": score.accuracy_ci95[1] * 100,
+        }
+        for name, scores in curves.items()
+        for score in scores
+    ]
+    base = alt.Chart(pl.DataFrame(rows)).encode(
+        x=_x("length", "characters in the label", grid=False, ticks=10, zero=False),
+        color=_run_colour(list(curves)),
+    )
+    line = base.mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=36, filled=True)).encode(
+        y=_y("accuracy", "word accuracy (%)", domain=[0, 100])
+    )
+    interval = base.mark_rule(opacity=0.45).encode(y="low:Q", y2="high:Q")
+    legible = len(curves) <= MOST_INTERVALS
+    caption = _length_caption(next(iter(curves.values()))) + (" Thin lines: Wilson 95 % interval." if legible else "")
+    return Figure("Accuracy by word length", _svg(alt.layer(interval, line) if legible else line, PLOT), caption)
+
+
+def _joined(names: Sequence[str], most: int = 3) -> str:
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _length_caption(scores: Sequence[LengthScore]) -> str:
+    most, fewest = max(scores, key=lambda s: s.samples), min(scores, key=lambda s: s.samples)
+    return (
+        f"{count(sum(score.samples for score in scores))} scorable words. The commonest length is {most.length} "
+        f"({count(most.samples)}), the rarest {fewest.length} ({count(fewest.samples)}). "
+        "Runs with equal counts share a line."
+    )
+
+
+def latency_by_width(runs: Named) -> Figure | None:
+    """Median time of one infer-only call against tensor width; None with fewer than two widths timed."""
+    calls = [
+        run.timings.filter(pl.col("phase") == "infer_only").select("width", "seconds", pl.lit(name).alias("run"))
+        for name, run in runs
+    ]
+    table = pl.concat(calls)
+    if table["width"].n_unique() < 2:
+        return None
+    medians = table.group_by("run", "width").agg(milliseconds=pl.col("seconds").median() * 1000).sort("run", "width")
+    timed = [name for name, _ in runs if name in set(medians["run"])]
+    chart = (
+        alt.Chart(medians)
+        .mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=30, filled=True))
+        .encode(
+            x=_x("width", "tensor width (pixels)", grid=False, ticks=8, zero=False, nice=True),
+            y=_y("milliseconds", "median call (ms)"),
+            color=_run_colour(timed),
+        )
+    )
+    batch = _either(run.scores.infer_only.batch for _, run in runs if run.scores.infer_only)
+    caption = f"{count(table.height)} warm calls at batch {batch}, the network alone; median of each width."
+    return Figure("Latency by tensor width", _svg(chart, PLOT), caption)
+
+
+def figures(runs: Sequence[Run]) -> list[Figure]:
+    """Every chart that the runs of one dataset allow."""
+    named = [(run_name(run, runs), run) for run in runs]
+    drawn = [chart(named) for chart in (accuracy, throughput, trade_off, breakdown, by_length, latency_by_width)]
+    return [figure for figure in drawn if figure is not None]

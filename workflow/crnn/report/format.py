@@ -1,0 +1,137 @@
+"""How the report writes numbers, sizes and text for people. The only place that rounds.
+
+Machine-readable outputs (report.json, the CSV files) are never rounded and do not come through here.
+"""
+
+import shlex
+from collections.abc import Sequence
+from datetime import datetime
+
+from rapidfuzz.distance import Levenshtein
+
+ABSENT = "—"  # a value that was not measured or not published
+THIN_SPACE = "\u2009"
+C0_PICTURES = 0x2400  # Unicode block "Control Pictures": U+2400 + code point for each C0 control
+DELETE = 0x7F
+
+
+def count(value: float | None) -> str:
+    """A whole number with thousands apart: 3000 → 3,000."""
+    return ABSENT if value is None else f"{value:,.0f}"
+
+
+def percent(fraction: float | None) -> str:
+    """A fraction in [0, 1] as percent with two decimals: one word of 3000 is 0.03 %."""
+    return ABSENT if fraction is None else f"{fraction * 100:.2f}{THIN_SPACE}%"
+
+
+def percent_range(bounds: Sequence[float] | None) -> str:
+    """Two fractions as a percent interval: (0.74, 0.77) → 74.0 to 77.0."""
+    return ABSENT if bounds is None else f"{bounds[0] * 100:.1f} to {bounds[1] * 100:.1f}"
+
+
+def decimals(value: float | None, places: int = 4) -> str:
+    """A plain number with a fixed number of decimals."""
+    return ABSENT if value is None else f"{value:.{places}f}"
+
+
+def significant(value: float | None, digits: int = 3) -> str:
+    """About `digits` significant digits without an exponent: 0.01234 → 0.0123, 1234.5 → 1,234."""
+    if value is None:
+        return ABSENT
+    if value == 0:
+        return "0"
+    places = max(0, digits - len(str(int(abs(value))))) if abs(value) >= 1 else digits - 1 - int(f"{value:e}"[-3:])
+    return f"{value:,.{min(places, 9)}f}"
+
+
+def seconds(value: float | None) -> str:
+    """A duration in seconds."""
+    return ABSENT if value is None else f"{significant(value)}{THIN_SPACE}s"
+
+
+def probability(value: float | None) -> str:
+    """A p-value: two significant digits, and a bound where the digits would mean nothing."""
+    if value is None:
+        return ABSENT
+    return "< 0.001" if value < 0.001 else f"{value:.2g}"
+
+
+def difference(value: float | None) -> str:
+    """A largest absolute difference, in scientific notation."""
+    if value is None:
+        return ABSENT
+    return "0" if value == 0 else f"{value:.1e}"
+
+
+def file_size(value: float) -> str:
+    """Bytes in binary units: 8401234 → 8.0 MiB."""
+    if value < 1024:
+        return f"{value:.0f}{THIN_SPACE}B"
+    for unit in ("KiB", "MiB"):
+        value /= 1024
+        if value < 1024:
+            return f"{value:.1f}{THIN_SPACE}{unit}"
+    return f"{value / 1024:.1f}{THIN_SPACE}GiB"
+
+
+def figures(value: float | Sequence[float] | None, unit: str = "") -> str:
+    """A published figure as its source states it: one number, or two for a range."""
+    if value is None:
+        return ABSENT
+    numbers = [value] if isinstance(value, int | float) else list(value)
+    return " to ".join(f"{number:,g}" for number in numbers) + (f"{THIN_SPACE}{unit}" if unit else "")
+
+
+def moment(value: str) -> str:
+    """An ISO 8601 time to the minute: 2026-05-01T09:30:12+00:00 → 2026-05-01 09:30."""
+    return f"{datetime.fromisoformat(value):%Y-%m-%d %H:%M}"
+
+
+def command(arguments: Sequence[str]) -> str:
+    """A command line as one would type it in a shell."""
+    return shlex.join(arguments)
+
+
+# Budgets (`crnn.budgets`) in words. Those counted as a share of the samples are shown in percent.
+BUDGET_NAMES = {
+    "accuracy_drop": "accuracy lost against the reference",
+    "flipped": "words that differ from the reference",
+    "changed_by_batching": "words whose text depends on the batch",
+    "changed_by_repeating": "words that changed between passes",
+}
+SHARES = ("accuracy_drop", "flipped")
+
+
+def budget_name(name: str) -> str:
+    """What a budget limits, in words."""
+    return BUDGET_NAMES.get(name, name)
+
+
+def budget(value: float, name: str) -> str:
+    """A value or a limit of the budget `name`, in that budget's unit."""
+    return percent(value) if name in SHARES else count(value)
+
+
+def _visible_character(character: str) -> str:
+    code = ord(character)
+    if code < 0x20:
+        return chr(C0_PICTURES + code)
+    if DELETE <= code < 0xA0 or character in "\u2028\u2029" or 0xD800 <= code < 0xE000:
+        return f"\\u{code:04x}"
+    return character
+
+
+def visible(text: str) -> str:
+    """Text with control characters, line ends and lone surrogates made visible; all else as it is."""
+    return "".join(map(_visible_character, text))
+
+
+def compared(text: str, other: str) -> list[tuple[str, bool]]:
+    """Split `text` into (piece, differs) runs against `other`, along a shortest edit path (Levenshtein)."""
+    operations = Levenshtein.opcodes(text, other)
+    return [
+        (visible(text[edit.src_start : edit.src_end]), edit.tag != "equal")
+        for edit in operations
+        if edit.src_end > edit.src_start
+    ]
