@@ -1,0 +1,40 @@
+# Model file → what a device loads.
+#
+# One rule per runtime, all alike: a module of workflow/crnn/targets says which files it builds, envs/ holds its
+# toolchain, and a deployment of the config names it. build_onnxruntime, build_torch, …
+
+BUILD = "results/builds/{model}/{deployment}"
+
+for runtime, files in RUNTIMES.items():
+
+    rule:
+        name:
+            f"build_{runtime}"
+        input:
+            source=source_of,
+        output:
+            files=[f"{BUILD}/{file}" for file in files],
+            record=f"{BUILD}/build.json",
+        log:
+            f"logs/build_{runtime}/{{model}}.{{deployment}}.log",
+        wildcard_constraints:
+            deployment=one_of(deployments_on(runtime)),
+        conda:
+            f"../envs/{runtime}.yaml"
+        threads: 1
+        resources:
+            mem_mb=4000,
+            runtime=60,
+        params:
+            stage=stage("build_model"),
+            code=code("build_model", f"crnn/targets/{runtime}.py"),
+            runtime=runtime,
+            options=runtime_options,
+            directory=subpath(output.record, parent=True),
+        message:
+            "Building {wildcards.model} for {wildcards.deployment}"
+        shell:
+            r"""
+            python {params.stage:q} --source {input.source:q} --runtime {params.runtime:q} \
+                --options {params.options:q} --output {params.directory:q} --record {output.record:q} >{log:q} 2>&1
+            """

@@ -1,0 +1,259 @@
+# The only place that reads config: checks, names, lookups for the rules, digests. No rules here.
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import yaml
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import validate
+
+ROOT = Path(workflow.basedir)
+STAGES = ROOT / "workflow"
+sys.path.insert(0, str(STAGES))
+
+from engine.config import (
+    ConfigError,
+    check_files,
+    check_references,
+    check_schema,
+    drop_nulls,
+)
+from engine.digest import code_digest
+from engine.interpreter import offer_own_interpreter
+from engine.targets import declared_targets
+
+offer_own_interpreter()
+
+# --- config ------------------------------------------------------------------
+
+
+RUNTIMES = declared_targets(STAGES / "crnn" / "targets")  # name → files it builds
+
+
+def checked(config):
+    schema = ROOT / "config" / "schema.yaml"
+    config = drop_nulls(config)
+    try:
+        check_schema(config, yaml.safe_load(schema.read_text()))
+        validate(config, str(schema))  # fills in the defaults
+        check_references(config, list(RUNTIMES))
+        check_files(config, ROOT, Path("results"))
+    except ConfigError as error:
+        raise WorkflowError(str(error)) from None
+    return config
+
+
+config = checked(config)
+
+DATASETS, MODELS = config["datasets"], config["models"]
+WIDTHS, DEPLOYMENTS = config["widths"], config["deployments"]
+
+
+def one_of(names):
+    """Wildcard constraint: exactly these names; nothing matches where there are none."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+def datasets_from(source):
+    """Names of the datasets that come from `source`; an lmdb beside another source is used instead of it."""
+    return [
+        name
+        for name, entry in DATASETS.items()
+        if next(iter(sorted(entry, key="lmdb".__ne__))) == source
+    ]
+
+
+def deployments_on(runtime):
+    return [name for name, entry in DEPLOYMENTS.items() if entry["runtime"] == runtime]
+
+
+wildcard_constraints:
+    dataset=one_of(DATASETS),
+    model=one_of(MODELS),
+    widths=one_of(WIDTHS),
+    deployment=one_of(DEPLOYMENTS),
+
+
+# --- what a rule's params carry ----------------------------------------------
+# Settings as one canonical JSON string: a change is seen whatever its place, and an equal config is equal.
+# The stage's path takes `output`, which keeps it out of Snakemake's comparison: moving the repository reruns nothing.
+
+
+def canonical(value):
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def stage(name):
+    return lambda wildcards, output: str(STAGES / f"{name}.py")
+
+
+def code(name, *more):
+    return code_digest(STAGES, f"{name}.py", *more)
+
+
+def runtime_code(name):
+    """Digest of a stage that loads a deployment's runtime by name, which no import statement shows."""
+    return lambda wildcards: code(
+        name, f"crnn/targets/{deployment(wildcards)['runtime']}.py"
+    )
+
+
+# --- lookups by wildcards ----------------------------------------------------
+
+
+def deployment(wildcards):
+    return DEPLOYMENTS[wildcards.deployment]
+
+
+def checkpoint_path(path):
+    """A checkpoint of the user's, or one that comes with this repository."""
+    return path if Path(path).exists() else str(ROOT / path)
+
+
+def width_settings(wildcards):
+    """The width rule of a {widths} wildcard, or of a deployment."""
+    name = wildcards.get("widths") or deployment(wildcards)["widths"]
+    return canonical(WIDTHS[name])
+
+
+def iiit5k_archive(wildcards):
+    """The archive that the config names, or the one that download_iiit5k fetches."""
+    downloaded = f"results/datasets/{wildcards.dataset}/IIIT5K-Word_V3.0.tar.gz"
+    return DATASETS[wildcards.dataset]["iiit5k"].get("archive", downloaded)
+
+
+def runtime_options(wildcards):
+    return canonical(deployment(wildcards)["options"])
+
+
+def runtime_env(wildcards):
+    return str(ROOT / "envs" / f"{deployment(wildcards)['runtime']}.yaml")
+
+
+def charset(wildcards):
+    return MODELS[wildcards.model]["charset"]
+
+
+def network(wildcards):
+    model = MODELS[wildcards.model]
+    sizes = {
+        "channels": model["channels"],
+        "hidden": model["hidden"],
+        "classes": len(model["charset"]) + 1,
+    }
+    return canonical(sizes)
+
+
+def run_identity(wildcards):
+    """What identifies a run's row in the report."""
+    entry = deployment(wildcards)
+    return canonical(
+        {
+            **wildcards,
+            **{key: entry[key] for key in ("widths", "runtime", "source", "precision")},
+        }
+    )
+
+
+LABELS = canonical(config["labels"])
+REPORT_ASSETS = sorted(
+    path.relative_to(STAGES).as_posix()
+    for path in (STAGES / "crnn" / "report").glob("*")
+    if path.suffix in {".j2", ".css"}
+)
+
+
+def build_files(wildcards):
+    """What the build of a run's deployment leaves."""
+    folder = f"results/builds/{wildcards.model}/{wildcards.deployment}"
+    return [f"{folder}/{file}" for file in RUNTIMES[deployment(wildcards)["runtime"]]]
+
+
+def tensors_of(name):
+    """Input function: a file of the tensors that a deployment reads."""
+    return (
+        lambda wildcards: f"results/datasets/{wildcards.dataset}/tensors/{deployment(wildcards)['widths']}/{name}"
+    )
+
+
+def source_of(wildcards):
+    """The model file that a deployment's build starts from."""
+    names = {
+        "checkpoint": "weights.safetensors",
+        "raw": "raw.onnx",
+        "fixed": "fixed.onnx",
+    }
+    return f"results/models/{wildcards.model}/{names[deployment(wildcards)['source']]}"
+
+
+def references_of(wildcards):
+    """Predictions of the stages between the reference and a deployment's build, in order."""
+    entry = deployment(wildcards)
+    stages = {
+        "checkpoint": ["torch"],
+        "raw": ["torch", "raw"],
+        "fixed": ["torch", "raw", "fixed"],
+    }[entry["source"]]
+    folder = (
+        f"results/references/{wildcards.dataset}/{wildcards.model}/{entry['widths']}"
+    )
+    return [f"{folder}/{stage}.parquet" for stage in stages]
+
+
+# --- the report --------------------------------------------------------------
+
+RUNS = [
+    {"dataset": dataset, "model": model, "deployment": name, "widths": entry["widths"]}
+    for dataset in DATASETS
+    for model in MODELS
+    for name, entry in DEPLOYMENTS.items()
+]
+
+
+def of_runs(pattern):
+    """`pattern` filled in for every run of the config, each file once."""
+    return list(dict.fromkeys(pattern.format(**run) for run in RUNS))
+
+
+def report_inputs():
+    """What make_report.py is told: the files of every run, the records, the budgets."""
+    files = {
+        "run": "results/runs/{dataset}/{model}/{deployment}/run.json",
+        "audit": "results/runs/{dataset}/{model}/{deployment}/audit.json",
+        "flips": "results/runs/{dataset}/{model}/{deployment}/audit.parquet",
+        "predictions": "results/runs/{dataset}/{model}/{deployment}/predictions.parquet",
+        "timings": "results/runs/{dataset}/{model}/{deployment}/timings.parquet",
+        "samples": "results/datasets/{dataset}/tensors/{widths}/samples.parquet",
+        "words": "results/datasets/{dataset}/words.lmdb",
+    }
+    names = ("dataset", "model", "deployment")
+    runs = [
+        {name: run[name] for name in names}
+        | {key: pattern.format(**run) for key, pattern in files.items()}
+        for run in RUNS
+    ]
+    return {
+        "runs": runs,
+        "records": of_records(),
+        "budgets": config["budgets"],
+        **config["report"],
+    }
+
+
+def of_records():
+    """Records of every stage of the config, in the order of the work."""
+    patterns = [
+        "results/datasets/{dataset}/words.json",
+        "results/datasets/{dataset}/tensors/{widths}/tensors.json",
+        "results/models/{model}/weights.json",
+        "results/models/{model}/raw.json",
+        "results/models/{model}/fixed.json",
+        "results/references/{dataset}/{model}/{widths}/torch.json",
+        "results/references/{dataset}/{model}/{widths}/words.json",
+        "results/builds/{model}/{deployment}/build.json",
+        "results/runs/{dataset}/{model}/{deployment}/predictions.json",
+        "results/runs/{dataset}/{model}/{deployment}/timings.json",
+    ]
+    return [record for pattern in patterns for record in of_runs(pattern)]

@@ -1,0 +1,90 @@
+# Checkpoint → raw.onnx → fixed.onnx.
+#
+# import_checkpoint reads every known layout into one; export_onnx proves the export against PyTorch; fix_onnx applies
+# the passes of the config and proves that nothing changed. prove_words (run.smk) repeats that proof on real words.
+
+MODEL = "results/models/{model}"
+
+
+rule import_checkpoint:
+    input:
+        checkpoint=lambda w: checkpoint_path(MODELS[w.model]["checkpoint"]),
+    output:
+        weights=f"{MODEL}/weights.safetensors",
+        record=f"{MODEL}/weights.json",
+    log:
+        "logs/import_checkpoint/{model}.log",
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    params:
+        stage=stage("import_checkpoint"),
+        code=code("import_checkpoint"),
+        network=network,
+        layout=lambda w: f"--layout={MODELS[w.model]['layout']}",
+        gates=lambda w: f"--gate-order={MODELS[w.model]['gate_order']}",
+    message:
+        "Reading the checkpoint of {wildcards.model}"
+    shell:
+        r"""
+        python {params.stage:q} --checkpoint {input.checkpoint:q} --network {params.network:q} \
+            {params.layout:q} {params.gates:q} --output {output.weights:q} --record {output.record:q} >{log:q} 2>&1
+        """
+
+
+rule export_onnx:
+    input:
+        weights=f"{MODEL}/weights.safetensors",
+    output:
+        raw=f"{MODEL}/raw.onnx",
+        record=f"{MODEL}/raw.json",
+    log:
+        "logs/export_onnx/{model}.log",
+    conda:
+        "../envs/torch.yaml"
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=15,
+    params:
+        stage=stage("export_onnx"),
+        code=code("export_onnx"),
+        opset=lambda w: MODELS[w.model]["opset"],
+    message:
+        "Exporting {wildcards.model} to ONNX"
+    shell:
+        r"""
+        python {params.stage:q} --weights {input.weights:q} --opset {params.opset} --threads {threads} \
+            --output {output.raw:q} --record {output.record:q} >{log:q} 2>&1
+        """
+
+
+rule fix_onnx:
+    input:
+        raw=f"{MODEL}/raw.onnx",
+    output:
+        fixed=f"{MODEL}/fixed.onnx",
+        record=f"{MODEL}/fixed.json",
+    log:
+        "logs/fix_onnx/{model}.log",
+    conda:
+        "../envs/onnx.yaml"
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=15,
+    params:
+        stage=stage("fix_onnx"),
+        code=code("fix_onnx"),
+        surgery=lambda w: canonical(MODELS[w.model]["surgery"]),
+        tolerance=config["budgets"]["max_abs_difference"],
+    message:
+        "Operating on the graph of {wildcards.model}"
+    shell:
+        r"""
+        python {params.stage:q} --raw {input.raw:q} --surgery {params.surgery:q} --tolerance {params.tolerance} \
+            --threads {threads} --output {output.fixed:q} --record {output.record:q} >{log:q} 2>&1
+        """

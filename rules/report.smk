@@ -1,0 +1,141 @@
+# Texts and times → scores, audit, page, verdict.
+#
+# score_run and audit_run make a run's row; make_report joins the rows; check_budgets fails the run where a deployment
+# lost more than the config allows. The page is complete either way, so that a failure can be looked into.
+
+
+rule score_run:
+    input:
+        samples=tensors_of("samples.parquet"),
+        predictions=f"{RUN}/predictions.parquet",
+        batching=f"{RUN}/batching.json",
+        timings=f"{RUN}/timings.parquet",
+        texts=f"{RUN}/texts.parquet",
+        timing_record=f"{RUN}/timings.json",
+    output:
+        run=f"{RUN}/run.json",
+    log:
+        "logs/score_run/{dataset}.{model}.{deployment}.log",
+    conda:
+        "../envs/score.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        stage=stage("score_run"),
+        code=code("score_run"),
+        labels=LABELS,
+        run=run_identity,
+    message:
+        "Scoring {wildcards.deployment} on {wildcards.dataset}"
+    shell:
+        r"""
+        python {params.stage:q} --run {params.run:q} --labels {params.labels:q} --samples {input.samples:q} \
+            --predictions {input.predictions:q} --batching {input.batching:q} --timings {input.timings:q} \
+            --texts {input.texts:q} --timing-record {input.timing_record:q} --output {output.run:q} >{log:q} 2>&1
+        """
+
+
+rule audit_run:
+    input:
+        samples=tensors_of("samples.parquet"),
+        references=references_of,
+        proof=lambda w: references_of(w)[0].replace("torch.parquet", "proof.json"),
+        predictions=f"{RUN}/predictions.parquet",
+    output:
+        audit=f"{RUN}/audit.json",
+        flips=f"{RUN}/audit.parquet",
+    log:
+        "logs/audit_run/{dataset}.{model}.{deployment}.log",
+    conda:
+        "../envs/score.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        stage=stage("audit_run"),
+        code=code("audit_run"),
+        labels=LABELS,
+        stages=lambda w, input: [
+            f"--stage={Path(file).stem}={file}" for file in input.references
+        ],
+        last=lambda w, input: f"--stage=build={input.predictions}",
+    message:
+        "Following the words to {wildcards.deployment} on {wildcards.dataset}"
+    shell:
+        r"""
+        python {params.stage:q} --samples {input.samples:q} --labels {params.labels:q} {params.stages:q} \
+            {params.last:q} --proof {input.proof:q} --output {output.audit:q} --flips {output.flips:q} >{log:q} 2>&1
+        """
+
+
+rule make_report:
+    input:
+        runs=of_runs(f"{RUN}/run.json"),
+        audits=of_runs(f"{RUN}/audit.json"),
+        flips=of_runs(f"{RUN}/audit.parquet"),
+        predictions=of_runs(f"{RUN}/predictions.parquet"),
+        timings=of_runs(f"{RUN}/timings.parquet"),
+        samples=of_runs("results/datasets/{dataset}/tensors/{widths}/samples.parquet"),
+        contracts=of_runs("results/datasets/{dataset}/tensors/{widths}/contract.json"),
+        words=of_runs("results/datasets/{dataset}/words.lmdb/data.mdb"),
+        records=of_records(),
+        published=str(ROOT / "resources/published.json"),
+    output:
+        page=report(
+            "results/report/index.html",
+            category="Report",
+            labels={"what": "accuracy and end-to-end time"},
+        ),
+        rows="results/report/report.json",
+        accuracy="results/report/accuracy.csv",
+        audit="results/report/audit.csv",
+        record="results/report/record.json",
+    log:
+        "logs/make_report.log",
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        stage=stage("make_report"),
+        code=code("make_report", *REPORT_ASSETS),
+        inputs=canonical(report_inputs()),
+        directory=subpath(output.page, parent=True),
+    message:
+        "Writing results/report"
+    shell:
+        r"""
+        python {params.stage:q} --inputs {params.inputs:q} --published {input.published:q} \
+            --output-dir {params.directory:q} --record {output.record:q} >{log:q} 2>&1
+        """
+
+
+rule check_budgets:
+    input:
+        rows="results/report/report.json",
+    output:
+        verdicts="results/report/budgets.json",
+    log:
+        "logs/check_budgets.log",
+    conda:
+        "../envs/score.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        stage=stage("check_budgets"),
+        code=code("check_budgets"),
+        budgets=canonical(config["budgets"]),
+    message:
+        "Holding every deployment against the budgets"
+    shell:
+        r"""
+        python {params.stage:q} --report {input.rows:q} --budgets {params.budgets:q} --output {output.verdicts:q} \
+            >{log:q} 2>&1
+        """

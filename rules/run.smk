@@ -1,0 +1,191 @@
+# Builds and tensors → texts and times.
+#
+# predict_reference and prove_words read every word with the stages before the build, so that the audit can say where
+# a word changed; prove_words also fails where surgery changed one. predict_words is the accuracy run of a deployment,
+# check_batching reads it again at other batch sizes, time_words times it alone on the machine.
+
+RUN = "results/runs/{dataset}/{model}/{deployment}"
+REFERENCES = "results/references/{dataset}/{model}/{widths}"
+
+
+rule predict_reference:
+    input:
+        tensors="results/datasets/{dataset}/tensors/{widths}/contract.json",
+        weights="results/models/{model}/weights.safetensors",
+    output:
+        predictions=f"{REFERENCES}/torch.parquet",
+        record=f"{REFERENCES}/torch.json",
+    log:
+        "logs/predict_reference/{dataset}.{model}.{widths}.log",
+    conda:
+        "../envs/torch.yaml"
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    params:
+        stage=stage("predict_words"),
+        code=code("predict_words", "crnn/targets/torch.py"),
+        widths=width_settings,
+        charset=charset,
+        tensors=subpath(input.tensors, parent=True),
+        build=subpath(input.weights, parent=True),
+    message:
+        "Reading {wildcards.dataset} with {wildcards.model} in PyTorch ({wildcards.widths})"
+    shell:
+        r"""
+        python {params.stage:q} --tensors {params.tensors:q} --widths {params.widths:q} --charset {params.charset:q} \
+            --build {params.build:q} --runtime torch --threads {threads} \
+            --output {output.predictions:q} --record {output.record:q} >{log:q} 2>&1
+        """
+
+
+rule prove_words:
+    input:
+        tensors="results/datasets/{dataset}/tensors/{widths}/contract.json",
+        raw="results/models/{model}/raw.onnx",
+        fixed="results/models/{model}/fixed.onnx",
+    output:
+        raw=f"{REFERENCES}/raw.parquet",
+        fixed=f"{REFERENCES}/fixed.parquet",
+        proof=f"{REFERENCES}/proof.json",
+        record=f"{REFERENCES}/words.json",
+    log:
+        "logs/prove_words/{dataset}.{model}.{widths}.log",
+    conda:
+        "../envs/onnxruntime.yaml"
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    params:
+        stage=stage("prove_words"),
+        code=code("prove_words"),
+        widths=width_settings,
+        charset=charset,
+        tolerance=config["budgets"]["max_abs_difference"],
+        tensors=subpath(input.tensors, parent=True),
+        directory=subpath(output.proof, parent=True),
+    message:
+        "Comparing raw and fixed ONNX of {wildcards.model} over {wildcards.dataset} ({wildcards.widths})"
+    shell:
+        r"""
+        python {params.stage:q} --tensors {params.tensors:q} --widths {params.widths:q} --charset {params.charset:q} \
+            --raw {input.raw:q} --fixed {input.fixed:q} --tolerance {params.tolerance} --threads {threads} \
+            --output {params.directory:q} --record {output.record:q} >{log:q} 2>&1
+        """
+
+
+rule predict_words:
+    input:
+        tensors=tensors_of("contract.json"),
+        build=build_files,
+    output:
+        predictions=f"{RUN}/predictions.parquet",
+        record=f"{RUN}/predictions.json",
+    log:
+        "logs/predict_words/{dataset}.{model}.{deployment}.log",
+    conda:
+        runtime_env
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    params:
+        stage=stage("predict_words"),
+        code=runtime_code("predict_words"),
+        widths=width_settings,
+        charset=charset,
+        runtime=lambda w: deployment(w)["runtime"],
+        options=runtime_options,
+        batch=lambda w: deployment(w)["batch"],
+        tensors=subpath(input.tensors, parent=True),
+        build=lambda w, input: str(Path(input.build[0]).parent),
+    message:
+        "Reading {wildcards.dataset} with {wildcards.model} on {wildcards.deployment}"
+    shell:
+        r"""
+        python {params.stage:q} --tensors {params.tensors:q} --widths {params.widths:q} --charset {params.charset:q} \
+            --build {params.build:q} --runtime {params.runtime:q} --options {params.options:q} \
+            --batch {params.batch} --threads {threads} \
+            --output {output.predictions:q} --record {output.record:q} >{log:q} 2>&1
+        """
+
+
+rule check_batching:
+    input:
+        tensors=tensors_of("contract.json"),
+        build=build_files,
+        predictions=f"{RUN}/predictions.parquet",
+    output:
+        batching=f"{RUN}/batching.json",
+    log:
+        "logs/check_batching/{dataset}.{model}.{deployment}.log",
+    conda:
+        runtime_env
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        stage=stage("check_batching"),
+        code=runtime_code("check_batching"),
+        widths=width_settings,
+        charset=charset,
+        runtime=lambda w: deployment(w)["runtime"],
+        options=runtime_options,
+        sizes=canonical(config["batching"]["sizes"]),
+        words=f"--words={config['batching']['words']}",
+        tensors=subpath(input.tensors, parent=True),
+        build=lambda w, input: str(Path(input.build[0]).parent),
+    message:
+        "Checking that batching changes no text on {wildcards.deployment}"
+    shell:
+        r"""
+        python {params.stage:q} --tensors {params.tensors:q} --widths {params.widths:q} --charset {params.charset:q} \
+            --build {params.build:q} --runtime {params.runtime:q} --options {params.options:q} \
+            --predictions {input.predictions:q} --sizes {params.sizes:q} {params.words} --threads {threads} \
+            --output {output.batching:q} >{log:q} 2>&1
+        """
+
+
+# Takes every core: a clock measures nothing where other jobs run beside it.
+rule time_words:
+    input:
+        words="results/datasets/{dataset}/words.lmdb/data.mdb",
+        tensors=tensors_of("contract.json"),
+        build=build_files,
+    output:
+        timings=f"{RUN}/timings.parquet",
+        texts=f"{RUN}/texts.parquet",
+        record=f"{RUN}/timings.json",
+    log:
+        "logs/time_words/{dataset}.{model}.{deployment}.log",
+    conda:
+        runtime_env
+    threads: workflow.cores
+    resources:
+        mem_mb=8000,
+        runtime=240,
+    params:
+        stage=stage("time_words"),
+        code=runtime_code("time_words"),
+        widths=width_settings,
+        charset=charset,
+        runtime=lambda w: deployment(w)["runtime"],
+        options=runtime_options,
+        measure=lambda w: canonical(
+            {**config["measure"], "batch": deployment(w)["batch"]}
+        ),
+        words=subpath(input.words, parent=True),
+        tensors=subpath(input.tensors, parent=True),
+        build=lambda w, input: str(Path(input.build[0]).parent),
+    message:
+        "Timing {wildcards.deployment} over {wildcards.dataset} (nothing else runs meanwhile)"
+    shell:
+        r"""
+        python {params.stage:q} --words {params.words:q} --tensors {params.tensors:q} --widths {params.widths:q} \
+            --charset {params.charset:q} --build {params.build:q} --runtime {params.runtime:q} \
+            --options {params.options:q} --measure {params.measure:q} --threads {threads} \
+            --output {output.timings:q} --texts {output.texts:q} --record {output.record:q} >{log:q} 2>&1
+        """

@@ -1,0 +1,129 @@
+"""Checking a config against its schema, with errors a person can act on.
+
+Not here: reading keys for rules (`rules/common.smk`), defaults (Snakemake's `validate` fills them from the schema).
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+Config = dict[str, Any]
+
+SOURCES = ("lmdb", "images", "iiit5k", "sample")
+
+
+class ConfigError(ValueError):
+    """Every fault of a config, one line each."""
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        super().__init__("the configuration has faults:\n" + "\n".join(f"  - {fault}" for fault in faults))
+
+
+def drop_nulls(value: Any) -> Any:
+    """Remove keys whose value is null, at every depth: how an overlay takes an entry away."""
+    if isinstance(value, dict):
+        return {key: drop_nulls(item) for key, item in value.items() if item is not None}
+    return value
+
+
+def check_schema(config: Config, schema: Config) -> None:
+    """Raise ConfigError listing every place where `config` breaks `schema`: the key, its value and what is allowed."""
+    errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
+    if errors:
+        raise ConfigError(_explain(error) for error in errors)
+
+
+def _explain(error: ValidationError) -> str:
+    key = ".".join(map(str, error.absolute_path)) or "the configuration"
+    schema: Any = error.schema
+    allowed: Any = error.validator_value
+    value: Any = error.instance
+    match error.validator:
+        case "additionalProperties":
+            known = schema.get("properties", {})
+            unknown = sorted(set(value) - set(known))
+            return f"{key}: unknown key {', '.join(map(repr, unknown))}; allowed: {', '.join(known)}"
+        case "required":
+            missing = sorted(set(allowed) - set(value))
+            return f"{key}: missing key {', '.join(map(repr, missing))}"
+        case "pattern":
+            return f"{key}: {value!r} is not a valid name or value; expected a match of {allowed}"
+        case "minProperties":
+            return f"{key}: is empty; expected at least {allowed} entry"
+    meaning = schema.get("description", "")
+    return f"{key} is {value!r}; expected {_expected(str(error.validator), allowed, error.message)}" + (
+        f" ({meaning})" if meaning else ""
+    )
+
+
+def _expected(rule: str, allowed: Any, message: str) -> str:
+    match rule:
+        case "enum":
+            return f"one of {', '.join(map(str, allowed))}"
+        case "type":
+            return f"a value of type {allowed}"
+        case "minimum" | "minItems":
+            return f"at least {allowed}" + (" items" if rule == "minItems" else "")
+        case "maximum" | "maxItems":
+            return f"at most {allowed}" + (" items" if rule == "maxItems" else "")
+        case "exclusiveMinimum":
+            return f"more than {allowed}"
+        case "minLength":
+            return "a text that is not empty"
+    return message
+
+
+def check_references(config: Config, runtimes: list[str]) -> None:
+    """Raise ConfigError where a deployment names what does not exist, or a dataset has more than one source."""
+    faults = []
+    for name, dataset in config["datasets"].items():
+        given = [source for source in SOURCES if source in dataset]
+        if len([source for source in given if source != "lmdb"]) > 1:
+            faults.append(
+                f"datasets.{name}: has {' and '.join(given)}; expected one source (and at most an lmdb beside it)"
+            )
+    for name, deployment in config["deployments"].items():
+        key, runtime, widths = f"deployments.{name}", deployment["runtime"], deployment["widths"]
+        if runtime not in runtimes:
+            faults.append(f"{key}.runtime is {runtime!r}; expected one of {', '.join(runtimes)}")
+        if widths not in config["widths"]:
+            faults.append(
+                f"{key}.widths is {widths!r}; expected one of {', '.join(config['widths'])} (the keys of widths)"
+            )
+        source = deployment["source"]
+        if (runtime == "torch") != (source == "checkpoint"):
+            faults.append(f"{key}.source is {source!r}; torch takes checkpoint, every other runtime raw or fixed")
+    if faults:
+        raise ConfigError(faults)
+
+
+def check_files(config: Config, root: Path, results: Path) -> None:
+    """Raise ConfigError where a file that the config names does not exist, unless what it serves for is there already.
+
+    Relative paths start from the working directory; checkpoints also from `root`, where the shipped ones are.
+    """
+    faults = []
+    for name, dataset in config["datasets"].items():
+        if (results / "datasets" / name / "words.lmdb" / "data.mdb").exists():
+            continue  # results copied from another machine need no source
+        if "lmdb" in dataset:
+            data = Path(dataset["lmdb"]) / "data.mdb"
+            if not data.is_file():
+                faults.append(
+                    f"datasets.{name}.lmdb is {dataset['lmdb']!r}; expected an LMDB folder, but there is no {data}"
+                )
+            continue
+        named = dict(dataset.get("images", {})) | dict(dataset.get("iiit5k", {}))
+        for key in ("folder", "labels", "archive"):
+            if key in named and not Path(named[key]).exists():
+                faults.append(f"datasets.{name}: {key} is {named[key]!r}, which does not exist")
+    for name, model in config["models"].items():
+        path = model["checkpoint"]
+        imported = results / "models" / name / "weights.safetensors"
+        if not (imported.exists() or Path(path).is_file() or (root / path).is_file()):
+            faults.append(f"models.{name}.checkpoint is {path!r}, which does not exist")
+    if faults:
+        raise ConfigError(faults)
