@@ -8,9 +8,10 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from crnn.checkpoint import load_network
-from crnn.export import OPSETS, export_onnx
+from crnn.export import export_onnx
 from crnn.files import scratch_directory
 from crnn.parity import prove_equal
+from crnn.portable import OPSETS
 from crnn.record import Record
 from crnn.stage import LOG, parser, run
 from crnn.targets.onnxruntime import OnnxRuntime

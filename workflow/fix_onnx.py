@@ -12,9 +12,9 @@ from pathlib import Path
 
 import onnx
 
-from crnn.export import check_portable
 from crnn.files import scratch_directory
 from crnn.parity import prove_equal
+from crnn.portable import check_portable
 from crnn.record import Record
 from crnn.stage import LOG, parser, run
 from crnn.surgery import Step, operate

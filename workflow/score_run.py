@@ -8,10 +8,10 @@ from pathlib import Path
 
 import polars as pl
 
+from crnn.audit import changed_by_repeating
 from crnn.charset import LabelPolicy
 from crnn.files import read_json, write_json
 from crnn.measure import cold_seconds, latency_percentiles, summarise_e2e, summarise_infer_only
-from crnn.predictions import changed_by_repeating
 from crnn.score import judge, score
 from crnn.stage import LOG, json_object, parser, run
 
@@ -39,7 +39,7 @@ def main(args: Namespace) -> None:
         **args.run,
         "device": device["device"],
         "simulated": device["simulated"],
-        **score(judge(samples, predictions, LabelPolicy(**args.labels))),
+        **score(judge(samples, predictions, LabelPolicy.from_settings(args.labels))),
         "e2e": summarise_e2e(timings),
         "infer_only": summarise_infer_only(timings),
         "cold_seconds": cold_seconds(timings),

@@ -73,3 +73,16 @@ def audit(path: list[tuple[str, pl.DataFrame]]) -> tuple[dict[str, Any], pl.Data
     (reference, first), (_, last) = path[0], path[-1]
     whole = compare(first.height, flips(first, last))
     return {"reference": reference, **asdict(whole), "path": edges}, pl.concat(rows)
+
+
+def changed_by_repeating(predictions: pl.DataFrame, texts: pl.DataFrame) -> dict[str, int]:
+    """How many words a timed pass read otherwise than the accuracy run did, by clock.
+
+    `texts`: phase, pass, index, text, as `crnn.pipeline.time_words` returns them.
+    """
+    joined = texts.join(predictions.select("index", expected="text"), on="index")
+    different = joined.filter(pl.col("text").ne_missing(pl.col("expected")))
+    return {
+        f"{phase}_changed": different.filter(pl.col("phase") == phase)["index"].n_unique()
+        for phase in ("e2e", "infer_only")
+    }

@@ -11,12 +11,10 @@ import torch
 from crnn.errors import UserError
 from crnn.files import atomic_path
 from crnn.network import CRNN
+from crnn.portable import NEWEST_IR, OPSETS, check_portable
 from crnn.widths import HEIGHT
 
 INPUT, OUTPUT = "imgs", "output1"
-# ATC reads opsets 9 to 13 in every release that is still in use; IR version 8 belongs to opset 15 and is read by all.
-OPSETS = (11, 12, 13)
-NEWEST_IR = 8
 # Three different symbols: a shared one would claim that batch, width and steps are equal.
 SYMBOLS = {INPUT: {0: "N", 3: "W"}, OUTPUT: {0: "T", 1: "N"}}
 
@@ -52,13 +50,3 @@ def _name_output_axes(model: onnx.ModelProto) -> None:
     dimensions = model.graph.output[0].type.tensor_type.shape.dim
     for axis, symbol in SYMBOLS[OUTPUT].items():
         dimensions[axis].dim_param = symbol
-
-
-def check_portable(model: onnx.ModelProto) -> None:
-    """Raise UserError unless the model is valid ONNX, of one opset domain, and old enough for every target."""
-    onnx.checker.check_model(model, full_check=True)
-    domains = [entry.domain or "ai.onnx" for entry in model.opset_import]
-    if domains != ["ai.onnx"]:
-        raise UserError(f"model imports the opset domains {domains}; ATC allows ai.onnx alone (error E16005)")
-    if model.ir_version > NEWEST_IR:
-        raise UserError(f"model has IR version {model.ir_version}; allowed is at most {NEWEST_IR}")

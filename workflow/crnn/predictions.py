@@ -6,10 +6,10 @@ Not here: clocks (`crnn.measure`), the path from encoded bytes (`crnn.pipeline`)
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from crnn.charset import Charset, greedy_decode
+from crnn.parity import largest_difference
 from crnn.stage import counter
 from crnn.targets import Runtime
 from crnn.tensors import TensorSet
@@ -19,7 +19,7 @@ SCHEMA = {"index": pl.Int64, "text": pl.String, "confidence": pl.Float64}
 
 
 def _frame(tensors: TensorSet, rows: list[Row], limit: int | None = None) -> pl.DataFrame:
-    every = tensors.samples.select("index").head(limit or tensors.samples.height)
+    every = tensors.samples[:limit].select("index")
     return every.join(pl.DataFrame(rows, schema=SCHEMA, orient="row"), on="index", how="left").sort("index")
 
 
@@ -31,7 +31,7 @@ def predict(
     Returns index, text and confidence, one row per LMDB record in order; text is null where there is no tensor.
     """
     rows: list[Row] = []
-    with counter(min(limit or tensors.samples.height, tensors.samples.height), "predict") as bar:
+    with counter(tensors.samples[:limit].height, "predict") as bar:
         for indices, images in tensors.batches(batch, limit):
             rows.extend(zip(indices, *greedy_decode(runtime.infer(images), charset), strict=True))
             bar.update(len(indices))
@@ -47,7 +47,7 @@ def predict_side_by_side(
     with counter(tensors.samples.height, "prove") as bar:
         for indices, images in tensors.batches(batch):
             outputs = (first.infer(images), second.infer(images))
-            worst = max(worst, float(np.abs(outputs[0] - outputs[1]).max()))
+            worst = max(worst, largest_difference(*outputs))
             for found, output in zip(rows, outputs, strict=True):
                 found.extend(zip(indices, *greedy_decode(output, charset), strict=True))
             bar.update(len(indices))
@@ -67,16 +67,3 @@ def changed_by_batching(
             {"batch": size, **row} for row in different.select("index", "text", "expected").iter_rows(named=True)
         ]
     return changed
-
-
-def changed_by_repeating(predictions: pl.DataFrame, texts: pl.DataFrame) -> dict[str, int]:
-    """How many words a timed pass read otherwise than the accuracy run did, by clock.
-
-    `texts`: phase, pass, index, text, as `crnn.pipeline.time_words` returns them.
-    """
-    joined = texts.join(predictions.select("index", expected="text"), on="index")
-    different = joined.filter(pl.col("text").ne_missing(pl.col("expected")))
-    return {
-        f"{phase}_changed": different.filter(pl.col("phase") == phase)["index"].n_unique()
-        for phase in ("e2e", "infer_only")
-    }
