@@ -39,7 +39,7 @@ def checked(config):
         check_schema(config, yaml.safe_load(schema.read_text()))
         validate(config, str(schema))  # fills in the defaults
         check_references(config, list(RUNTIMES))
-        check_files(config, ROOT, Path("results"))
+        check_files(config, ROOT)
     except ConfigError as error:
         raise WorkflowError(str(error)) from None
     return config

@@ -100,15 +100,14 @@ def check_references(config: Config, runtimes: list[str]) -> None:
         raise ConfigError(faults)
 
 
-def check_files(config: Config, root: Path, results: Path) -> None:
-    """Raise ConfigError where a file that the config names does not exist, unless what it serves for is there already.
+def check_files(config: Config, root: Path) -> None:
+    """Raise ConfigError where a file that the config names does not exist.
 
+    Snakemake would go on with what an earlier run left of it, and report the old words under the new name.
     Relative paths start from the working directory; checkpoints also from `root`, where the shipped ones are.
     """
     faults = []
     for name, dataset in config["datasets"].items():
-        if (results / "datasets" / name / "words.lmdb" / "data.mdb").exists():
-            continue  # results copied from another machine need no source
         if "lmdb" in dataset:
             data = Path(dataset["lmdb"]) / "data.mdb"
             if not data.is_file():
@@ -116,14 +115,14 @@ def check_files(config: Config, root: Path, results: Path) -> None:
                     f"datasets.{name}.lmdb is {dataset['lmdb']!r}; expected an LMDB folder, but there is no {data}"
                 )
             continue
-        named = dict(dataset.get("images", {})) | dict(dataset.get("iiit5k", {}))
-        for key in ("folder", "labels", "archive"):
-            if key in named and not Path(named[key]).exists():
-                faults.append(f"datasets.{name}: {key} is {named[key]!r}, which does not exist")
+        for source in ("images", "iiit5k"):
+            for key in ("folder", "labels", "archive"):
+                path = dataset.get(source, {}).get(key)
+                if path is not None and not Path(path).exists():
+                    faults.append(f"datasets.{name}.{source}.{key} is {path!r}, which does not exist")
     for name, model in config["models"].items():
         path = model["checkpoint"]
-        imported = results / "models" / name / "weights.safetensors"
-        if not (imported.exists() or Path(path).is_file() or (root / path).is_file()):
+        if not (Path(path).is_file() or (root / path).is_file()):
             faults.append(f"models.{name}.checkpoint is {path!r}, which does not exist")
     if faults:
         raise ConfigError(faults)

@@ -19,7 +19,7 @@ def code_digest(root: Path, *files: str) -> str:
     `files` are relative to `root`, the folder that imports start from.
     """
     digest = hashlib.sha256()
-    for path in sorted(_closure(root, [root / name for name in files])):
+    for path in sorted(source_closure(root, [root / name for name in files])):
         digest.update(path.relative_to(root).as_posix().encode() + b"\0")
         digest.update(_meaning(path) + b"\0")
     return digest.hexdigest()[:16]
@@ -31,7 +31,7 @@ def _meaning(path: Path) -> bytes:
     return ast.dump(ast.parse(source)).encode() if path.suffix == ".py" else source
 
 
-def _closure(root: Path, start: list[Path]) -> set[Path]:
+def source_closure(root: Path, start: list[Path]) -> set[Path]:
     seen: set[Path] = set()
     waiting = list(start)
     while waiting:

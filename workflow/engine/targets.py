@@ -13,8 +13,10 @@ def built_files(module: Path) -> tuple[str, ...]:
         if isinstance(node, ast.Assign) and any(
             isinstance(name, ast.Name) and name.id == "FILES" for name in node.targets
         ):
-            return tuple(ast.literal_eval(node.value))
-    raise ValueError(f"{module}: does not declare FILES, the names of the files it builds")
+            files = ast.literal_eval(node.value)
+            if isinstance(files, tuple) and files and all(isinstance(name, str) for name in files):
+                return files
+    raise ValueError(f'{module}: expected FILES = ("…",), a literal tuple with the names of the files it builds')
 
 
 def declared_targets(folder: Path) -> dict[str, tuple[str, ...]]:

@@ -1,0 +1,323 @@
+"""The config: what is shipped is valid and gets its defaults; a fault names its key, its value and what is allowed."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+from snakemake.utils import update_config, validate
+
+from crnn.charset import Charset, LabelPolicy
+from crnn.network import NetworkSize
+from crnn.surgery import PASSES, Step
+from crnn.targets import known_targets
+from crnn.tensors import Preprocess
+from engine.config import ConfigError, check_files, check_references, check_schema, drop_nulls
+from engine.interpreter import offer_own_interpreter
+
+ROOT = Path(__file__).parents[2]
+SCHEMA_FILE = ROOT / "config" / "schema.yaml"
+Config = dict[str, Any]
+
+
+def read(path: Path) -> Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+SCHEMA = read(SCHEMA_FILE)
+
+
+def shipped(*overlays: Config) -> Config:
+    """The shipped config with overlays laid over it as `--configfile` lays them."""
+    config: Config = read(ROOT / "config" / "config.yaml")
+    for overlay in overlays:
+        update_config(config, overlay)
+    return config
+
+
+def with_defaults(config: Config) -> Config:
+    config = drop_nulls(config)
+    check_schema(config, SCHEMA)
+    validate(config, str(SCHEMA_FILE))
+    return config
+
+
+def checked(*overlays: Config) -> Config:
+    """As the rules check a config, but for the files it names."""
+    config = with_defaults(shipped(*overlays))
+    check_references(config, known_targets())
+    return config
+
+
+def nested(key: str, value: object) -> Config:
+    """`value` at a dotted key."""
+    first, _, rest = key.partition(".")
+    return {first: nested(rest, value) if rest else value}
+
+
+def fault_of(*overlays: Config) -> str:
+    with pytest.raises(ConfigError) as error:
+        checked(*overlays)
+    return str(error.value)
+
+
+# --- what is shipped ---------------------------------------------------------------------------------------
+
+
+def test_the_schema_is_a_schema() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "config").glob("[!s]*.yaml")), ids=lambda path: path.name)
+def test_every_shipped_config_is_valid(path: Path) -> None:
+    check_files(checked(read(path)), ROOT)
+
+
+def test_defaults_are_filled_in() -> None:
+    config = checked()
+    assert config["models"]["crnn"]["charset"] == "0123456789abcdefghijklmnopqrstuvwxyz"
+    assert config["models"]["crnn"]["hidden"] == 256
+    assert config["models"]["crnn"]["gate_order"] == "auto"
+    assert config["deployments"]["ort"] == {
+        **{"runtime": "onnxruntime", "source": "fixed", "widths": "aspect"},
+        **{"precision": "fp32", "batch": 16, "options": {}},
+    }
+    assert config["labels"]["case"] == "lower"
+    assert config["budgets"]["max_abs_difference"] == 1e-5
+
+
+@pytest.mark.parametrize("rule", ["aspect", "fixed", "recipe"])
+def test_a_width_rule_with_nothing_said_is_the_librarys_own_default(rule: str) -> None:
+    settings = checked({"widths": {"plain": {"rule": rule}}})["widths"]["plain"]
+    assert Preprocess.from_settings(settings) == Preprocess.from_settings({"rule": rule})
+
+
+def test_the_defaults_of_a_model_are_the_librarys_own() -> None:
+    model = checked()["models"]["crnn"]
+    size = NetworkSize(tuple(model["channels"]), model["hidden"], Charset(model["charset"]).classes)
+    assert size == NetworkSize()
+    assert {Step.from_settings(entry).name for entry in model["surgery"]} == set(PASSES)
+
+
+def test_the_defaults_of_labels_are_the_standard_protocol() -> None:
+    labels = checked()["labels"]
+    policy = LabelPolicy(**labels)
+    assert policy.apply("Café-24") == LabelPolicy("0123456789abcdefghijklmnopqrstuvwxyz").apply("Café-24")
+
+
+def unexplained(schema: Any, key: str = "") -> list[str]:
+    """Keys below `schema` that do not say what they mean; those of a list's items are explained by the list."""
+    found = []
+    for name, entry in schema.get("properties", {}).items():
+        meaning = entry | SCHEMA["$defs"].get(entry.get("$ref", "").rpartition("/")[2], {})
+        if entry and "description" not in meaning:  # an empty entry says that the key is told of elsewhere
+            found.append(f"{key}{name}")
+        found += unexplained(entry, f"{key}{name}.")
+    for part in [schema.get("additionalProperties"), schema.get("then"), *schema.get("allOf", [])]:
+        found += unexplained(part, key) if isinstance(part, Mapping) else []
+    return found
+
+
+def test_every_key_is_explained() -> None:
+    assert unexplained(SCHEMA) == []
+
+
+# --- overlays ----------------------------------------------------------------------------------------------
+
+
+def test_an_entry_set_to_null_is_removed() -> None:
+    overlay = {"datasets": {"sample": None, "mine": {"lmdb": "words"}}, "deployments": {"ort-recipe": None}}
+    config = checked(overlay)
+    assert list(config["datasets"]) == ["mine"]
+    assert list(config["deployments"]) == ["torch", "ort", "ort-w100"]
+
+
+def test_a_key_set_to_null_gets_its_default_back() -> None:
+    config = checked({"models": {"crnn": {"opset": 11}}}, {"models": {"crnn": {"opset": None}}})
+    assert config["models"]["crnn"]["opset"] == 13
+
+
+def test_removing_nulls_leaves_other_empty_values() -> None:
+    value = {"a": None, "b": {"c": None, "d": 0}, "e": [], "f": "", "g": False, "h": {}}
+    assert drop_nulls(value) == {"b": {"d": 0}, "e": [], "f": "", "g": False, "h": {}}
+
+
+# --- faults that the schema finds --------------------------------------------------------------------------
+
+FAULTS: dict[str, tuple[Config, str]] = {
+    "a mistyped section": (
+        {"dataset": {}},
+        "the configuration: unknown key 'dataset'; allowed: datasets, models, widths, deployments, labels, measure, "
+        "batching, budgets, report",
+    ),
+    "a mistyped key": (
+        nested("models.crnn.chanels", []),
+        "models.crnn: unknown key 'chanels'; allowed: checkpoint, layout, gate_order, charset, channels, hidden",
+    ),
+    "a key of another width rule": (
+        nested("widths.w100.stretch", 1.2),
+        "widths.w100: unknown key 'stretch'; allowed: rule, interpolation, width",
+    ),
+    "an unknown layout": (
+        nested("models.crnn.layout", "keras"),
+        "models.crnn.layout is 'keras'; expected one of auto, bidirectional, separate (How the checkpoint names",
+    ),
+    "an unknown opset": (nested("models.crnn.opset", 17), "models.crnn.opset is 17; expected one of 11, 12, 13 (ONNX"),
+    "an unknown surgery pass": (
+        nested("models.crnn.surgery", [{"pass": "fold"}]),
+        "models.crnn.surgery.0.pass is 'fold'; expected one of fold_constants, drop_zero_states",
+    ),
+    "an unknown width rule": (
+        nested("widths.aspect.rule", "magic"),
+        "widths.aspect.rule is 'magic'; expected one of aspect, fixed, recipe",
+    ),
+    "a text for a number": (
+        nested("deployments.ort.batch", "16"),
+        "deployments.ort.batch is '16'; expected a value of type integer (Most words in one call.)",
+    ),
+    "a number for a text": (
+        nested("models.crnn.charset", 10),
+        "models.crnn.charset is 10; expected a value of type string (Characters in class order",
+    ),
+    "true for a number": (
+        nested("models.crnn.hidden", True),
+        "models.crnn.hidden is True; expected a value of type integer",
+    ),
+    "a list for an entry": (
+        nested("datasets.sample", ["words"]),
+        "datasets.sample is ['words']; expected a value of type object",
+    ),
+    "a batch of none": (nested("deployments.ort.batch", 0), "deployments.ort.batch is 0; expected at least 1"),
+    "a bucket narrower than the network": (
+        nested("widths.aspect.min", 31),
+        "widths.aspect.min is 31; expected at least 32 (Narrowest bucket in pixels.)",
+    ),
+    "a stretch of nothing": (nested("widths.aspect.stretch", 0), "widths.aspect.stretch is 0; expected more than 0"),
+    "a budget over all": (nested("budgets.flipped", 1.5), "budgets.flipped is 1.5; expected at most 1"),
+    "too few convolutions": (
+        nested("models.crnn.channels", [64, 128]),
+        "models.crnn.channels is [64, 128]; expected at least 7 items",
+    ),
+    "an empty charset": (
+        nested("models.crnn.charset", ""),
+        "models.crnn.charset is ''; expected a text that is not empty",
+    ),
+    "a model without a checkpoint": (nested("models.mine", {"hidden": 64}), "models.mine: missing key 'checkpoint'"),
+    "a name that cannot be a folder": (
+        nested("datasets.My Words", {"lmdb": "x"}),
+        "datasets: 'My Words' is not a valid name or value; expected a match of ^[a-z0-9]",
+    ),
+    "a name that climbs": ({"datasets": {"../up": {"lmdb": "x"}}}, "datasets: '../up' is not a valid name"),
+    "no dataset left": (nested("datasets.sample", None), "datasets: is empty; expected at least 1 entry"),
+    "a section set to null": ({"widths": None}, "the configuration: missing key 'widths'"),
+    "a dataset without a source": (nested("datasets.mine", {}), "datasets.mine: is empty; expected at least 1 entry"),
+    "a checksum that is none": (
+        nested("datasets.mine.iiit5k.sha256", "1234"),
+        "datasets.mine.iiit5k.sha256: '1234' is not a valid name or value; expected a match of ^[0-9a-f]{64}$",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_names_its_key_its_value_and_what_is_allowed(fault: str) -> None:
+    overlay, message = FAULTS[fault]
+    assert message in fault_of(overlay)
+
+
+def test_all_faults_are_told_at_once() -> None:
+    lines = fault_of(nested("models.crnn.opset", 9), nested("deployments.ort.batch", 0)).splitlines()
+    assert lines[0] == "the configuration has faults:"
+    assert [line.split()[1] for line in lines[1:]] == ["deployments.ort.batch", "models.crnn.opset"]
+
+
+# --- faults between entries --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("overlay", "message"),
+    [
+        (
+            nested("deployments.ort.widths", "wide"),
+            "deployments.ort.widths is 'wide'; expected one of aspect, w100, recipe (the keys of widths)",
+        ),
+        (
+            nested("deployments.npu", {"runtime": "ascend", "widths": "aspect"}),
+            "deployments.npu.runtime is 'ascend'; expected one of onnxruntime, torch",
+        ),
+        (
+            nested("deployments.torch.source", "fixed"),
+            "deployments.torch.source is 'fixed'; torch takes checkpoint, every other runtime raw or fixed",
+        ),
+        (
+            nested("deployments.ort.source", "checkpoint"),
+            "deployments.ort.source is 'checkpoint'; torch takes checkpoint",
+        ),
+        (
+            nested("datasets.sample.images", {"folder": "a", "labels": "b"}),
+            "datasets.sample: has images and sample; expected one source (and at most an lmdb beside it)",
+        ),
+    ],
+    ids=["unknown widths", "unknown runtime", "torch from ONNX", "ONNX Runtime from a checkpoint", "two sources"],
+)
+def test_a_reference_to_nothing_names_its_key_and_what_there_is(overlay: Config, message: str) -> None:
+    assert message in fault_of(overlay)
+
+
+def test_an_lmdb_may_stand_beside_another_source() -> None:
+    config = checked(nested("datasets.mine", {"iiit5k": {"split": "test"}, "lmdb": "words"}))
+    assert config["datasets"]["mine"]["lmdb"] == "words"
+
+
+# --- files -------------------------------------------------------------------------------------------------
+
+
+def missing(overlay: Config) -> str:
+    with pytest.raises(ConfigError) as error:
+        check_files(checked(overlay), ROOT)
+    return str(error.value)
+
+
+def test_an_lmdb_that_is_not_there_is_named(tmp_path: Path) -> None:
+    assert (
+        f"datasets.mine.lmdb is '{tmp_path}'; expected an LMDB folder, but there is no {tmp_path}/data.mdb"
+        in missing(nested("datasets.mine.lmdb", str(tmp_path)))
+    )
+
+
+@pytest.mark.parametrize("key", ["folder", "labels"])
+def test_images_that_are_not_there_are_named(key: str, tmp_path: Path) -> None:
+    images = {"folder": str(tmp_path), "labels": str(tmp_path)} | {key: "nowhere/x"}
+    faults = missing(nested("datasets.mine.images", images))
+    assert f"datasets.mine.images.{key} is 'nowhere/x', which does not exist" in faults
+    assert len(faults.splitlines()) == 2
+
+
+def test_an_archive_that_is_not_there_is_named() -> None:
+    faults = missing(nested("datasets.mine.iiit5k.archive", "nowhere.tar.gz"))
+    assert "datasets.mine.iiit5k.archive is 'nowhere.tar.gz', which does not exist" in faults
+
+
+def test_a_checkpoint_that_is_not_there_is_named() -> None:
+    faults = missing(nested("models.mine.checkpoint", "mine.pth"))
+    assert "models.mine.checkpoint is 'mine.pth', which does not exist" in faults
+
+
+def test_shipped_checkpoints_are_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    check_files(checked(), ROOT)
+
+
+# --- the interpreter ---------------------------------------------------------------------------------------
+
+
+def test_a_rules_shell_finds_the_python_that_snakemake_runs_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", os.defpath)
+    offer_own_interpreter()
+    which = ["bash", "-c", "command -v python"]
+    found = subprocess.run(which, capture_output=True, text=True, check=True).stdout.strip()
+    assert Path(found) == Path(sys.executable).parent / "python"
