@@ -12,6 +12,7 @@ import polars as pl
 
 from crnn.audit import audit
 from crnn.charset import LabelPolicy
+from crnn.errors import UserError
 from crnn.files import atomic_path, read_json, write_json
 from crnn.score import judge
 from crnn.stage import LOG, json_object, parser, run
@@ -37,7 +38,9 @@ def arguments() -> ArgumentParser:
 
 
 def main(args: Namespace) -> None:
-    samples, policy = pl.read_parquet(args.samples), LabelPolicy(**args.labels)
+    if len(args.stage) < 2:
+        raise UserError("--stage: given once; an audit compares two stages or more, so name each with its predictions")
+    samples, policy = pl.read_parquet(args.samples), LabelPolicy.from_settings(args.labels)
     path = [(name, judge(samples, pl.read_parquet(file), policy)) for name, file in args.stage]
     summary, flipped = audit(path)
     difference = read_json(args.proof)["max_abs_difference"] if args.proof else None

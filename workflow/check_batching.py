@@ -24,7 +24,7 @@ def arguments() -> ArgumentParser:
     add_runtime_arguments(command)
     command.add_argument("--predictions", type=Path, required=True)
     command.add_argument("--sizes", type=json.loads, required=True, help="batch sizes, such as '[1, 2, 3, 5, 16]'")
-    command.add_argument("--words", type=int, default=500, help="how many words to read again (default: 500)")
+    command.add_argument("--words", type=int, default=200, help="how many words to read again (default: 200)")
     command.add_argument("--output", type=Path, required=True, help="batching.json to write")
     return command
 

@@ -3,7 +3,7 @@
 Reads only what other stages left and the published figures. --inputs is one JSON object:
 
   {"title": "…", "pictures": 60,
-   "budgets": {"accuracy": 0.75, "flipped": 0, "broken": 0, "batching_changed": 0, "repeat_changed": 0},
+   "budgets": {"accuracy_drop": 0.005, "flipped": 0.01, "changed_by_batching": 0, "changed_by_repeating": 0},
    "records": ["results/….json", …],
    "runs": [{"dataset": "…", "model": "…", "deployment": "…",
              "run": "…/run.json", "audit": "…/audit.json", "flips": "…/audit.parquet",

@@ -37,7 +37,7 @@ def main(args: Namespace) -> None:
         tools=("numpy", "opencv-python-headless", "pillow", "polars", "lmdb"),
     )
     preprocess = Preprocess.from_settings(args.widths)
-    samples = make_tensors(args.words, args.output, preprocess, LabelPolicy(**args.labels), args.processes)
+    samples = make_tensors(args.words, args.output, preprocess, LabelPolicy.from_settings(args.labels), args.processes)
     statuses = dict(samples.group_by("status").len().sort("status").iter_rows())
     record.results = {"samples": samples.height, "statuses": statuses}
     LOG.info("%d words: %s", samples.height, statuses)

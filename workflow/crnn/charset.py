@@ -10,7 +10,7 @@ import itertools
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -57,10 +57,18 @@ def greedy_decode(log_probabilities: npt.NDArray[np.float32], charset: Charset) 
 
     `log_probabilities`: float [T, N, C]. Returns N texts and N confidences in [0, 1]: the probability of the best
     path, that is the product over all steps of the largest probability (as PARSeq reports for CTC models).
+    Raises UserError where C is not the charset's number of classes, or the output is not a number.
     """
+    if log_probabilities.shape[2] != charset.classes:
+        raise UserError(
+            f"the model has {log_probabilities.shape[2]} classes, the charset {charset.classes} (its characters and "
+            f"the blank); set models.<name>.charset to the one the model was trained with"
+        )
     classes = log_probabilities.argmax(axis=2)
     best = np.take_along_axis(log_probabilities, classes[:, :, None], axis=2)[:, :, 0]
     confidences = np.exp(best.astype(np.float64).sum(axis=0)).clip(0.0, 1.0)
+    if not np.isfinite(best).all():
+        raise UserError("the model's output is not a number (NaN or infinite); the build is broken")
     new = np.ones(classes.shape, bool)
     new[1:] = classes[1:] != classes[:-1]
     emitted = new & (classes != BLANK)
@@ -98,6 +106,18 @@ class LabelPolicy:
     case: Case = "lower"
     normalise: Normalise = "nfkd-ascii"
     outside: Outside = "strip"
+
+    @classmethod
+    def from_settings(cls, settings: dict[str, Any]) -> "LabelPolicy":
+        """Build from the config's `labels`. Raises UserError naming an unknown key or value."""
+        allowed = {"case": tuple(CASES), "normalise": tuple(NORMALISERS), "outside": get_args(Outside)}
+        for key, values in allowed.items():
+            if key in settings and settings[key] not in values:
+                raise UserError(f"labels.{key} is {settings[key]!r}; expected one of {', '.join(values)}")
+        try:
+            return cls(**settings)
+        except TypeError as error:
+            raise UserError(f"labels: {error}") from error
 
     def apply(self, text: str) -> tuple[str, str]:
         """Return (the text to compare, the characters of `text` that left nothing in it)."""

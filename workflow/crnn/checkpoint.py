@@ -14,6 +14,7 @@ Not here: the network, training checkpoints with optimiser state.
 
 import json
 import pickle
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -60,13 +61,13 @@ def read_checkpoint(
     order = gate_order or USUAL_GATE_ORDER[layout]
     state = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in stored.items()}
     state = _RENAME[layout](state)
-    if order == "igfo":
-        state = {name: _swap_middle_gates(tensor) if _is_lstm(name) else tensor for name, tensor in state.items()}
     expected = CRNN(size).state_dict()
     # Checkpoints older than PyTorch 0.4 lack the batch counters, which inference does not use.
     counters = {name: value for name, value in expected.items() if name.endswith("num_batches_tracked")}
     state = counters | state
     _check_fit(state, expected, path, size)
+    if order == "igfo":
+        state = {name: _swap_middle_gates(tensor) if _is_lstm(name) else tensor for name, tensor in state.items()}
     return Imported(
         {name: state[name].contiguous() for name in expected},
         layout,
@@ -101,13 +102,21 @@ def _load(path: Path) -> object:
         if path.suffix == ".safetensors":
             return safetensors.torch.load_file(path)
         return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
+    except Exception as error:  # bytes that are no checkpoint fail in as many ways as there are bytes
+        code = re.search(r"GLOBAL (\S+)", str(error)) if isinstance(error, pickle.UnpicklingError) else None
+        if code is None:
+            raise UserError(f"{path}: is not a readable checkpoint ({_reason(error)})") from error
         raise UserError(
-            f"{path}: refused, because loading it would run code from the file "
-            f"({str(error).splitlines()[0]}). Save only the tensors: torch.save(model.state_dict(), path)"
+            f"{path}: refused, because it holds {code[1]} and loading that would run code. "
+            f"Save only the tensors: torch.save(model.state_dict(), path)"
         ) from error
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError, safetensors.SafetensorError) as error:
-        raise UserError(f"{path}: is not a readable checkpoint ({str(error).splitlines()[0]})") from error
+
+
+def _reason(error: Exception) -> str:
+    """The first sentence of an error; the rest of PyTorch's advises to load the file without protection."""
+    text = str(error).rpartition("WeightsUnpickler error:")[2].strip()
+    sentence = text.partition("\n")[0].partition(". ")[0]
+    return f"{type(error).__name__}: {sentence}" if sentence else type(error).__name__
 
 
 def _unwrap(value: object, path: Path) -> StateDict:
@@ -161,7 +170,7 @@ def _swap_middle_gates(tensor: Tensor) -> Tensor:
 
 def _check_fit(state: StateDict, expected: Mapping[str, Any], path: Path, size: NetworkSize) -> None:
     classifier = state.get("rnn.1.embedding.bias")
-    if classifier is not None and len(classifier) != size.classes:
+    if classifier is not None and classifier.ndim == 1 and len(classifier) != size.classes:
         raise UserError(
             f"{path}: has {len(classifier)} classes, the config's charset has {size.classes} "
             f"({size.classes - 1} characters and the blank); set models.<name>.charset to the one it was trained with"

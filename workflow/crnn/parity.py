@@ -26,12 +26,11 @@ def random_images(seed: int = 0) -> Iterator[Array]:
             yield generator.uniform(-1, 1, (batch, 1, HEIGHT, width)).astype(np.float32)
 
 
-def largest_difference(first: Model, second: Model, images: Array) -> float:
-    """Largest absolute difference of two models' log-probabilities on one batch; inf where shapes differ or NaN."""
-    a, b = first(images), second(images)
-    if a.shape != b.shape:
+def largest_difference(first: Array, second: Array) -> float:
+    """Largest absolute difference of two models' log-probabilities; inf where shapes differ or one is not a number."""
+    if first.shape != second.shape:
         return float("inf")
-    difference = float(np.abs(a - b).max())
+    difference = float(np.abs(first - second).max())
     return difference if np.isfinite(difference) else float("inf")
 
 
@@ -42,7 +41,7 @@ def prove_equal(first: Model, second: Model, tolerance: float, what: str) -> flo
     """
     worst, shape = 0.0, ""
     for images in random_images():
-        difference = largest_difference(first, second, images)
+        difference = largest_difference(first(images), second(images))
         if difference >= worst:
             worst, shape = difference, f"N={images.shape[0]}, W={images.shape[3]}"
     if worst > tolerance:

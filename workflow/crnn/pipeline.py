@@ -47,7 +47,7 @@ class Pipeline:
         laps = Laps()
         started = time.perf_counter()
         with Words(self.words) as words:
-            count = min(len(words), limit or len(words))
+            count = len(words) if limit is None else min(len(words), limit)
             for bucket in self._buckets(words, count, laps):
                 called = time.perf_counter()
                 texts.update(self._recognise(bucket, laps))

@@ -35,6 +35,7 @@ Pixels = npt.NDArray[np.uint8]
 Tensor = npt.NDArray[np.float32]
 
 NORMALISATION = "(pixel / 255 - 0.5) / 0.5"
+REMAKE = "delete {}/contract.json and run again to remake the tensors"
 CHUNK = 512  # words a worker prepares at a time; bounds what is in memory, not what is computed
 
 Status = Literal["ok", "missing-image", "corrupt-image", "missing-label", "empty-label", "outside-charset"]
@@ -46,7 +47,10 @@ Status = Literal["ok", "missing-image", "corrupt-image", "missing-label", "empty
 def _opencv_decode(data: bytes) -> Pixels | None:
     if not data:
         return None
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+    except cv2.error:  # a header that claims an impossible size
+        return None
     return None if image is None else image.astype(np.uint8, copy=False)
 
 
@@ -55,9 +59,13 @@ def _opencv_resize(gray: Pixels, width: int) -> Pixels:
     return cv2.resize(gray, (width, HEIGHT), interpolation=method).astype(np.uint8, copy=False)
 
 
+# Raster formats alone: Pillow hands some others to outside programs (EPS to Ghostscript).
+PILLOW_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF")
+
+
 def _pillow_decode(data: bytes) -> Pixels | None:
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=PILLOW_FORMATS) as image:
             return np.asarray(image.convert("L"))
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None
@@ -256,6 +264,10 @@ def _write_tensors(prepared: Iterable[tuple[Sample, Pixels | None]], directory: 
     return pl.DataFrame(rows, schema_overrides=schema, infer_schema_length=None), sorted(appenders)
 
 
+def _facts(path: Path) -> dict[str, Any]:
+    return {"sha256": sha256(path), "bytes": path.stat().st_size}
+
+
 def make_tensors(
     words: Path, directory: Path, preprocess: Preprocess, policy: LabelPolicy, processes: int = 1
 ) -> pl.DataFrame:
@@ -276,7 +288,7 @@ def make_tensors(
         files = {}
         for width in widths:
             path = (scratch / f"w{width}.npy").replace(directory / f"w{width}.npy")
-            files[path.name] = {"sha256": sha256(path), "bytes": path.stat().st_size}
+            files[path.name] = _facts(path)
     with atomic_path(directory / "samples.parquet") as temporary:
         samples.write_parquet(temporary)
     contract = {
@@ -302,13 +314,15 @@ class TensorSet:
         self.contract = check_contract(directory, preprocess)
         for name, facts in self.contract["files"].items():
             self._check_file(directory / name, facts)
+        if not (directory / "samples.parquet").is_file():
+            raise UserError(f"{directory}: has no samples.parquet; {REMAKE.format(directory)}")
         self.samples = pl.read_parquet(directory / "samples.parquet")
 
     def _check_file(self, path: Path, facts: dict[str, Any]) -> None:
-        remedy = f"delete {self.directory / 'contract.json'} and run again to remake the tensors"
+        remedy = REMAKE.format(self.directory)
         if not path.is_file():
             raise UserError(f"{path}: listed in contract.json but missing; {remedy}")
-        if path.stat().st_size != facts["bytes"] or sha256(path) != facts["sha256"]:
+        if _facts(path) != facts:
             raise UserError(f"{path}: is not the file that contract.json lists; {remedy}")
 
     def batches(self, size: int, limit: int | None = None) -> Iterator[tuple[list[int], Tensor]]:
@@ -316,7 +330,7 @@ class TensorSet:
 
         `limit` keeps the first so many words of the dataset.
         """
-        readable = self.samples.head(limit or self.samples.height).filter(pl.col("row").is_not_null())
+        readable = self.samples[:limit].filter(pl.col("row").is_not_null())
         for (width,), group in readable.sort("tensor_width", "index").group_by("tensor_width", maintain_order=True):
             tensor = np.load(self.directory / f"w{width}.npy", mmap_mode="r")
             for batch in group.iter_slices(size):

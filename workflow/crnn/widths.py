@@ -28,7 +28,7 @@ class Aspect:
     max: int = 400
 
     def __post_init__(self) -> None:
-        if self.stretch <= 0 or self.step < 1 or not 32 <= self.min <= self.max or (self.max - self.min) % self.step:
+        if not self.stretch > 0 or self.step < 1 or not 32 <= self.min <= self.max or (self.max - self.min) % self.step:
             raise UserError(f"{self}: needs stretch > 0, step >= 1, 32 <= min <= max and max - min a multiple of step")
 
     def __call__(self, image_width: int, image_height: int) -> int:
@@ -42,6 +42,10 @@ class Fixed:
     """One width for every word, whatever its aspect: the classic 32×100."""
 
     width: int = 100
+
+    def __post_init__(self) -> None:
+        if self.width < 32:
+            raise UserError(f"{self}: needs width >= 32")
 
     def __call__(self, image_width: int, image_height: int) -> int:
         return self.width

@@ -87,7 +87,7 @@ def _judged(run: Run) -> pl.DataFrame:
 
     Raises UserError where the number of right words is not the one that run.json states.
     """
-    policy = LabelPolicy(**read_json(run.files.contract)["label_policy"])
+    policy = LabelPolicy.from_settings(read_json(run.files.contract)["label_policy"])
     judged = judge(run.samples, run.predictions, policy)
     correct = int(judged["correct"].sum())
     if correct != run.scores.correct:

@@ -63,11 +63,13 @@ def operate(model: onnx.ModelProto, steps: Sequence[Step]) -> tuple[onnx.ModelPr
     Raises UserError where a required pass matches nothing, or nodes that compute shapes are left.
     """
     graph = gs.import_onnx(model)
+    _name_nodes(graph)
     matched: dict[str, list[str]] = {}
     for step in steps:
-        matched[step.name] = PASSES[step.name](graph)
+        found = PASSES[step.name](graph)
+        matched.setdefault(step.name, []).extend(found)
         graph.cleanup().toposort()
-        if step.required and not matched[step.name]:
+        if step.required and not found:
             raise UserError(
                 f"surgery pass {step.name}: matched nothing, but is required. The graph holds {_census(graph)}. "
                 f"Mark it `required: false` in models.<name>.surgery if this model does not need it"
@@ -78,6 +80,12 @@ def operate(model: onnx.ModelProto, steps: Sequence[Step]) -> tuple[onnx.ModelPr
     fixed = gs.export_onnx(graph)
     fixed.ir_version = model.ir_version
     return fixed, matched
+
+
+def _name_nodes(graph: gs.Graph) -> None:
+    """Name the nodes that have no name, which ONNX allows: passes name what they add after the node it is for."""
+    for position, node in enumerate(graph.nodes):
+        node.name = node.name or f"{node.op}#{position}"
 
 
 def _census(graph: gs.Graph, only: frozenset[str] | None = None) -> str:

@@ -7,7 +7,7 @@ shape. Two one-way LSTMs are joined by a Concat. ATC maps each to one DynamicRNN
 import numpy as np
 import onnx_graphsurgeon as gs
 
-from crnn.surgery.pattern import constant, integers, only_consumer, squeeze, values
+from crnn.surgery.pattern import constant, integers, is_used, only_consumer, squeeze, values
 
 # Attributes that change what an LSTM computes; a split that ignored one would be wrong.
 UNSUPPORTED = frozenset({"activations", "activation_alpha", "activation_beta", "clip", "input_forget", "layout"})
@@ -27,7 +27,7 @@ def _matches(graph: gs.Graph) -> list[tuple[gs.Node, gs.Node]]:
         if len(node.inputs) > INPUTS or any(constant(tensor) is None for tensor in node.inputs[1:]):
             continue
         join = _joined(graph, node)
-        if join is not None and not any(state.outputs for state in node.outputs[1:]):
+        if join is not None and not any(is_used(state, graph) for state in node.outputs[1:]):
             found.append((node, join))
     return found
 
@@ -35,7 +35,7 @@ def _matches(graph: gs.Graph) -> list[tuple[gs.Node, gs.Node]]:
 def _joined(graph: gs.Graph, node: gs.Node) -> gs.Node | None:
     """The Reshape that turns Y [T, 2, N, H] into [T, N, 2H]."""
     transpose = only_consumer(node.outputs[0], "Transpose", graph)
-    if transpose is None or list(transpose.attrs["perm"]) != [0, 2, 1, 3]:
+    if transpose is None or list(transpose.attrs.get("perm", [])) != [0, 2, 1, 3]:
         return None
     reshape = only_consumer(transpose.outputs[0], "Reshape", graph)
     if reshape is None or reshape.attrs.get("allowzero"):

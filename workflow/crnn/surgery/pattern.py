@@ -24,6 +24,11 @@ def only_consumer(tensor: gs.Tensor, op: str, graph: gs.Graph) -> gs.Node | None
     return node if node.op == op else None
 
 
+def is_used(tensor: gs.Tensor, graph: gs.Graph) -> bool:
+    """Whether a node reads `tensor` or the graph gives it out."""
+    return bool(tensor.outputs) or any(tensor is output for output in graph.outputs)
+
+
 def constant(tensor: gs.Tensor) -> npt.NDArray[np.generic] | None:
     """The value of an initialiser or of a Constant node; None where it is computed."""
     if isinstance(tensor, gs.Constant):

@@ -4,7 +4,6 @@ Two one-way LSTMs give [T, 1, N, H] each. Squeezing both and joining them costs 
 and squeezing the result costs one.
 """
 
-import numpy as np
 import onnx_graphsurgeon as gs
 
 from crnn.surgery.pattern import integers, only_consumer, produced_by, squeeze
@@ -35,6 +34,6 @@ def _merge(graph: gs.Graph, node: gs.Node, squeezes: list[gs.Node], axis: int) -
     # The squeezed axis still exists in the inputs, so axes at or behind it are counted one higher.
     node.attrs["axis"] += axis <= node.attrs["axis"]
     output = node.outputs[0]
-    whole = gs.Variable(f"{node.name}/whole", np.float32)
+    whole = gs.Variable(f"{node.name}/whole", output.dtype)
     node.outputs = [whole]
     squeeze(graph, whole, axis, output, f"{node.name}/Squeeze")

@@ -12,14 +12,14 @@ from crnn.surgery.pattern import constant, producer
 
 # Operators whose output holds only values of their first input.
 REARRANGING = frozenset({"Slice", "Expand", "Unsqueeze", "Squeeze", "Reshape", "Transpose", "Identity", "Cast", "Tile"})
-INITIAL_H, INITIAL_C = 5, 6
+INITIAL_H, INITIAL_C, INPUTS = 5, 6, 7
 
 
 def drop_zero_states(graph: gs.Graph) -> list[str]:
     """Remove initial_h and initial_c of every LSTM where both are zeros."""
     matched = []
     for node in graph.nodes:
-        if node.op != "LSTM" or len(node.inputs) <= INITIAL_C:
+        if node.op != "LSTM" or len(node.inputs) != INPUTS:  # an eighth would be peepholes
             continue
         if not (_is_zero(node.inputs[INITIAL_H]) and _is_zero(node.inputs[INITIAL_C])):
             continue

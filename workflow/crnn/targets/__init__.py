@@ -64,7 +64,16 @@ def target(name: str) -> Target:
     try:
         return cast(Target, importlib.import_module(f"crnn.targets.{name}"))
     except ImportError as error:
+        absent = isinstance(error, ModuleNotFoundError)
+        fault = f"the Python package {error.name!r} is not installed here" if absent else f"cannot be loaded ({error})"
         raise UserError(
-            f"runtime {name}: the Python package {error.name!r} is not installed here; "
-            f"run with `--sdm conda` to get it from envs/{name}.yaml, or install it into this environment"
+            f"runtime {name}: {fault}; run with `--sdm conda` to get it from envs/{name}.yaml, "
+            f"or install it into this environment"
         ) from error
+
+
+def check_options(options: Options, *known: str) -> None:
+    """Raise UserError where a deployment's `options` hold a key that its target does not know."""
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise UserError(f"options: unknown key {', '.join(map(repr, unknown))}; allowed: {', '.join(known) or 'none'}")

@@ -14,7 +14,7 @@ import onnxruntime
 from crnn.errors import UserError
 from crnn.files import atomic_path
 from crnn.record import describe_host
-from crnn.targets import Options
+from crnn.targets import Options, check_options
 
 FILES = ("model.onnx",)
 PROVIDER = "CPUExecutionProvider"
@@ -34,10 +34,7 @@ class OnnxRuntime:
         settings = onnxruntime.SessionOptions()
         settings.graph_optimization_level = LEVELS["disabled"]
         settings.intra_op_num_threads = threads
-        try:
-            self._session = onnxruntime.InferenceSession(str(model), settings, providers=[PROVIDER])
-        except Exception as error:  # onnxruntime's exceptions share no base class
-            raise UserError(f"{model}: ONNX Runtime cannot load it ({str(error).splitlines()[0]})") from error
+        self._session = _open(model, settings)
         self._input = self._session.get_inputs()[0].name
 
     def infer(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -56,8 +53,16 @@ class OnnxRuntime:
         """Nothing to release: the session goes with the object."""
 
 
+def _open(model: Path, settings: Any) -> Any:
+    try:
+        return onnxruntime.InferenceSession(str(model), settings, providers=[PROVIDER])
+    except Exception as error:  # onnxruntime's exceptions share no base class
+        raise UserError(f"{model}: ONNX Runtime cannot load it ({str(error).splitlines()[0]})") from error
+
+
 def build(source: Path, directory: Path, options: Options) -> list[Path]:
     """Optimise `source` for this processor and keep the optimised graph."""
+    check_options(options, "graph_optimization")
     level = options.get("graph_optimization", "all")
     if level not in LEVELS:
         raise UserError(f"graph_optimization {level!r}: expected one of {', '.join(LEVELS)}")
@@ -66,7 +71,7 @@ def build(source: Path, directory: Path, options: Options) -> list[Path]:
         settings.graph_optimization_level = LEVELS[level]
         settings.optimized_model_filepath = str(temporary)
         settings.log_severity_level = ERRORS_AND_WORSE  # it warns that the result suits this processor: intended
-        onnxruntime.InferenceSession(str(source), settings, providers=[PROVIDER])
+        _open(source, settings)
     return [directory / FILES[0]]
 
 

@@ -12,7 +12,7 @@ from crnn.checkpoint import load_network
 from crnn.files import atomic_path
 from crnn.network import CRNN
 from crnn.record import describe_host
-from crnn.targets import Options
+from crnn.targets import Options, check_options
 
 FILES = ("weights.safetensors",)
 
@@ -38,6 +38,7 @@ class TorchRuntime:
 
 def build(source: Path, directory: Path, options: Options) -> list[Path]:
     """Copy the imported weights; the network needs no compilation."""
+    check_options(options)
     with atomic_path(directory / FILES[0]) as temporary:
         shutil.copyfile(source, temporary)
     return [directory / FILES[0]]

@@ -1,0 +1,194 @@
+"""The rules of the house, held against the syntax trees of every module.
+
+Imports run one way, `rules → workflow/<stage>.py → crnn`, and each toolchain has its modules, so that a stage runs in
+an environment that holds no other toolchain.
+"""
+
+import ast
+import importlib
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.targets import declared_targets
+
+ROOT = Path(__file__).parents[2]
+WORKFLOW = ROOT / "workflow"
+MODULES = sorted(path.relative_to(WORKFLOW) for path in WORKFLOW.rglob("*.py"))
+STAGES = [path.stem for path in MODULES if path.parent == Path()]
+LIBRARY = [path for path in MODULES if path.parts[0] == "crnn"]
+ENGINE = [path for path in MODULES if path.parts[0] == "engine"]
+RULES = "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "rules").glob("*.smk")))
+
+
+def tree(module: Path) -> ast.Module:
+    return ast.parse((WORKFLOW / module).read_bytes(), str(module))
+
+
+def imports(module: Path) -> set[str]:
+    """Every dotted name that a module imports, wherever in it, with the names taken from it."""
+    found: set[str] = set()
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.update([node.module, *(f"{node.module}.{alias.name}" for alias in node.names)])
+    return found
+
+
+def packages(module: Path) -> set[str]:
+    """The top-level packages that a module imports."""
+    return {name.partition(".")[0] for name in imports(module)}
+
+
+def importers(package: str) -> set[str]:
+    return {path.as_posix() for path in MODULES if package in packages(path)}
+
+
+def calls(module: Path) -> Iterator[tuple[str, ast.Call]]:
+    """Every call of a module with the name of what is called, as it is written."""
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func), node
+
+
+def loaded_by(*modules: str) -> set[str]:
+    """Every module that importing these really loads, in a Python of its own."""
+    code = f"import sys, {', '.join(modules)}\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=WORKFLOW, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def names(paths: list[Path]) -> list[str]:
+    return [path.as_posix() for path in paths]
+
+
+# --- imports -----------------------------------------------------------------------------------------------
+
+
+def test_only_four_modules_import_torch() -> None:
+    library = {f"crnn/{name}.py" for name in ("network", "checkpoint", "export")}
+    assert importers("torch") == library | {"crnn/targets/torch.py"}
+
+
+def test_only_its_target_imports_onnxruntime() -> None:
+    assert importers("onnxruntime") == {"crnn/targets/onnxruntime.py"}
+
+
+def test_only_export_and_surgery_import_onnx() -> None:
+    surgery = {path.as_posix() for path in LIBRARY if path.parts[1] == "surgery"}
+    assert importers("onnx_graphsurgeon") == surgery
+    assert importers("onnx") == {"crnn/export.py", "crnn/portable.py", "crnn/surgery/__init__.py", "fix_onnx.py"}
+
+
+@pytest.mark.parametrize("module", LIBRARY, ids=names(LIBRARY))
+def test_the_library_knows_nothing_of_what_calls_it(module: Path) -> None:
+    assert not {"snakemake", "yaml", "engine", *STAGES} & packages(module)
+
+
+@pytest.mark.parametrize("module", ENGINE, ids=names(ENGINE))
+def test_the_engine_needs_neither_the_library_nor_snakemake(module: Path) -> None:
+    assert not {"crnn", "snakemake", *STAGES} & packages(module)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_calls_the_library_and_no_other_stage(stage: str) -> None:
+    found = packages(Path(f"{stage}.py"))
+    assert "crnn" in found
+    assert not {"snakemake", "yaml", "engine", *STAGES} & found
+
+
+@pytest.mark.parametrize("name", declared_targets(WORKFLOW / "crnn" / "targets"))
+def test_a_target_imports_no_other_target(name: str) -> None:
+    found = imports(Path("crnn", "targets", f"{name}.py"))
+    others = set(declared_targets(WORKFLOW / "crnn" / "targets")) - {name}
+    assert not {f"crnn.targets.{other}" for other in others} & found
+    assert not others & found  # where a target has the name of its toolchain's package
+
+
+def test_what_judges_a_run_never_loads_a_runtime() -> None:
+    report = [path for path in LIBRARY if path.parts[1] == "report"]
+    judges = [*(Path("crnn", f"{name}.py") for name in ("score", "measure", "audit", "budgets")), *report]
+    dotted = [".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in judges]
+    loaded = loaded_by(*dotted)
+    assert set(dotted) <= loaded
+    assert not {"torch", "onnx", "onnxruntime", "crnn.targets", "crnn.network"} & loaded
+
+
+def test_surgery_needs_no_pytorch() -> None:
+    assert not {"torch", "crnn.network"} & loaded_by("fix_onnx")
+
+
+@pytest.mark.parametrize("module", MODULES, ids=names(MODULES))
+def test_imports_are_absolute_statements(module: Path) -> None:
+    """So that `crnn` means one thing however a stage is started, and digests of code find all of it."""
+    relative = [node.lineno for node in ast.walk(tree(module)) if isinstance(node, ast.ImportFrom) and node.level]
+    assert relative == []
+    if module != Path("crnn", "targets", "__init__.py"):  # whose module the rules add to the digest by name
+        assert not {"importlib.import_module", "import_module", "__import__"} & {name for name, _ in calls(module)}
+
+
+# --- what no module does -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("module", MODULES, ids=names(MODULES))
+def test_nothing_runs_text_as_code(module: Path) -> None:
+    called = {name for name, _ in calls(module)}
+    assert not {"eval", "exec", "os.system", "os.popen", "pickle.load", "pickle.loads", "yaml.load"} & called
+    assert "subprocess" not in packages(module)
+
+
+@pytest.mark.parametrize("module", LIBRARY, ids=names(LIBRARY))
+def test_pickles_are_read_for_their_weights_only(module: Path) -> None:
+    for name, call in calls(module):
+        keywords = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+        if name == "torch.load":
+            assert keywords.get("weights_only") == "True"
+        if name in {"np.load", "numpy.load"}:
+            assert keywords.get("allow_pickle", "False") == "False"
+
+
+@pytest.mark.parametrize("module", MODULES, ids=names(MODULES))
+def test_a_module_says_what_it_is(module: Path) -> None:
+    assert ast.get_docstring(tree(module))
+
+
+# --- stages ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stages_help_is_its_docstring(stage: str, capsys: pytest.CaptureFixture[str]) -> None:
+    module = importlib.import_module(stage)
+    with pytest.raises(SystemExit) as ended:
+        module.arguments().parse_args(["--help"])
+    assert ended.value.code == 0
+    assert module.__doc__.strip() in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_is_a_command(stage: str) -> None:
+    last = ast.unparse(tree(Path(f"{stage}.py")).body[-1])
+    assert last == "if __name__ == '__main__':\n    run(main, arguments())"
+
+
+def test_a_command_runs_from_anywhere(tmp_path: Path) -> None:
+    script = [sys.executable, str(WORKFLOW / "import_lmdb.py"), "--help"]
+    done = subprocess.run(script, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("usage: import_lmdb.py")
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_is_run_by_a_rule(stage: str) -> None:
+    assert f'stage("{stage}")' in RULES
+
+
+def test_every_rule_carries_the_digest_of_the_stage_it_runs() -> None:
+    run = re.findall(r'stage=stage\("(\w+)"\),\n\s+code=(?:code|runtime_code)\("(\w+)"', RULES)
+    assert len(run) == RULES.count("stage=stage(")
+    assert all(stage == digested for stage, digested in run)
+    assert {stage for stage, _ in run} == set(STAGES)

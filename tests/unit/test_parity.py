@@ -1,0 +1,160 @@
+"""Parity: a difference at one shape among thirty is found and its shape is named; so is one on the real words."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import polars as pl
+import pytest
+import torch
+
+import prove_words
+from crnn.errors import UserError
+from crnn.export import export_onnx
+from crnn.files import read_json
+from crnn.parity import BATCHES, WIDTHS, Array, Model, largest_difference, prove_equal, random_images
+from crnn.surgery import Step, operate
+from crnn.tensors import make_tensors
+from examples import ASPECT, CHARSET, POLICY, healthy_words
+from networks import EXPORTS, images, small_network
+
+pytestmark = EXPORTS
+
+
+def steps_of(batch: Array) -> Array:
+    """Stands for a network: [T, N, 1] that depends on every pixel."""
+    return batch.sum(axis=(1, 2))[:, ::4].T[..., None]
+
+
+def wrong_at(batch_size: int, width: int, wrong: float) -> Model:
+    """`steps_of` with one number off by `wrong`, at one shape alone."""
+
+    def model(batch: Array) -> Array:
+        output = steps_of(batch).copy()
+        if batch.shape[0] == batch_size and batch.shape[3] == width:
+            output[-1, -1, -1] += wrong
+        return output
+
+    return model
+
+
+def test_equal_models_differ_by_nothing() -> None:
+    assert prove_equal(steps_of, steps_of, 0, "one and the same") == 0
+
+
+def test_the_difference_is_returned_where_it_is_tolerated() -> None:
+    assert prove_equal(steps_of, lambda batch: steps_of(batch) + np.float32(0.5), 1, "a and b") == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(("batch_size", "width"), [(1, 32), (3, 101), (16, 320)])
+@pytest.mark.parametrize("wrong", [1.0, -1.0, float("nan"), float("inf"), float("-inf")])
+def test_a_model_that_is_wrong_at_one_shape_is_caught(batch_size: int, width: int, wrong: float) -> None:
+    with pytest.raises(
+        UserError, match=f"raw and fixed: outputs differ by .* at N={batch_size}, W={width}; allowed 0.01"
+    ):
+        prove_equal(steps_of, wrong_at(batch_size, width, wrong), 0.01, "raw and fixed")
+
+
+def test_the_worst_shape_is_the_one_named() -> None:
+    def model(batch: Array) -> Array:
+        return wrong_at(2, 36, 5.0)(batch) + wrong_at(5, 100, 7.0)(batch) - steps_of(batch)
+
+    with pytest.raises(UserError, match="differ by 7 at N=5, W=100"):
+        prove_equal(steps_of, model, 0.01, "a and b")
+
+
+@pytest.mark.parametrize("cut", [np.s_[:-1], np.s_[:, :1], np.s_[..., 0]], ids=["a step", "words", "an axis"])
+def test_outputs_of_other_shapes_are_not_equal(cut: object) -> None:
+    output = steps_of(images(2, 64))
+    assert largest_difference(output, output[cut]) == float("inf")  # type: ignore[index]
+
+
+def test_models_that_are_nan_together_are_not_equal() -> None:
+    output = wrong_at(1, 32, float("nan"))(images(1, 32))
+    assert largest_difference(output, output) == float("inf")
+
+
+def test_the_grid_is_every_batch_by_every_width() -> None:
+    grid = list(random_images())
+    assert [(batch.shape[0], batch.shape[3]) for batch in grid] == [(n, w) for n in BATCHES for w in WIDTHS]
+    assert {1, 2, 3, 5, 16} == set(BATCHES)
+    assert {32, 36, 100, 101, 160, 320} == set(WIDTHS)
+    assert all(batch.dtype == np.float32 and batch.min() >= -1 and batch.max() <= 1 for batch in grid)
+    assert all(batch.std() > 0.5 for batch in grid)
+
+
+def test_the_grid_is_the_same_each_time() -> None:
+    for first, second in zip(random_images(), random_images(), strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+# --- on the words of a dataset -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def tensors(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve words as tensors."""
+    directory = tmp_path_factory.mktemp("dataset")
+    make_tensors(healthy_words(directory / "words.lmdb"), directory / "tensors", ASPECT, POLICY)
+    return directory / "tensors"
+
+
+def save_raw(directory: Path, classifier: dict[int, float] | None = None) -> Path:
+    """raw.onnx of the small network, some of the classifier's biases set."""
+    network = small_network()
+    with torch.no_grad():
+        for number, bias in (classifier or {}).items():
+            network.state_dict()["rnn.1.embedding.bias"][number] = bias
+    directory.mkdir(exist_ok=True)
+    export_onnx(network, directory / "raw.onnx")
+    return directory / "raw.onnx"
+
+
+def save_fixed(raw: Path) -> Path:
+    passes = [Step(name) for name in ("drop_zero_states", "split_bidirectional", "fold_constants")]
+    onnx.save(operate(onnx.load(raw), passes)[0], raw.with_name("fixed.onnx"))
+    return raw.with_name("fixed.onnx")
+
+
+def prove(tensors: Path, raw: Path, fixed: Path, output: Path, *more: str) -> None:
+    paths = {"--tensors": tensors, "--raw": raw, "--fixed": fixed, "--output": output, "--record": output / "r.json"}
+    options = {"--widths": json.dumps({"rule": "aspect"}), "--charset": CHARSET.characters}
+    command = [str(part) for option in (paths | options).items() for part in option]
+    prove_words.main(prove_words.arguments().parse_args([*command, *more]))
+
+
+def test_surgery_that_changes_no_word_is_proved(tensors: Path, tmp_path: Path) -> None:
+    raw = save_raw(tmp_path)
+    prove(tensors, raw, save_fixed(raw), tmp_path / "proof")
+    proof = read_json(tmp_path / "proof" / "proof.json")
+    assert (proof["words"], proof["changed"]) == (12, 0)
+    assert proof["max_abs_difference"] <= 1e-5
+    texts = [pl.read_parquet(tmp_path / "proof" / f"{name}.parquet")["text"].to_list() for name in ("raw", "fixed")]
+    assert texts[0] == texts[1]
+    assert len(set(texts[0])) > 1
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ({}, {5: 9.0}, r"fixed.onnx: [1-9]\d* of 12 words read otherwise than with .*raw.onnx"),
+        ({0: 50.0}, {0: 50.0, 5: 1.0}, r"fixed.onnx: 0 of 12 words read otherwise .* by up to \d"),
+        ({0: 50.0}, {0: float("nan")}, "output is not a number"),
+    ],
+    ids=["texts change", "numbers change", "not a number"],
+)
+def test_surgery_that_changes_a_word_fails_and_leaves_no_proof(
+    before: dict[int, float], after: dict[int, float], message: str, tensors: Path, tmp_path: Path
+) -> None:
+    raw = save_raw(tmp_path / "raw", before)
+    fixed = save_fixed(save_raw(tmp_path / "fixed", after))
+    with pytest.raises(UserError, match=message):
+        prove(tensors, raw, fixed, tmp_path / "proof")
+    assert not (tmp_path / "proof").exists()
+
+
+def test_a_changed_word_fails_however_large_the_tolerance(tensors: Path, tmp_path: Path) -> None:
+    raw, fixed = save_raw(tmp_path / "raw"), save_fixed(save_raw(tmp_path / "fixed", {5: 9.0}))
+    with pytest.raises(UserError, match="words read otherwise"):
+        prove(tensors, raw, fixed, tmp_path / "proof", "--tolerance=1000")
