@@ -1,0 +1,169 @@
+"""The documentation says what the code does: every config key with its default, links that lead somewhere, examples
+that run."""
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import cv2
+import numpy as np
+import onnx
+import onnx_graphsurgeon as gs
+import pytest
+import yaml
+
+from crnn.export import export_onnx
+from crnn.targets.onnxruntime import OnnxRuntime
+from crnn.widths import width_rule
+from engine.config import check_schema, drop_nulls
+from engine.targets import built_files
+from networks import EXPORTS, small_network
+
+pytestmark = EXPORTS
+
+ROOT = Path(__file__).parents[2]
+PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "CONTRIBUTING.md"]
+SCHEMA = yaml.safe_load((ROOT / "config" / "schema.yaml").read_text())
+CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
+
+
+def keys(schema: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """(dotted key, its schema) of every key that holds a value; `<name>` stands for a name, `[]` for a list's entry."""
+    for name, entry in schema.get("properties", {}).items():
+        key = f"{path}.{name}" if path else name
+        if entry and not entry.get("properties") and not isinstance(entry.get("additionalProperties"), dict):
+            yield key, entry
+        yield from keys(entry, key)
+    if isinstance(schema.get("additionalProperties"), dict):
+        yield from keys(schema["additionalProperties"], f"{path}.<name>")
+    if isinstance(schema.get("items"), dict):
+        yield from keys(schema["items"], f"{path}[]")
+    for branch in schema.get("allOf", []):
+        yield from keys(branch["then"], path)
+
+
+def table_rows() -> dict[str, str]:
+    """Key → default, as the tables of configuration.md write them."""
+    rows = re.findall(r"^\| `([^`|]+)` \| (.+?) \| .+ \|$", CONFIGURATION, flags=re.MULTILINE)
+    return dict(rows)
+
+
+def written(value: Any) -> str:
+    return f"`{value}`" if isinstance(value, str) else f"`{json.dumps(value)}`"
+
+
+def test_every_key_of_the_schema_is_explained_and_no_other() -> None:
+    assert sorted(table_rows()) == sorted({key for key, _ in keys(SCHEMA)})
+
+
+@pytest.mark.parametrize(
+    ("key", "entry"),
+    [(key, entry) for key, entry in keys(SCHEMA) if "default" in entry],
+    ids=lambda value: str(value)[:60],
+)
+def test_a_key_is_explained_with_its_default(key: str, entry: Any) -> None:
+    expected = "below" if key == "models.<name>.surgery" else written(entry["default"])
+    assert table_rows()[key] == expected
+
+
+def test_the_default_passes_are_listed_in_their_order() -> None:
+    listed = re.search(r"```yaml\n(surgery:\n.*?)```", CONFIGURATION, flags=re.DOTALL)
+    assert listed is not None
+    default = next(entry["default"] for key, entry in keys(SCHEMA) if key == "models.<name>.surgery")
+    assert yaml.safe_load(listed[1])["surgery"] == default
+
+
+def anchors(page: Path) -> set[str]:
+    """What a link to a heading of a page may say behind #, as code hosts make it."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_files_lead_somewhere(page: Path) -> None:
+    for target, anchor in re.findall(r"\]\(([^)#:\s]+)(?:#([^)]*))?\)", page.read_text()):
+        linked = page.parent / target
+        assert linked.exists()
+        assert not anchor or anchor in anchors(linked)
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """Code blocks of a page of docs/, without the blanks that indent them."""
+    return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / "docs" / page).read_text(), flags=re.DOTALL | re.MULTILINE)
+
+
+def module(source: str) -> ModuleType:
+    made = ModuleType("example")
+    exec(compile(source, "extending.md", "exec"), made.__dict__)
+    return made
+
+
+def test_the_example_sizes_get_the_widths_that_the_rules_give() -> None:
+    rows = re.findall(
+        r"^\| (\d+) × (\d+) \| \d+ \| (\d+) \| (\d+) \| (\d+) \|$",
+        (ROOT / "docs" / "widths.md").read_text(),
+        re.MULTILINE,
+    )
+    rules = [width_rule({"rule": name}) for name in ("aspect", "fixed", "recipe")]
+    assert len(rows) == 5
+    for width, height, *stated in rows:
+        assert [rule(int(width), int(height)) for rule in rules] == list(map(int, stated))
+
+
+def test_the_example_device_reads_as_onnxruntime_does(tmp_path: Path) -> None:
+    source, folder = tmp_path / "fixed.onnx", tmp_path / "build"
+    export_onnx(small_network(), source)
+    example = module(blocks("extending.md", "python")[0])
+    assert [path.name for path in example.build(source, folder, {})] == list(example.FILES)
+    runtime, reference = example.load(folder, {}, cv2.getNumThreads()), OnnxRuntime(source, 1)
+    for batch, width in ((1, 100), (3, 160), (2, 41)):
+        images = np.random.default_rng(batch).uniform(-1, 1, (batch, 1, 32, width)).astype(np.float32)
+        np.testing.assert_allclose(runtime.infer(images), reference.infer(images), atol=1e-4)
+    assert {"device", "simulated"} <= runtime.describe().keys()
+    runtime.close()
+
+
+def test_the_rules_can_read_what_the_example_device_builds(tmp_path: Path) -> None:
+    path = tmp_path / "opencv_dnn.py"
+    path.write_text(blocks("extending.md", "python")[0])
+    assert built_files(path) == ("model.onnx",)
+
+
+def test_the_example_pass_matches_an_identity_and_leaves_one_that_is_an_output() -> None:
+    given, inside, output = (gs.Variable(name, np.float32, (1,)) for name in ("given", "inside", "output"))
+    nodes = [
+        gs.Node("Identity", "first", inputs=[given], outputs=[inside]),
+        gs.Node("Identity", "last", inputs=[inside], outputs=[output]),
+    ]
+    graph = gs.Graph(nodes, inputs=[given], outputs=[output], opset=13)
+    bypass = module(blocks("extending.md", "python")[1]).bypass_identity
+    assert bypass(graph) == ["first: Identity bypassed"]
+    graph.cleanup().toposort()
+    assert [node.name for node in graph.nodes] == ["last"]
+    onnx.checker.check_model(gs.export_onnx(graph))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_examples_of_configs_are_allowed_by_the_schema(page: Path) -> None:
+    default = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+    for body in re.findall(r"^```yaml\n(.*?)^```", page.read_text(), flags=re.DOTALL | re.MULTILINE):
+        example = yaml.safe_load(body)
+        if set(example) <= set(SCHEMA["properties"]):
+            check_schema(drop_nulls(merged(default, example)), SCHEMA)
+
+
+def merged(base: Any, overlay: Any) -> Any:
+    """`overlay` laid over `base` key by key, as Snakemake does with config files."""
+    if not isinstance(base, dict) or not isinstance(overlay, dict):
+        return overlay
+    return base | {key: merged(base.get(key), value) for key, value in overlay.items()}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_examples_of_python_can_be_read(page: Path) -> None:
+    for body in re.findall(r"^```python\n(.*?)^```", page.read_text(), flags=re.DOTALL | re.MULTILINE):
+        assert ast.parse(body).body

@@ -1,0 +1,151 @@
+"""Clocks and what is made of their readings; the readings are given, so the results can be worked out by hand."""
+
+import time
+
+import polars as pl
+import pytest
+
+from crnn.measure import (
+    STEPS,
+    Laps,
+    Timings,
+    cold_seconds,
+    latency_percentiles,
+    summarise_e2e,
+    summarise_infer_only,
+)
+
+NOTHING = Timings().frame()
+
+
+def laps_of(**seconds: float) -> dict[str, float]:
+    return dict.fromkeys(STEPS, 0.0) | seconds
+
+
+def infer_only(*passes: list[float]) -> pl.DataFrame:
+    timings = Timings()
+    for number, calls in enumerate(passes):
+        for seconds in calls:
+            timings.add("infer_only", number, 1, 96, seconds)
+    return timings.frame()
+
+
+# --- laps --------------------------------------------------------------------------------------------------
+
+
+def test_a_step_takes_the_time_that_passes_in_it() -> None:
+    laps = Laps()
+    for _ in range(2):
+        with laps.step("decode"):
+            time.sleep(0.01)
+    taken = laps.take()
+    assert taken["decode"] >= 0.02
+    assert {step for step, seconds in taken.items() if seconds} == {"decode"}
+
+
+def test_taking_starts_again_from_zero() -> None:
+    laps = Laps({"read": 3.0})
+    assert laps.take() == {"read": 3.0}
+    assert laps.take() == laps_of()
+
+
+def test_a_step_that_raises_is_timed_all_the_same() -> None:
+    laps = Laps()
+
+    def fail() -> None:
+        with laps.step("execute"):
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert laps.take()["execute"] > 0
+
+
+# --- rows --------------------------------------------------------------------------------------------------
+
+
+def test_a_row_per_call_with_its_steps_where_they_were_timed() -> None:
+    timings = Timings()
+    timings.add("cold", 0, 1, 96, 0.5)
+    timings.add("e2e", 2, 16, 104, 0.25, laps_of(execute=0.2))
+    first, second = timings.frame().iter_rows(named=True)
+    assert first == {
+        **{"phase": "cold", "pass": 0, "batch": 1, "width": 96, "seconds": 0.5, "cold": True},
+        **dict.fromkeys(STEPS),
+    }
+    assert second == {
+        **{"phase": "e2e", "pass": 2, "batch": 16, "width": 104, "seconds": 0.25, "cold": False},
+        **laps_of(execute=0.2),
+    }
+
+
+def test_an_empty_table_has_the_same_columns() -> None:
+    timings = Timings()
+    timings.add("cold", 0, 1, 96, 0.5)
+    assert NOTHING.schema == timings.frame().schema
+
+
+# --- summaries ---------------------------------------------------------------------------------------------
+
+
+def three_passes() -> pl.DataFrame:
+    timings = Timings()
+    for number, total in enumerate((2.5, 2.0, 4.0)):
+        for share in (0.3, 0.5):
+            timings.add("e2e", number, 50, 96, total * share, laps_of(execute=total * share, decode=0.1))
+        timings.add("e2e_total", number, 100, None, total)
+    return timings.frame()
+
+
+def test_e2e_is_the_median_pass_and_its_spread() -> None:
+    summary = summarise_e2e(three_passes())
+    assert summary is not None
+    assert (summary["seconds"], summary["spread"], summary["passes"]) == (2.5, [2.0, 4.0], 3)
+    assert (summary["words"], summary["images_per_second"]) == (100, 40)
+
+
+def test_e2e_breakdown_is_of_the_median_pass_and_adds_up_to_it() -> None:
+    summary = summarise_e2e(three_passes())
+    assert summary is not None
+    assert list(summary["breakdown"]) == [*STEPS, "other"]
+    assert summary["breakdown"]["execute"] == pytest.approx(2.5 * 0.8)
+    assert summary["breakdown"]["decode"] == pytest.approx(0.2)
+    assert sum(summary["breakdown"].values()) == pytest.approx(summary["seconds"])
+    assert summary["breakdown"]["other"] == pytest.approx(0.3)
+
+
+def test_infer_only_sums_the_calls_of_each_pass_and_takes_the_median() -> None:
+    summary = summarise_infer_only(infer_only([1.0, 2.0], [4.0, 5.0], [2.0, 2.5]))
+    assert summary == {"seconds": 4.5, "batch": 1, "words": 2, "passes": 3, "spread": [3.0, 9.0]}
+
+
+def test_of_two_passes_the_faster_is_reported() -> None:
+    summary = summarise_infer_only(infer_only([5.0], [3.0]))
+    assert summary is not None
+    assert (summary["seconds"], summary["spread"]) == (3.0, [3.0, 5.0])
+
+
+def test_percentiles_of_1_to_101_milliseconds() -> None:
+    calls = [n / 1000 for n in range(1, 102)]
+    expected = {"p50": 51, "p90": 91, "p99": 100}
+    assert latency_percentiles(infer_only(calls[::-1])) == pytest.approx(expected)
+    assert latency_percentiles(infer_only(calls[:50], calls[50:])) == pytest.approx(expected)  # over all passes
+
+
+def test_percentiles_of_one_call_are_that_call() -> None:
+    assert latency_percentiles(infer_only([0.002])) == pytest.approx({"p50": 2, "p90": 2, "p99": 2})
+
+
+def test_the_cold_call_is_kept_out_of_the_warm_ones() -> None:
+    timings = Timings()
+    timings.add("cold", 0, 1, 96, 9.0)
+    timings.add("infer_only", 0, 1, 96, 0.001)
+    assert cold_seconds(timings.frame()) == 9.0
+    assert latency_percentiles(timings.frame()) == pytest.approx({"p50": 1, "p90": 1, "p99": 1})
+
+
+def test_what_was_not_measured_is_none() -> None:
+    assert summarise_e2e(NOTHING) is None
+    assert summarise_infer_only(NOTHING) is None
+    assert latency_percentiles(NOTHING) is None
+    assert cold_seconds(NOTHING) is None

@@ -1,0 +1,58 @@
+"""The record that a stage leaves beside its output."""
+
+import hashlib
+import platform
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from crnn.files import read_json
+from crnn.record import Record, describe_host, tool_versions
+
+
+def test_a_record_holds_what_went_in_and_what_came_out(tmp_path: Path) -> None:
+    source, product = tmp_path / "source", tmp_path / "product"
+    source.write_bytes(b"in")
+    record = Record("make", [source], {"size": 3}, ("numpy",))
+    product.write_bytes(b"result")
+    record.results = {"words": 7}
+    record.write(tmp_path / "record.json", [product])
+    written = read_json(tmp_path / "record.json")
+    assert written["inputs"] == {str(source): {"sha256": hashlib.sha256(b"in").hexdigest(), "bytes": 2}}
+    assert written["outputs"] == {str(product): {"sha256": hashlib.sha256(b"result").hexdigest(), "bytes": 6}}
+    assert (written["stage"], written["parameters"], written["results"]) == ("make", {"size": 3}, {"words": 7})
+    assert written["tools"] == {"numpy": np.__version__}
+    assert written["command"] == sys.argv
+    assert written["host"] == describe_host()
+
+
+def test_a_record_says_when_and_how_long(tmp_path: Path) -> None:
+    record = Record("make", [], {}, ())
+    record.started -= 5
+    record.write(tmp_path / "record.json", [])
+    written = read_json(tmp_path / "record.json")
+    assert 5 <= written["seconds"] < 60
+    assert abs(datetime.fromisoformat(written["started"]).timestamp() - record.started) <= 1
+
+
+def test_two_records_do_not_share_their_results() -> None:
+    first, second = Record("one", [], {}, ()), Record("two", [], {}, ())
+    first.results["words"] = 1
+    assert second.results == {}
+
+
+def test_a_tool_that_is_not_installed_is_absent() -> None:
+    assert tool_versions(["numpy", "no-such-distribution"]) == {
+        "numpy": np.__version__,
+        "no-such-distribution": "absent",
+    }
+
+
+def test_the_host_is_described_by_what_a_timing_depends_on() -> None:
+    host = describe_host()
+    assert host["cpu"]
+    assert host["cores"] >= 1
+    assert host["memory_gib"] > 0
+    assert host["python"] == platform.python_version()

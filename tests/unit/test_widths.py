@@ -1,0 +1,166 @@
+"""Width rules: pure functions of one image's size."""
+
+import io
+import os
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from PIL import Image
+
+from crnn.errors import UserError
+from crnn.widths import Aspect, Fixed, Recipe, width_rule
+from crnn.words import Words
+
+IIIT5K = os.environ.get("CRNN_IIIT5K_LMDB", "")
+
+sides = st.integers(1, 3000)
+
+
+@st.composite
+def aspects(draw: st.DrawFn) -> Aspect:
+    """Any valid aspect rule."""
+    least, step = draw(st.integers(32, 128)), draw(st.integers(1, 64))
+    stretch = draw(st.sampled_from([0.5, 0.8, 1.0, 1.1, 1.2, 1.25, 1.3, 2.0, 3.3]))
+    return Aspect(stretch, step, least, least + step * draw(st.integers(0, 60)))
+
+
+def recipe_formula(w: int, h: int) -> int:
+    """The two lines of the recipe's parse_testdata.py, restated: int(h/32)·w above 32 rows, else 100; 32 … 320."""
+    new_h = 32
+    new_w = int(h / new_h) * w if h > 32 else 100
+    return max(32, min(new_w, 320))
+
+
+# --- recipe ------------------------------------------------------------------------------------------------
+
+
+def test_recipe_equals_the_original_formula_for_every_size() -> None:
+    rule = Recipe()
+    for height in range(1, 301):
+        for width in range(1, 401):
+            assert rule(width, height) == recipe_formula(width, height), (width, height)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "expected"),
+    [
+        (500, 32, 100),  # 32 rows or fewer: 100, whatever the width
+        (5, 10, 100),
+        (200, 33, 200),  # int(33 / 32) is 1
+        (200, 63, 200),
+        (120, 64, 240),  # twice as high, twice as wide: the bug
+        (200, 64, 320),  # clipped
+        (10, 40, 32),
+        (10, 772, 240),  # the tallest word of IIIT5K is 772 rows high
+    ],
+)
+def test_recipe_by_hand(width: int, height: int, expected: int) -> None:
+    assert Recipe()(width, height) == expected
+
+
+@pytest.mark.skipif(not IIIT5K, reason="CRNN_IIIT5K_LMDB names no LMDB of the IIIT5K test words")
+def test_recipe_widths_of_the_real_iiit5k_are_the_original_ones() -> None:
+    with Words(Path(IIIT5K)) as words:
+        sizes = [Image.open(io.BytesIO(word.image or b"")).size for word in words]
+    widths = [Recipe()(*size) for size in sizes]
+    assert widths == [recipe_formula(*size) for size in sizes]
+    # Facts of the 3000 test images under the original formula, counted apart from this code.
+    ratios = [used / max(32, 32 * width / height) for used, (width, height) in zip(widths, sizes, strict=True)]
+    assert len(sizes) == 3000
+    assert len(set(widths)) == 252
+    assert sum(height <= 32 for _, height in sizes) == 1303
+    assert widths.count(320) == 482
+    assert sum(abs(ratio - 1) <= 0.1 for ratio in ratios) == 376
+    assert sum(ratio > 1.5 for ratio in ratios) == 1426
+
+
+# --- aspect ------------------------------------------------------------------------------------------------
+
+
+@given(aspects(), sides, sides)
+def test_aspect_gives_the_nearest_bucket(rule: Aspect, width: int, height: int) -> None:
+    buckets = range(rule.min, rule.max + 1, rule.step)
+    ideal = Fraction(32 * width, height) * Fraction(str(rule.stretch))
+    chosen = rule(width, height)
+    assert chosen in buckets
+    assert abs(chosen - ideal) - min(abs(bucket - ideal) for bucket in buckets) < 1e-6
+
+
+@given(aspects(), sides, sides, sides)
+def test_aspect_never_narrows_as_an_image_widens(rule: Aspect, narrow: int, wide: int, height: int) -> None:
+    assume(narrow < wide)
+    assert rule(narrow, height) <= rule(wide, height)
+
+
+@given(aspects(), sides, sides, st.integers(2, 50))
+def test_aspect_looks_at_shape_and_not_at_scale(rule: Aspect, width: int, height: int, factor: int) -> None:
+    assert rule(width * factor, height * factor) == rule(width, height)
+
+
+@given(aspects(), sides, sides, st.lists(st.tuples(sides, sides), max_size=5))
+def test_aspect_does_not_remember_other_images(
+    rule: Aspect, width: int, height: int, others: list[tuple[int, int]]
+) -> None:
+    before = rule(width, height)
+    for other in others:
+        rule(*other)
+    assert rule(width, height) == before
+
+
+@pytest.mark.parametrize(
+    ("width", "expected"), [(1, 40), (40, 40), (43, 40), (44, 40), (45, 48), (52, 48), (53, 56), (400, 400), (900, 400)]
+)
+def test_aspect_snaps_to_the_nearest_bucket_and_ties_go_down(width: int, expected: int) -> None:
+    assert Aspect(stretch=1.0, step=8, min=40, max=400)(width, 32) == expected
+
+
+def test_aspect_stretches_the_true_width() -> None:
+    assert Aspect()(100, 32) == 120
+    assert Aspect(stretch=1.0, step=4)(100, 32) == 100
+
+
+# --- fixed, and building from settings -----------------------------------------------------------------------
+
+
+@given(sides, sides, st.integers(32, 500))
+def test_fixed_is_fixed(width: int, height: int, target: int) -> None:
+    assert Fixed(target)(width, height) == target
+
+
+def test_settings_build_the_rule_they_name() -> None:
+    assert width_rule({"rule": "aspect"}) == Aspect(1.2, 8, 40, 400)
+    assert width_rule({"rule": "aspect", "stretch": 1.0, "min": 32, "max": 320}) == Aspect(1.0, 8, 32, 320)
+    assert width_rule({"rule": "fixed", "width": 128}) == Fixed(128)
+    assert width_rule({"rule": "recipe"}) == Recipe()
+
+
+def test_settings_are_left_as_they_were() -> None:
+    settings = {"rule": "fixed", "width": 128}
+    width_rule(settings)
+    assert settings == {"rule": "fixed", "width": 128}
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({}, "width rule None: expected one of aspect, fixed, recipe"),
+        ({"rule": "square"}, "width rule 'square': expected one of aspect, fixed, recipe"),
+        ({"rule": "recipe", "width": 100}, "width rule recipe: .*'width'"),
+        ({"rule": "aspect", "stretch": 0}, "needs stretch > 0"),
+        ({"rule": "aspect", "stretch": -1.2}, "needs stretch > 0"),
+        ({"rule": "aspect", "stretch": float("nan")}, "needs stretch > 0"),
+        ({"rule": "aspect", "step": 0}, "step >= 1"),
+        ({"rule": "aspect", "min": 24}, "32 <= min"),
+        ({"rule": "aspect", "min": 80, "max": 40}, "min <= max"),
+        ({"rule": "aspect", "min": 40, "max": 101}, "multiple of step"),
+        ({"rule": "aspect", "step": "8"}, "width rule aspect"),
+        ({"rule": "fixed", "width": 0}, "width >= 32"),
+        ({"rule": "fixed", "width": "100"}, "width rule fixed"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(settings: dict[str, object], complaint: str) -> None:
+    with pytest.raises(UserError, match=complaint):
+        width_rule(settings)
