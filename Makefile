@@ -26,7 +26,7 @@ report: setup
 	$(BIN)/snakemake --cores $(CORES) report
 
 test: lint
-	$(BIN)/pytest -n $(CORES)
+	$(BIN)/pytest -n $(CORES) --dist loadgroup
 
 lint: setup
 	$(BIN)/ruff check workflow tests
