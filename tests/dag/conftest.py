@@ -1,0 +1,33 @@
+"""Runs the workflow for real, on a dozen words and a network small enough to take seconds."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from crnn.checkpoint import write_weights
+from crnn.network import CRNN
+from workspace import SMALL, Workspace, small_config
+
+
+@pytest.fixture(scope="session")
+def small_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(5)
+    path = tmp_path_factory.mktemp("checkpoint") / "small.safetensors"
+    write_weights(CRNN(SMALL).eval().state_dict(), SMALL, path)
+    return path
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, small_checkpoint: Path) -> Workspace:
+    """An empty working directory."""
+    return Workspace(tmp_path, small_config(small_checkpoint))
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, small_checkpoint: Path) -> Workspace:
+    """A working directory in which the report has been made. Tests that change its config put it back."""
+    space = Workspace(tmp_path_factory.mktemp("finished"), small_config(small_checkpoint))
+    result = space.run("report")
+    assert result.returncode == 0, result.stdout + result.stderr
+    return space

@@ -1,0 +1,101 @@
+"""One command from words and a checkpoint to a report."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from workspace import Workspace
+
+pytestmark = [pytest.mark.dag, pytest.mark.xdist_group("dag")]
+
+
+def test_every_contract_file_is_there(finished: Workspace) -> None:
+    results = finished.path / "results"
+    for name in (
+        "datasets/sample/words.lmdb/data.mdb",
+        "datasets/sample/tensors/aspect/samples.parquet",
+        "datasets/sample/tensors/aspect/contract.json",
+        "models/crnn/raw.onnx",
+        "models/crnn/fixed.onnx",
+        "builds/crnn/ort/model.onnx",
+        "builds/crnn/ort/build.json",
+        "runs/sample/crnn/ort/predictions.parquet",
+        "runs/sample/crnn/ort/timings.parquet",
+        "runs/sample/crnn/ort/run.json",
+        "report/index.html",
+        "report/report.json",
+        "report/accuracy.csv",
+        "report/audit.csv",
+    ):
+        assert (results / name).is_file(), name
+
+
+def test_a_second_run_has_nothing_to_do(finished: Workspace) -> None:
+    result = finished.run("report")
+    assert "Nothing to be done" in result.stdout + result.stderr
+
+
+def test_the_three_width_rules_stand_side_by_side(finished: Workspace) -> None:
+    assert {row["widths"] for row in finished.report()["rows"]} == {"aspect", "w100", "recipe"}
+
+
+def test_torch_raw_fixed_and_onnxruntime_agree_on_every_word(finished: Workspace) -> None:
+    run = finished.path / "results/runs/sample/crnn/ort"
+    references = finished.path / "results/references/sample/crnn/aspect"
+    texts = [pl.read_parquet(references / f"{stage}.parquet")["text"].to_list() for stage in ("torch", "raw", "fixed")]
+    assert texts[0] == texts[1] == texts[2] == pl.read_parquet(run / "predictions.parquet")["text"].to_list()
+    assert [edge["flipped"] for edge in json.loads((run / "audit.json").read_text())["path"]] == [0, 0, 0]
+
+
+def test_a_row_has_both_clocks_and_their_sample_counts(finished: Workspace) -> None:
+    for row in finished.report()["rows"]:
+        assert row["e2e"]["words"] == row["infer_only"]["words"] == row["samples"] == 12
+        parts = sum(row["e2e"]["breakdown"].values())
+        assert parts == pytest.approx(row["e2e"]["seconds"], rel=1e-6)
+        assert row["simulated"] is False
+
+
+def test_published_rows_are_apart_and_carry_their_source(finished: Workspace) -> None:
+    published = finished.report()["published"]
+    assert published
+    assert all(row["source"] and row["boundary"] for row in published)
+    names = {row["deployment"] for row in finished.report()["rows"]}
+    assert not names & {row["name"] for row in published}
+
+
+def test_every_record_names_versions_hashes_and_host(finished: Workspace) -> None:
+    record = json.loads((finished.path / "results/models/crnn/fixed.json").read_text())
+    assert record["tools"]["onnx"] != "absent"
+    assert all(len(facts["sha256"]) == 64 for facts in [*record["inputs"].values(), *record["outputs"].values()])
+    assert record["host"]["cores"] >= 1
+    assert record["results"]["matched"]["drop_zero_states"]
+
+
+def test_the_recipe_layout_is_a_target_of_its_own(finished: Workspace) -> None:
+    target = "results/datasets/sample/recipe_layout/recipe"
+    result = finished.run(target)
+    assert result.returncode == 0, result.stdout + result.stderr
+    files = sorted(path.name for path in (finished.path / target).iterdir())
+    assert files == sorted(["label.txt", *(f"test_{i}.npy" for i in range(1, 13))])
+
+
+def test_snakemake_report_embeds_the_page(finished: Workspace) -> None:
+    result = finished.run("--report", "archive.zip", "report")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert (finished.path / "archive.zip").stat().st_size > 0
+
+
+def test_no_stage_leaves_a_temporary_file(finished: Workspace) -> None:
+    hidden = [path for path in (finished.path / "results").rglob(".*") if path.name != ".snakemake_timestamp"]
+    assert hidden == []
+
+
+def test_logs_are_kept_by_rule(finished: Workspace) -> None:
+    rules = {path.parent.name for path in (finished.path / "logs").rglob("*.log")}
+    assert {"render_sample", "make_tensors", "export_onnx", "fix_onnx", "build_onnxruntime", "time_words"} <= rules
+
+
+def test_the_whole_run_works_from_any_directory(finished: Workspace) -> None:
+    assert not Path(finished.path / "Snakefile").exists()

@@ -1,0 +1,62 @@
+"""A working directory in which tests run Snakemake as a user would."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from crnn.network import NetworkSize
+
+ROOT = Path(__file__).parents[1]
+SMALL = NetworkSize(channels=(4, 4, 8, 8, 8, 8, 8), hidden=8, classes=37)
+
+
+@dataclass
+class Workspace:
+    """A working directory with a config overlay; `run` calls Snakemake there as a user would."""
+
+    path: Path
+    config: dict[str, Any]
+
+    def run(self, *arguments: str, cores: int = 2) -> subprocess.CompletedProcess[str]:
+        overlay = self.path / "overlay.yaml"
+        overlay.write_text(yaml.safe_dump(self.config))
+        command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+        command += ["--directory", str(self.path), "--configfile", str(overlay), "--cores", str(cores), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    def report(self) -> dict[str, Any]:
+        return json.loads((self.path / "results/report/report.json").read_text())
+
+    def planned(self) -> dict[str, int]:
+        """Rules that a dry run would run, with how many jobs each."""
+        result = self.run("--dry-run", "report")
+        assert result.returncode == 0, result.stdout + result.stderr
+        lines = iter((result.stdout + result.stderr).splitlines())
+        jobs: dict[str, int] = {}
+        for line in lines:
+            if line.startswith("Job stats:"):
+                next(lines), next(lines)
+                for row in lines:
+                    if not row.strip() or row.startswith("total"):
+                        break
+                    name, count = row.split()
+                    jobs[name] = int(count)
+                break
+        jobs.pop("report", None)
+        return jobs
+
+
+def small_config(checkpoint: Path) -> dict[str, Any]:
+    return {
+        "datasets": {"sample": {"sample": {"words": 12, "seed": 3}}},
+        "models": {
+            "crnn": {"checkpoint": str(checkpoint), "channels": list(SMALL.channels), "hidden": SMALL.hidden},
+        },
+        "measure": {"passes": 1, "warmup": 2},
+        "batching": {"sizes": [1, 3], "words": 6},
+    }
