@@ -6,6 +6,7 @@ wrong direction, gate order or axis shows in the outputs.
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,7 @@ SMALL = NetworkSize(channels=(4, 4, 8, 8, 8, 8, 8), hidden=8, classes=37)
 SIZES = {"channels": list(SMALL.channels), "hidden": SMALL.hidden, "classes": SMALL.classes}
 
 Array = npt.NDArray[np.float32]
-Graph = Callable[..., list[npt.NDArray[np.generic]]]
+Graph = Callable[..., list[npt.NDArray[Any]]]
 
 # For `pytestmark` where networks are exported: the exporter in use is the old one, on purpose, and PyTorch mutes its
 # own remarks on tracing with a filter that pytest takes away.
@@ -142,8 +143,8 @@ def load_graph(model: onnx.ModelProto) -> Graph:
     session = onnxruntime.InferenceSession(model.SerializeToString(), settings, providers=["CPUExecutionProvider"])
     names = [entry.name for entry in session.get_inputs()]
 
-    def run(*inputs: npt.NDArray[np.generic]) -> list[npt.NDArray[np.generic]]:
-        outputs: list[npt.NDArray[np.generic]] = session.run(None, dict(zip(names, inputs, strict=True)))
+    def run(*inputs: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
+        outputs: list[npt.NDArray[Any]] = session.run(None, dict(zip(names, inputs, strict=True)))
         return outputs
 
     return run

@@ -25,8 +25,9 @@ def arguments() -> ArgumentParser:
 
 def main(args: Namespace) -> None:
     parameters = {"runtime": args.runtime, "options": args.options}
-    record = Record("build_model", [args.source], parameters, tools=(args.runtime,))
-    files = target(args.runtime).build(args.source, args.output, args.options)
+    device = target(args.runtime)
+    record = Record("build_model", [args.source], parameters, device.TOOLS)
+    files = device.build(args.source, args.output, args.options)
     record.write(args.record, files)
 
 

@@ -12,6 +12,7 @@ from crnn.predictions import predict
 from crnn.record import Record
 from crnn.runs import add_runtime_arguments, add_tensor_arguments, opened_runtime
 from crnn.stage import parser, run
+from crnn.targets import target
 from crnn.tensors import Preprocess, TensorSet
 
 
@@ -28,7 +29,7 @@ def arguments() -> ArgumentParser:
 def main(args: Namespace) -> None:
     parameters = {"runtime": args.runtime, "options": args.options, "batch": args.batch, "widths": args.widths}
     inputs = [args.tensors / "contract.json"]
-    record = Record("predict_words", inputs, parameters, tools=("numpy", "polars", args.runtime))
+    record = Record("predict_words", inputs, parameters, ("numpy", "polars", *target(args.runtime).TOOLS))
     tensors = TensorSet(args.tensors, Preprocess.from_settings(args.widths))
     with opened_runtime(args) as runtime:
         predictions = predict(tensors, runtime, Charset(args.charset), args.batch)

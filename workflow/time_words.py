@@ -19,6 +19,7 @@ from crnn.pipeline import Pipeline, Repeats, time_words
 from crnn.record import Record
 from crnn.runs import add_runtime_arguments, add_tensor_arguments, opened_runtime
 from crnn.stage import json_object, parser, run
+from crnn.targets import target
 from crnn.tensors import Preprocess, TensorSet
 
 
@@ -37,7 +38,8 @@ def arguments() -> ArgumentParser:
 def main(args: Namespace) -> None:
     inputs = [args.words / "data.mdb", args.tensors / "contract.json"]
     parameters = {name: getattr(args, name) for name in ("runtime", "options", "widths", "measure", "threads")}
-    record = Record("time_words", inputs, parameters, tools=("numpy", "opencv-python-headless", args.runtime))
+    tools = ("numpy", "opencv-python-headless", *target(args.runtime).TOOLS)
+    record = Record("time_words", inputs, parameters, tools)
     preprocess = Preprocess.from_settings(args.widths)
     with opened_runtime(args) as runtime:
         pipeline = Pipeline(args.words, preprocess, runtime, Charset(args.charset), args.measure["batch"])

@@ -77,7 +77,7 @@ def test_the_recipe_layout_is_a_target_of_its_own(finished: Workspace) -> None:
     target = "results/datasets/sample/recipe_layout/recipe"
     result = finished.run(target)
     assert result.returncode == 0, result.stdout + result.stderr
-    files = sorted(path.name for path in (finished.path / target).iterdir())
+    files = sorted(path.name for path in (finished.path / target).glob("[!.]*"))
     assert files == sorted(["label.txt", *(f"test_{i}.npy" for i in range(1, 13))])
 
 

@@ -32,17 +32,17 @@ from networks import (
 )
 
 ROOT = Path(__file__).parents[2]
-Change = Callable[[StateDict], object]
+Change = Callable[[StateDict], Any]
 
 
 def weights() -> StateDict:
     return small_network().state_dict()
 
 
-def save(path: Path, content: object) -> Path:
+def save(path: Path, content: Any) -> Path:
     """Write a checkpoint as its suffix says."""
     if path.suffix == ".safetensors":
-        safetensors.torch.save_file(content, path)  # type: ignore[arg-type]
+        safetensors.torch.save_file(content, path)
     else:
         torch.save(content, path)
     return path
@@ -221,7 +221,7 @@ MISFITS: dict[str, tuple[Change, list[str]]] = {
         ["rnn.0.rnn.bias_ih_l0 has shape [6], expected [32]"],
     ),
     "several faults at once": (
-        lambda state: change_one("cnn.conv9.bias", torch.zeros(1))(drop("cnn.conv0.bias")(state)),  # type: ignore[arg-type]
+        lambda state: change_one("cnn.conv9.bias", torch.zeros(1))(drop("cnn.conv0.bias")(state)),
         ["missing key cnn.conv0.bias", "unexpected key cnn.conv9.bias"],
     ),
     "entries that are no tensors": (
@@ -357,9 +357,9 @@ def test_a_pickled_network_is_refused_without_advice_to_trust_it(tmp_path: Path)
 def test_the_command_ends_with_one_line(tmp_path: Path) -> None:
     path = trapped(tmp_path / "trap.pth", tmp_path / "it-ran", "zip")
     script = ROOT / "workflow" / "import_checkpoint.py"
-    options = ["--checkpoint", path, "--network", json.dumps(SIZES)]
-    outputs = ["--output", tmp_path / "weights.safetensors", "--record", tmp_path / "weights.json"]
-    done = subprocess.run([sys.executable, script, *options, *outputs], capture_output=True, text=True, check=False)
+    paths = ["--checkpoint", path, "--output", tmp_path / "weights.safetensors", "--record", tmp_path / "weights.json"]
+    command = [sys.executable, script, *paths, "--network", json.dumps(SIZES)]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith(f"error: {path}: refused")
     assert done.stderr.count("\n") == 1

@@ -30,6 +30,7 @@ TARGET = '''"""Reads pixels with no network, and leaves a file that tells when i
 from examples import PixelReader
 
 FILES = ()
+TOOLS = ()
 
 
 def build(source, directory, options):

@@ -178,6 +178,7 @@ import shutil
 import numpy as np
 
 FILES = ("model.bin",)
+TOOLS = ()
 
 class Zeros:
     def infer(self, images):

@@ -39,9 +39,11 @@ class Target(Protocol):
     """What a module of this package provides.
 
     `FILES` names what `build` writes. The rules read it from the module's source, so it is a literal tuple.
+    `TOOLS` names the distributions whose versions belong into the records of what was built and run.
     """
 
     FILES: tuple[str, ...]
+    TOOLS: tuple[str, ...]
 
     def build(self, source: Path, directory: Path, options: Options) -> list[Path]:
         """Turn a model file into what the device loads: write FILES into `directory` and return them."""

@@ -17,6 +17,7 @@ from crnn.record import describe_host
 from crnn.targets import Options, check_options
 
 FILES = ("model.onnx",)
+TOOLS = ("onnxruntime",)
 PROVIDER = "CPUExecutionProvider"
 ERRORS_AND_WORSE = 3  # onnxruntime's log_severity_level
 LEVELS = {
