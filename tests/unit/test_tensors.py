@@ -147,7 +147,9 @@ def test_a_header_that_claims_an_impossible_size_is_no_image(resampler: str) -> 
 
 
 def test_an_unknown_interpolation_is_refused() -> None:
-    with pytest.raises(UserError, match=r"interpolation 'lanczos': expected one of opencv-area-cubic, pillow-bicubic"):
+    with pytest.raises(
+        UserError, match=r"interpolation 'lanczos': expected one of opencv-area-cubic, opencv-cubic, pillow-bicubic"
+    ):
         Preprocess.from_settings({"rule": "aspect", "interpolation": "lanczos"})
 
 

@@ -71,6 +71,10 @@ def _pillow_decode(data: bytes) -> Pixels | None:
         return None
 
 
+def _opencv_cubic(gray: Pixels, width: int) -> Pixels:
+    return cv2.resize(gray, (width, HEIGHT), interpolation=cv2.INTER_CUBIC).astype(np.uint8, copy=False)
+
+
 def _pillow_resize(gray: Pixels, width: int) -> Pixels:
     return np.asarray(Image.fromarray(gray).resize((width, HEIGHT), Image.Resampling.BICUBIC))
 
@@ -83,6 +87,8 @@ class _Resampler(NamedTuple):
 RESAMPLERS = {
     # Area averaging when shrinking keeps strokes, cubic when growing keeps edges.
     "opencv-area-cubic": _Resampler(_opencv_decode, _opencv_resize),
+    # What much recognition code does; skips pixels when shrinking.
+    "opencv-cubic": _Resampler(_opencv_decode, _opencv_cubic),
     # What the CRNN_Dynamic recipe does; Pillow widens the kernel when shrinking, OpenCV's cubic does not.
     "pillow-bicubic": _Resampler(_pillow_decode, _pillow_resize),
 }
