@@ -10,6 +10,8 @@ PIP_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
+# snakefmt calls shfmt, which is there too.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: setup report test lint lock clean
 
