@@ -58,11 +58,7 @@ def one_of(names):
 
 def datasets_from(source):
     """Names of the datasets that come from `source`; an lmdb beside another source is used instead of it."""
-    return [
-        name
-        for name, entry in DATASETS.items()
-        if next(iter(sorted(entry, key="lmdb".__ne__))) == source
-    ]
+    return [name for name, entry in DATASETS.items() if source == ("lmdb" if "lmdb" in entry else next(iter(entry)))]
 
 
 def deployments_on(runtime):
@@ -95,9 +91,7 @@ def code(name, *more):
 
 def runtime_code(name):
     """Digest of a stage that loads a deployment's runtime by name, which no import statement shows."""
-    return lambda wildcards: code(
-        name, f"crnn/targets/{deployment(wildcards)['runtime']}.py"
-    )
+    return lambda wildcards: code(name, f"crnn/targets/{deployment(wildcards)['runtime']}.py")
 
 
 # --- lookups by wildcards ----------------------------------------------------
@@ -107,8 +101,8 @@ def deployment(wildcards):
     return DEPLOYMENTS[wildcards.deployment]
 
 
-def checkpoint_path(path):
-    """A checkpoint of the user's, or one that comes with this repository."""
+def shipped(path):
+    """A path of the user's, or else of this repository. Relative where it can be: moving both reruns nothing."""
     return path if Path(path).exists() else str(ROOT / path)
 
 
@@ -158,6 +152,7 @@ def run_identity(wildcards):
 
 
 LABELS = canonical(config["labels"])
+FONTS = [shipped(f"resources/fonts/{path.name}") for path in sorted((ROOT / "resources/fonts").glob("*.[to]tf"))]
 REPORT_ASSETS = sorted(
     path.relative_to(STAGES).as_posix()
     for path in (STAGES / "crnn" / "report").glob("*")
@@ -173,9 +168,7 @@ def build_files(wildcards):
 
 def tensors_of(name):
     """Input function: a file of the tensors that a deployment reads."""
-    return (
-        lambda wildcards: f"results/datasets/{wildcards.dataset}/tensors/{deployment(wildcards)['widths']}/{name}"
-    )
+    return lambda wildcards: f"results/datasets/{wildcards.dataset}/tensors/{deployment(wildcards)['widths']}/{name}"
 
 
 def source_of(wildcards):
@@ -196,9 +189,7 @@ def references_of(wildcards):
         "raw": ["torch", "raw"],
         "fixed": ["torch", "raw", "fixed"],
     }[entry["source"]]
-    folder = (
-        f"results/references/{wildcards.dataset}/{wildcards.model}/{entry['widths']}"
-    )
+    folder = f"results/references/{wildcards.dataset}/{wildcards.model}/{entry['widths']}"
     return [f"{folder}/{stage}.parquet" for stage in stages]
 
 
@@ -230,8 +221,7 @@ def report_inputs():
     }
     names = ("dataset", "model", "deployment")
     runs = [
-        {name: run[name] for name in names}
-        | {key: pattern.format(**run) for key, pattern in files.items()}
+        {name: run[name] for name in names} | {key: pattern.format(**run) for key, pattern in files.items()}
         for run in RUNS
     ]
     return {

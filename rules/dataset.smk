@@ -130,8 +130,8 @@ rule import_iiit5k:
 
 rule render_sample:
     input:
-        lexicon=str(ROOT / "resources/words/english.txt"),
-        fonts=sorted(map(str, (ROOT / "resources/fonts").glob("*.[to]tf"))),
+        lexicon=shipped("resources/words/english.txt"),
+        fonts=FONTS,
     output:
         data=f"{WORDS}/data.mdb",
         record="results/datasets/{dataset}/words.json",
@@ -148,15 +148,16 @@ rule render_sample:
     params:
         stage=stage("render_words"),
         code=code("render_words"),
-        words=lambda w: DATASETS[w.dataset]["sample"]["words"],
-        seed=lambda w: DATASETS[w.dataset]["sample"]["seed"],
+        # With their option names: Snakemake compares params as a set of values, and two numbers could change places.
+        words=lambda w: f"--words={DATASETS[w.dataset]['sample']['words']}",
+        seed=lambda w: f"--seed={DATASETS[w.dataset]['sample']['seed']}",
         fonts=lambda w, input: str(Path(input.fonts[0]).parent),
         directory=subpath(output.data, parent=True),
     message:
         "Rendering the words of {wildcards.dataset}"
     shell:
         r"""
-        python {params.stage:q} --words {params.words} --seed {params.seed} --fonts {params.fonts:q} \
+        python {params.stage:q} {params.words} {params.seed} --fonts {params.fonts:q} \
             --lexicon {input.lexicon:q} --output {params.directory:q} --record {output.record:q} >{log:q} 2>&1
         """
 

@@ -8,7 +8,7 @@ MODEL = "results/models/{model}"
 
 rule import_checkpoint:
     input:
-        checkpoint=lambda w: checkpoint_path(MODELS[w.model]["checkpoint"]),
+        checkpoint=lambda w: shipped(MODELS[w.model]["checkpoint"]),
     output:
         weights=f"{MODEL}/weights.safetensors",
         record=f"{MODEL}/weights.json",

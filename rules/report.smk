@@ -58,9 +58,7 @@ rule audit_run:
         stage=stage("audit_run"),
         code=code("audit_run"),
         labels=LABELS,
-        stages=lambda w, input: [
-            f"--stage={Path(file).stem}={file}" for file in input.references
-        ],
+        stages=lambda w, input: [f"--stage={Path(file).stem}={file}" for file in input.references],
         last=lambda w, input: f"--stage=build={input.predictions}",
     message:
         "Following the words to {wildcards.deployment} on {wildcards.dataset}"
@@ -82,7 +80,7 @@ rule make_report:
         contracts=of_runs("results/datasets/{dataset}/tensors/{widths}/contract.json"),
         words=of_runs("results/datasets/{dataset}/words.lmdb/data.mdb"),
         records=of_records(),
-        published=str(ROOT / "resources/published.json"),
+        published=shipped("resources/published.json"),
     output:
         page=report(
             "results/report/index.html",

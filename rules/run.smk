@@ -174,9 +174,7 @@ rule time_words:
         charset=charset,
         runtime=lambda w: deployment(w)["runtime"],
         options=runtime_options,
-        measure=lambda w: canonical(
-            {**config["measure"], "batch": deployment(w)["batch"]}
-        ),
+        measure=lambda w: canonical({**config["measure"], "batch": deployment(w)["batch"]}),
         words=subpath(input.words, parent=True),
         tensors=subpath(input.tensors, parent=True),
         build=lambda w, input: str(Path(input.build[0]).parent),

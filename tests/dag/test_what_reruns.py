@@ -78,3 +78,8 @@ def test_another_seed_reruns_the_words_and_no_model(finished: Workspace, changed
     assert planned["render_sample"] == 1
     assert planned["make_tensors"] == 3
     assert not {"import_checkpoint", "export_onnx", "fix_onnx", "build_onnxruntime"} & planned.keys()
+
+
+def test_two_numbers_that_change_places_are_seen(finished: Workspace, changed: dict[str, Any]) -> None:
+    changed["datasets"]["sample"]["sample"] = {"words": 3, "seed": 12}
+    assert finished.planned()["render_sample"] == 1
