@@ -27,3 +27,5 @@ rule report:
     input:
         "results/report/index.html",
         "results/report/budgets.json",
+    message:
+        "The report is ready: results/report/index.html"

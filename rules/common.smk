@@ -160,6 +160,11 @@ REPORT_ASSETS = sorted(
 )
 
 
+def all_cores(wildcards):
+    """The cores that this run was given. A function, so that commands without --cores (--unlock) work."""
+    return workflow.resource_settings.cores or 1
+
+
 def build_files(wildcards):
     """What the build of a run's deployment leaves."""
     folder = f"results/builds/{wildcards.model}/{wildcards.deployment}"

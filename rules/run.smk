@@ -149,7 +149,8 @@ rule check_batching:
         """
 
 
-# Takes every core: a clock measures nothing where other jobs run beside it.
+# Takes every core: a clock measures nothing where other jobs run beside it. On a cluster, which has no number of
+# cores, the profile says how many: set-threads: [time_words=16].
 rule time_words:
     input:
         words="results/datasets/{dataset}/words.lmdb/data.mdb",
@@ -163,7 +164,7 @@ rule time_words:
         "logs/time_words/{dataset}.{model}.{deployment}.log",
     conda:
         runtime_env
-    threads: workflow.cores
+    threads: all_cores
     resources:
         mem_mb=8000,
         runtime=240,

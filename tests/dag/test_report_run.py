@@ -1,12 +1,13 @@
 """One command from words and a checkpoint to a report."""
 
 import json
-from pathlib import Path
+import subprocess
+import sys
 
 import polars as pl
 import pytest
 
-from workspace import Workspace
+from workspace import ROOT, Workspace
 
 pytestmark = [pytest.mark.dag, pytest.mark.xdist_group("dag")]
 
@@ -97,5 +98,13 @@ def test_logs_are_kept_by_rule(finished: Workspace) -> None:
     assert {"render_sample", "make_tensors", "export_onnx", "fix_onnx", "build_onnxruntime", "time_words"} <= rules
 
 
-def test_the_whole_run_works_from_any_directory(finished: Workspace) -> None:
-    assert not Path(finished.path / "Snakefile").exists()
+def test_clocks_get_every_core(finished: Workspace) -> None:
+    records = sorted(finished.path.glob("results/runs/*/*/*/timings.json"))
+    assert records
+    assert all(json.loads(record.read_text())["parameters"]["threads"] == 2 for record in records)
+
+
+def test_an_interrupted_run_can_be_unlocked_as_the_docs_say(finished: Workspace) -> None:
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--unlock"]
+    result = subprocess.run(command, cwd=finished.path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
