@@ -7,6 +7,7 @@ from pathlib import Path
 
 import yaml
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
 from snakemake.utils import validate
 
 ROOT = Path(workflow.basedir)
@@ -21,6 +22,7 @@ from engine.config import (
     drop_nulls,
 )
 from engine.digest import code_digest
+from engine.environment import installed_versions, pinned_versions
 from engine.interpreter import offer_own_interpreter
 from engine.targets import declared_targets
 
@@ -92,6 +94,17 @@ def code(name, *more):
 def runtime_code(name):
     """Digest of a stage that loads a deployment's runtime by name, which no import statement shows."""
     return lambda wildcards: code(name, f"crnn/targets/{deployment(wildcards)['runtime']}.py")
+
+
+def tools(env):
+    """Versions of what an env file names: its pins where conda makes the env, else what is installed."""
+    made_by_conda = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+    versions = pinned_versions if made_by_conda else installed_versions
+    return canonical(versions(ROOT / "envs" / f"{env}.yaml"))
+
+
+def runtime_tools(wildcards):
+    return tools(deployment(wildcards)["runtime"])
 
 
 # --- lookups by wildcards ----------------------------------------------------

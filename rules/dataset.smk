@@ -27,6 +27,7 @@ rule import_lmdb:
     params:
         stage=stage("import_lmdb"),
         code=code("import_lmdb"),
+        tools=tools("data"),
         source=subpath(input.data, parent=True),
         directory=subpath(output.data, parent=True),
     message:
@@ -58,6 +59,7 @@ rule import_images:
     params:
         stage=stage("import_images"),
         code=code("import_images"),
+        tools=tools("data"),
         form=lambda w: DATASETS[w.dataset]["images"]["form"],
         directory=subpath(output.data, parent=True),
     message:
@@ -85,6 +87,7 @@ rule download_iiit5k:
     params:
         stage=stage("download_file"),
         code=code("download_file"),
+        tools=tools("data"),
         url=lambda w: DATASETS[w.dataset]["iiit5k"]["url"],
         sha256=lambda w: DATASETS[w.dataset]["iiit5k"]["sha256"],
         remedy="download it by hand and name it in the config: datasets.{dataset}.iiit5k.archive",
@@ -116,6 +119,7 @@ rule import_iiit5k:
     params:
         stage=stage("import_iiit5k"),
         code=code("import_iiit5k"),
+        tools=tools("data"),
         split=lambda w: DATASETS[w.dataset]["iiit5k"]["split"],
         sha256=lambda w: DATASETS[w.dataset]["iiit5k"]["sha256"],
         directory=subpath(output.data, parent=True),
@@ -148,6 +152,7 @@ rule render_sample:
     params:
         stage=stage("render_words"),
         code=code("render_words"),
+        tools=tools("data"),
         # With their option names: Snakemake compares params as a set of values, and two numbers could change places.
         words=lambda w: f"--words={DATASETS[w.dataset]['sample']['words']}",
         seed=lambda w: f"--seed={DATASETS[w.dataset]['sample']['seed']}",
@@ -180,6 +185,7 @@ rule make_tensors:
     params:
         stage=stage("make_tensors"),
         code=code("make_tensors"),
+        tools=tools("data"),
         widths=width_settings,
         labels=LABELS,
         words=subpath(input.words, parent=True),
@@ -210,6 +216,7 @@ rule write_recipe_layout:
     params:
         stage=stage("write_recipe_layout"),
         code=code("write_recipe_layout"),
+        tools=tools("data"),
         widths=width_settings,
         tensors=subpath(input.contract, parent=True),
     message:

@@ -23,6 +23,7 @@ rule import_checkpoint:
     params:
         stage=stage("import_checkpoint"),
         code=code("import_checkpoint"),
+        tools=tools("torch"),
         network=network,
         layout=lambda w: f"--layout={MODELS[w.model]['layout']}",
         gates=lambda w: f"--gate-order={MODELS[w.model]['gate_order']}",
@@ -52,6 +53,7 @@ rule export_onnx:
     params:
         stage=stage("export_onnx"),
         code=code("export_onnx"),
+        tools=tools("torch"),
         opset=lambda w: MODELS[w.model]["opset"],
     message:
         "Exporting {wildcards.model} to ONNX"
@@ -79,6 +81,7 @@ rule fix_onnx:
     params:
         stage=stage("fix_onnx"),
         code=code("fix_onnx"),
+        tools=tools("onnx"),
         surgery=lambda w: canonical(MODELS[w.model]["surgery"]),
         tolerance=config["budgets"]["max_abs_difference"],
     message:

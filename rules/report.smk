@@ -25,6 +25,7 @@ rule score_run:
     params:
         stage=stage("score_run"),
         code=code("score_run"),
+        tools=tools("score"),
         labels=LABELS,
         run=run_identity,
     message:
@@ -57,6 +58,7 @@ rule audit_run:
     params:
         stage=stage("audit_run"),
         code=code("audit_run"),
+        tools=tools("score"),
         labels=LABELS,
         stages=lambda w, input: [f"--stage={Path(file).stem}={file}" for file in input.references],
         last=lambda w, input: f"--stage=build={input.predictions}",
@@ -102,6 +104,7 @@ rule make_report:
     params:
         stage=stage("make_report"),
         code=code("make_report", *REPORT_ASSETS),
+        tools=tools("report"),
         inputs=canonical(report_inputs()),
         directory=subpath(output.page, parent=True),
     message:
@@ -129,6 +132,7 @@ rule check_budgets:
     params:
         stage=stage("check_budgets"),
         code=code("check_budgets"),
+        tools=tools("score"),
         budgets=canonical(config["budgets"]),
     message:
         "Holding every deployment against the budgets"

@@ -26,6 +26,7 @@ rule predict_reference:
     params:
         stage=stage("predict_words"),
         code=code("predict_words", "crnn/targets/torch.py"),
+        tools=tools("torch"),
         widths=width_settings,
         charset=charset,
         tensors=subpath(input.tensors, parent=True),
@@ -61,6 +62,7 @@ rule prove_words:
     params:
         stage=stage("prove_words"),
         code=code("prove_words"),
+        tools=tools("onnxruntime"),
         widths=width_settings,
         charset=charset,
         tolerance=config["budgets"]["max_abs_difference"],
@@ -94,6 +96,7 @@ rule predict_words:
     params:
         stage=stage("predict_words"),
         code=runtime_code("predict_words"),
+        tools=runtime_tools,
         widths=width_settings,
         charset=charset,
         runtime=lambda w: deployment(w)["runtime"],
@@ -130,6 +133,7 @@ rule check_batching:
     params:
         stage=stage("check_batching"),
         code=runtime_code("check_batching"),
+        tools=runtime_tools,
         widths=width_settings,
         charset=charset,
         runtime=lambda w: deployment(w)["runtime"],
@@ -171,6 +175,7 @@ rule time_words:
     params:
         stage=stage("time_words"),
         code=runtime_code("time_words"),
+        tools=runtime_tools,
         widths=width_settings,
         charset=charset,
         runtime=lambda w: deployment(w)["runtime"],

@@ -1,6 +1,7 @@
 """A working directory in which tests run Snakemake as a user would."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -22,19 +23,19 @@ class Workspace:
     path: Path
     config: dict[str, Any]
 
-    def run(self, *arguments: str, cores: int = 2) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, cores: int = 2, **environment: str) -> subprocess.CompletedProcess[str]:
         overlay = self.path / "overlay.yaml"
         overlay.write_text(yaml.safe_dump(self.config))
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
         command += ["--directory", str(self.path), "--configfile", str(overlay), "--cores", str(cores), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | environment)
 
     def report(self) -> dict[str, Any]:
         return json.loads((self.path / "results/report/report.json").read_text())
 
-    def planned(self) -> dict[str, int]:
+    def planned(self, **environment: str) -> dict[str, int]:
         """Rules that a dry run would run, with how many jobs each."""
-        result = self.run("--dry-run", "report")
+        result = self.run("--dry-run", "report", **environment)
         assert result.returncode == 0, result.stdout + result.stderr
         lines = iter((result.stdout + result.stderr).splitlines())
         jobs: dict[str, int] = {}

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -83,3 +84,10 @@ def test_another_seed_reruns_the_words_and_no_model(finished: Workspace, changed
 def test_two_numbers_that_change_places_are_seen(finished: Workspace, changed: dict[str, Any]) -> None:
     changed["datasets"]["sample"]["sample"] = {"words": 3, "seed": 12}
     assert finished.planned()["render_sample"] == 1
+
+
+def test_another_version_of_a_tool_reruns_the_stages_that_use_it(finished: Workspace, tmp_path: Path) -> None:
+    upgrade = tmp_path / "rapidfuzz-99.0.dist-info"
+    upgrade.mkdir()
+    (upgrade / "METADATA").write_text("Metadata-Version: 2.1\nName: rapidfuzz\nVersion: 99.0\n")
+    assert finished.planned(PYTHONPATH=str(tmp_path)) == {"score_run": 4, "audit_run": 4} | dict.fromkeys(END, 1)

@@ -15,12 +15,12 @@ import pytest
 import yaml
 
 from engine.digest import source_closure
+from engine.environment import distribution, installed_versions, pinned_versions
 from engine.targets import declared_targets
 
 ROOT = Path(__file__).parents[2]
 STAGES = ROOT / "workflow"
 TARGETS = declared_targets(STAGES / "crnn" / "targets")
-CONDA_NAMES = {"pytorch-cpu": "torch", "python-lmdb": "lmdb"}  # where conda-forge has another name than PyPI
 UNLOCKED = {"python", "pip"}  # what the environment is made with, not what a stage imports
 
 
@@ -28,24 +28,13 @@ def env_file(name: str) -> Any:
     return yaml.safe_load((ROOT / "envs" / f"{name}.yaml").read_text())
 
 
-def normalised(name: str) -> str:
-    """A distribution's name as PyPI compares it (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
 def locked_versions() -> dict[str, str]:
     lines = (ROOT / "requirements.lock").read_text().splitlines()
-    return {normalised(name): version for name, found, version in (line.partition("==") for line in lines) if found}
+    return {distribution(name): version for name, found, version in (line.partition("==") for line in lines) if found}
 
 
 def pins(name: str) -> dict[str, str]:
-    """Distribution → version of everything an env names; conda writes name=version, pip name==version."""
-    found = {}
-    for entry in env_file(name)["dependencies"]:
-        for pin in entry["pip"] if isinstance(entry, dict) else [entry]:
-            package, _, version = pin.partition("==" if isinstance(entry, dict) else "=")
-            found[CONDA_NAMES.get(package, normalised(package))] = version
-    return found
+    return pinned_versions(ROOT / "envs" / f"{name}.yaml")
 
 
 def sources_by_env() -> dict[str, set[str]]:
@@ -80,7 +69,7 @@ def imported_distributions(files: set[str]) -> set[str]:
     outside = modules - sys.stdlib_module_names - {"crnn", "engine"}
     distributions = metadata.packages_distributions()
     # A toolchain that is not installed here is taken to be named as its module is.
-    return {normalised(distributions.get(module, [module])[0]) for module in outside}
+    return {distribution(distributions.get(module, [module])[0]) for module in outside}
 
 
 SOURCES = sources_by_env()
@@ -115,3 +104,11 @@ def test_an_env_pins_what_the_lock_file_pins(name: str) -> None:
 @pytest.mark.parametrize("name", ENVS)
 def test_an_env_holds_exactly_what_its_stages_import(name: str) -> None:
     assert set(pins(name)) - UNLOCKED == imported_distributions(SOURCES[name])
+
+
+@pytest.mark.parametrize("name", ENVS)
+def test_this_environment_has_what_the_env_pins(name: str) -> None:
+    installed = installed_versions(ROOT / "envs" / f"{name}.yaml")
+    assert {package: installed[package] for package in pins(name).keys() - UNLOCKED} == {
+        package: version for package, version in pins(name).items() if package not in UNLOCKED
+    }
