@@ -63,6 +63,10 @@ def datasets_from(source):
     return [name for name, entry in DATASETS.items() if source == ("lmdb" if "lmdb" in entry else next(iter(entry)))]
 
 
+def deployments_with(key):
+    return [name for name, entry in DEPLOYMENTS.items() if key in entry]
+
+
 def deployments_on(runtime):
     return [name for name, entry in DEPLOYMENTS.items() if entry["runtime"] == runtime]
 
@@ -196,6 +200,8 @@ def source_of(wildcards):
         "raw": "raw.onnx",
         "fixed": "fixed.onnx",
     }
+    if "surgery" in deployment(wildcards):
+        return f"results/models/{wildcards.model}/fixed.for-{wildcards.deployment}.onnx"
     return f"results/models/{wildcards.model}/{names[deployment(wildcards)['source']]}"
 
 
@@ -264,4 +270,6 @@ def of_records():
         "results/runs/{dataset}/{model}/{deployment}/predictions.json",
         "results/runs/{dataset}/{model}/{deployment}/timings.json",
     ]
-    return [record for pattern in patterns for record in of_runs(pattern)]
+    own = [run for run in RUNS if run["deployment"] in deployments_with("surgery")]
+    own_surgery = dict.fromkeys("results/models/{model}/fixed.for-{deployment}.json".format(**run) for run in own)
+    return [*(record for pattern in patterns for record in of_runs(pattern)), *own_surgery]

@@ -91,3 +91,16 @@ rule fix_onnx:
         python {params.stage:q} --raw {input.raw:q} --surgery {params.surgery:q} --tolerance {params.tolerance} \
             --threads {threads} --output {output.fixed:q} --record {output.record:q} >{log:q} 2>&1
         """
+
+
+# A deployment with a list of passes of its own gets a repaired file of its own, proved in the same way.
+use rule fix_onnx as fix_onnx_for_deployment with:
+    output:
+        fixed=f"{MODEL}/fixed.for-{{deployment}}.onnx",
+        record=f"{MODEL}/fixed.for-{{deployment}}.json",
+    log:
+        "logs/fix_onnx/{model}.{deployment}.log",
+    wildcard_constraints:
+        deployment=one_of(deployments_with("surgery")),
+    params:
+        surgery=lambda w: canonical(deployment(w)["surgery"]),

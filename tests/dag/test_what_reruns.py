@@ -1,5 +1,6 @@
 """A change reruns what depends on it and nothing else. (Dry runs over one finished workspace.)"""
 
+import json
 import os
 from collections.abc import Iterator
 from copy import deepcopy
@@ -91,3 +92,16 @@ def test_another_version_of_a_tool_reruns_the_stages_that_use_it(finished: Works
     upgrade.mkdir()
     (upgrade / "METADATA").write_text("Metadata-Version: 2.1\nName: rapidfuzz\nVersion: 99.0\n")
     assert finished.planned(PYTHONPATH=str(tmp_path)) == {"score_run": 4, "audit_run": 4} | dict.fromkeys(END, 1)
+
+
+def test_a_deployment_may_have_passes_of_its_own(finished: Workspace, changed: dict[str, Any]) -> None:
+    names = ("fold_constants", "drop_zero_states", "split_bidirectional", "prune_unused")
+    passes = [{"pass": name} for name in names]
+    changed["deployments"] = {"own": {"runtime": "onnxruntime", "widths": "aspect", "surgery": passes}}
+    assert finished.planned() == dict.fromkeys({"fix_onnx_for_deployment", "build_onnxruntime"} | RUN | END, 1)
+
+    result = finished.run("results/builds/crnn/own/model.onnx")
+    assert result.returncode == 0, result.stdout + result.stderr
+    record = json.loads((finished.path / "results/models/crnn/fixed.for-own.json").read_text())
+    assert set(record["results"]["matched"]) == set(names)
+    assert record["results"]["max_abs_difference"] <= 1e-5

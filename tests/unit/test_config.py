@@ -242,6 +242,10 @@ def test_all_faults_are_told_at_once() -> None:
     ("overlay", "message"),
     [
         (
+            nested("deployments.raw", {"runtime": "onnxruntime", "widths": "aspect", "source": "raw", "surgery": []}),
+            "deployments.raw.source is 'raw'; with passes of its own (surgery) it is fixed",
+        ),
+        (
             nested("deployments.ort.widths", "wide"),
             "deployments.ort.widths is 'wide'; expected one of aspect, w100, recipe (the keys of widths)",
         ),
@@ -262,7 +266,14 @@ def test_all_faults_are_told_at_once() -> None:
             "datasets.sample: has images and sample; expected one source (and at most an lmdb beside it)",
         ),
     ],
-    ids=["unknown widths", "unknown runtime", "torch from ONNX", "ONNX Runtime from a checkpoint", "two sources"],
+    ids=[
+        "own passes from raw",
+        "unknown widths",
+        "unknown runtime",
+        "torch from ONNX",
+        "ONNX Runtime from a checkpoint",
+        "two sources",
+    ],
 )
 def test_a_reference_to_nothing_names_its_key_and_what_there_is(overlay: Config, message: str) -> None:
     assert message in fault_of(overlay)

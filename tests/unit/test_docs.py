@@ -31,10 +31,17 @@ SCHEMA = yaml.safe_load((ROOT / "config" / "schema.yaml").read_text())
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
 
 
+def resolved(entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry of the schema with what its $ref names filled in."""
+    name = entry.get("$ref", "").removeprefix("#/$defs/")
+    return SCHEMA["$defs"][name] | entry if name else entry
+
+
 def keys(schema: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """(dotted key, its schema) of every key that holds a value; `<name>` stands for a name, `[]` for a list's entry."""
-    for name, entry in schema.get("properties", {}).items():
+    for name, written_entry in schema.get("properties", {}).items():
         key = f"{path}.{name}" if path else name
+        entry = resolved(written_entry)
         if entry and not entry.get("properties") and not isinstance(entry.get("additionalProperties"), dict):
             yield key, entry
         yield from keys(entry, key)

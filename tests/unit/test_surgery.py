@@ -740,7 +740,7 @@ def test_an_unknown_pass_is_an_error_that_lists_the_known_ones() -> None:
 
 
 def test_the_config_knows_every_pass() -> None:
-    assert SURGERY["items"]["properties"]["pass"]["enum"] == list(PASSES)
+    assert SCHEMA["$defs"]["surgery"]["items"]["properties"]["pass"]["enum"] == list(PASSES)
 
 
 def test_a_pass_may_come_twice_and_reports_both(tmp_path: Path) -> None:

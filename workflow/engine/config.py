@@ -96,6 +96,8 @@ def check_references(config: Config, runtimes: list[str]) -> None:
         source = deployment["source"]
         if (runtime == "torch") != (source == "checkpoint"):
             faults.append(f"{key}.source is {source!r}; torch takes checkpoint, every other runtime raw or fixed")
+        if "surgery" in deployment and source != "fixed":
+            faults.append(f"{key}.source is {source!r}; with passes of its own (surgery) it is fixed")
     if faults:
         raise ConfigError(faults)
 
