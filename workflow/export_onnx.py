@@ -9,7 +9,7 @@ from pathlib import Path
 
 from crnn.checkpoint import load_network
 from crnn.export import export_onnx
-from crnn.files import scratch_directory
+from crnn.files import atomic_path
 from crnn.parity import prove_equal
 from crnn.portable import OPSETS
 from crnn.record import Record
@@ -33,12 +33,10 @@ def main(args: Namespace) -> None:
     parameters = {"opset": args.opset, "tolerance": args.tolerance}
     record = Record("export_onnx", [args.weights], parameters, tools=("torch", "onnx", "onnxruntime"))
     network = load_network(args.weights)
-    with scratch_directory(args.output) as scratch:
-        candidate = scratch / args.output.name
+    with atomic_path(args.output) as candidate:
         export_onnx(network, candidate, args.opset)
         reference, exported = TorchRuntime(network, args.threads), OnnxRuntime(candidate, args.threads)
         worst = prove_equal(reference.infer, exported.infer, args.tolerance, "torch and raw.onnx")
-        candidate.replace(args.output)
     record.results = {"max_abs_difference": worst}
     LOG.info("torch and %s differ by at most %.3g", args.output, worst)
     record.write(args.record, [args.output])

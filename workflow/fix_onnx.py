@@ -12,7 +12,7 @@ from pathlib import Path
 
 import onnx
 
-from crnn.files import scratch_directory
+from crnn.files import atomic_path
 from crnn.parity import prove_equal
 from crnn.portable import check_portable
 from crnn.record import Record
@@ -40,12 +40,10 @@ def main(args: Namespace) -> None:
     for name, places in matched.items():
         LOG.info("%s: %d matched%s", name, len(places), "".join(f"\n    {place}" for place in places))
     check_portable(fixed)
-    with scratch_directory(args.output) as scratch:
-        candidate = scratch / args.output.name
+    with atomic_path(args.output) as candidate:
         onnx.save(fixed, candidate)
         before, after = OnnxRuntime(args.raw, args.threads), OnnxRuntime(candidate, args.threads)
         worst = prove_equal(before.infer, after.infer, args.tolerance, "raw.onnx and fixed.onnx")
-        candidate.replace(args.output)
     LOG.info("raw and fixed differ by at most %.3g", worst)
     record.results = {
         "matched": matched,

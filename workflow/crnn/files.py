@@ -80,3 +80,8 @@ def sha256(path: Path) -> str:
     """Hex SHA-256 of a file's bytes."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def file_facts(path: Path) -> dict[str, Any]:
+    """What identifies a file's content in a record or contract: {"sha256": hex, "bytes": size}."""
+    return {"sha256": sha256(path), "bytes": path.stat().st_size}

@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from crnn.files import sha256, write_json
+from crnn.files import file_facts, write_json
 
 
 def _cpu_model() -> str:
@@ -51,10 +51,6 @@ def tool_versions(distributions: Iterable[str]) -> dict[str, str]:
     return versions
 
 
-def _file_facts(path: Path) -> dict[str, Any]:
-    return {"sha256": sha256(path), "bytes": path.stat().st_size}
-
-
 @dataclass
 class Record:
     """Collects one stage's facts; `write` stamps the duration since construction."""
@@ -72,8 +68,8 @@ class Record:
             target,
             {
                 "stage": self.stage,
-                "inputs": {str(path): _file_facts(path) for path in self.inputs},
-                "outputs": {str(path): _file_facts(path) for path in outputs},
+                "inputs": {str(path): file_facts(path) for path in self.inputs},
+                "outputs": {str(path): file_facts(path) for path in outputs},
                 "parameters": self.parameters,
                 "results": self.results,
                 "tools": tool_versions(self.tools),

@@ -26,7 +26,7 @@ from PIL import Image, UnidentifiedImageError
 
 from crnn.charset import LabelPolicy
 from crnn.errors import UserError
-from crnn.files import atomic_path, read_json, scratch_directory, sha256, write_json
+from crnn.files import atomic_path, file_facts, read_json, scratch_directory, write_json
 from crnn.stage import progress
 from crnn.widths import HEIGHT, WidthRule, width_rule
 from crnn.words import Word, Words
@@ -270,10 +270,6 @@ def _write_tensors(prepared: Iterable[tuple[Sample, Pixels | None]], directory: 
     return pl.DataFrame(rows, schema_overrides=schema, infer_schema_length=None), sorted(appenders)
 
 
-def _facts(path: Path) -> dict[str, Any]:
-    return {"sha256": sha256(path), "bytes": path.stat().st_size}
-
-
 def make_tensors(
     words: Path, directory: Path, preprocess: Preprocess, policy: LabelPolicy, processes: int = 1
 ) -> pl.DataFrame:
@@ -294,7 +290,7 @@ def make_tensors(
         files = {}
         for width in widths:
             path = (scratch / f"w{width}.npy").replace(directory / f"w{width}.npy")
-            files[path.name] = _facts(path)
+            files[path.name] = file_facts(path)
     with atomic_path(directory / "samples.parquet") as temporary:
         samples.write_parquet(temporary)
     contract = {
@@ -328,7 +324,7 @@ class TensorSet:
         remedy = REMAKE.format(self.directory)
         if not path.is_file():
             raise UserError(f"{path}: listed in contract.json but missing; {remedy}")
-        if _facts(path) != facts:
+        if file_facts(path) != facts:
             raise UserError(f"{path}: is not the file that contract.json lists; {remedy}")
 
     def batches(self, size: int, limit: int | None = None) -> Iterator[tuple[list[int], Tensor]]:

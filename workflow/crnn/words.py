@@ -15,7 +15,7 @@ from types import TracebackType
 import lmdb
 
 from crnn.errors import UserError
-from crnn.files import scratch_directory
+from crnn.files import atomic_path, scratch_directory
 
 # A reader maps the file whatever this says; a writer needs room for the whole dataset. The file is sparse until
 # written and copied compactly afterwards, so the bound costs nothing.
@@ -147,10 +147,6 @@ def copy_words(source: Path, directory: Path) -> int:
     """
     with Words(source) as words, scratch_directory(directory) as scratch:
         words._environment.copy(str(scratch), compact=True)
-        directory.mkdir(parents=True, exist_ok=True)
-        data = scratch / "data.mdb"
-        with data.open("rb") as stream:
-            os.fsync(stream.fileno())
-        data.chmod(0o644)
-        data.replace(directory / "data.mdb")
+        with atomic_path(directory / "data.mdb") as temporary:
+            (scratch / "data.mdb").replace(temporary)
         return len(words)
