@@ -205,16 +205,19 @@ def source_of(wildcards):
     return f"results/models/{wildcards.model}/{names[deployment(wildcards)['source']]}"
 
 
+def reference_folder(wildcards):
+    """Where the stages before a deployment's build left what they read of a dataset."""
+    return f"results/references/{wildcards.dataset}/{wildcards.model}/{deployment(wildcards)['widths']}"
+
+
 def references_of(wildcards):
     """Predictions of the stages between the reference and a deployment's build, in order."""
-    entry = deployment(wildcards)
     stages = {
         "checkpoint": ["torch"],
         "raw": ["torch", "raw"],
         "fixed": ["torch", "raw", "fixed"],
-    }[entry["source"]]
-    folder = f"results/references/{wildcards.dataset}/{wildcards.model}/{entry['widths']}"
-    return [f"{folder}/{stage}.parquet" for stage in stages]
+    }[deployment(wildcards)["source"]]
+    return [f"{reference_folder(wildcards)}/{stage}.parquet" for stage in stages]
 
 
 # --- the report --------------------------------------------------------------

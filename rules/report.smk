@@ -42,7 +42,7 @@ rule audit_run:
     input:
         samples=tensors_of("samples.parquet"),
         references=references_of,
-        proof=lambda w: references_of(w)[0].replace("torch.parquet", "proof.json"),
+        proof=lambda w: f"{reference_folder(w)}/proof.json",
         predictions=f"{RUN}/predictions.parquet",
     output:
         audit=f"{RUN}/audit.json",

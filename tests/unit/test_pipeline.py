@@ -18,24 +18,12 @@ from examples import (
     RECIPE,
     MoodyReader,
     PixelReader,
-    faulty_words,
-    healthy_words,
     png,
     put_words,
     scribble,
 )
 
 READABLE = {1, 6, 7, 8, 9}  # of `faulty_words`
-
-
-@pytest.fixture(scope="module")
-def healthy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return healthy_words(tmp_path_factory.mktemp("healthy") / "words.lmdb")
-
-
-@pytest.fixture(scope="module")
-def faulty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return faulty_words(tmp_path_factory.mktemp("faulty") / "words.lmdb")
 
 
 def tensors_of(words: Path, directory: Path, preprocess: Preprocess = ASPECT) -> TensorSet:

@@ -38,8 +38,6 @@ from examples import (
     POLICY,
     RECIPE,
     SIZES,
-    faulty_words,
-    healthy_words,
     jpeg,
     png,
     put_words,
@@ -61,16 +59,6 @@ def prepared_by_the_recipe(data: bytes) -> Tensor:
 def colour_png(width: int, height: int) -> bytes:
     channels = [scribble(width, height, seed) for seed in (1, 2, 3)]
     return png(np.dstack(channels))
-
-
-@pytest.fixture(scope="module")
-def healthy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return healthy_words(tmp_path_factory.mktemp("healthy") / "words.lmdb")
-
-
-@pytest.fixture(scope="module")
-def faulty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return faulty_words(tmp_path_factory.mktemp("faulty") / "words.lmdb")
 
 
 @pytest.fixture
