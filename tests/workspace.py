@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 
-from crnn.network import NetworkSize
+from crnn.checkpoint import write_weights
+from crnn.network import CRNN, NetworkSize
 
 ROOT = Path(__file__).parents[1]
+# What a run needs of the repository.
+WORKFLOW_FILES = ("Snakefile", "rules", "workflow", "config", "envs", "profiles", "resources")
 SMALL = NetworkSize(channels=(4, 4, 8, 8, 8, 8, 8), hidden=8, classes=37)
 
 
@@ -22,11 +26,12 @@ class Workspace:
 
     path: Path
     config: dict[str, Any]
+    root: Path = ROOT
 
     def run(self, *arguments: str, cores: int = 2, **environment: str) -> subprocess.CompletedProcess[str]:
         overlay = self.path / "overlay.yaml"
         overlay.write_text(yaml.safe_dump(self.config))
-        command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+        command = [sys.executable, "-m", "snakemake", "--snakefile", str(self.root / "Snakefile")]
         command += ["--directory", str(self.path), "--configfile", str(overlay), "--cores", str(cores), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | environment)
 
@@ -50,6 +55,13 @@ class Workspace:
                 break
         jobs.pop("report", None)
         return jobs
+
+
+def write_small_checkpoint(path: Path) -> Path:
+    """Weights of a network that takes milliseconds, the same at every call."""
+    torch.manual_seed(5)
+    write_weights(CRNN(SMALL).eval().state_dict(), SMALL, path)
+    return path
 
 
 def small_config(checkpoint: Path) -> dict[str, Any]:

@@ -3,19 +3,13 @@
 from pathlib import Path
 
 import pytest
-import torch
 
-from crnn.checkpoint import write_weights
-from crnn.network import CRNN
-from workspace import SMALL, Workspace, small_config
+from workspace import Workspace, small_config, write_small_checkpoint
 
 
 @pytest.fixture(scope="session")
 def small_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(5)
-    path = tmp_path_factory.mktemp("checkpoint") / "small.safetensors"
-    write_weights(CRNN(SMALL).eval().state_dict(), SMALL, path)
-    return path
+    return write_small_checkpoint(tmp_path_factory.mktemp("checkpoint") / "small.safetensors")
 
 
 @pytest.fixture

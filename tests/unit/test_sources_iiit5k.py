@@ -1,67 +1,19 @@
-"""IIIT5K's own archive, imitated member by member; no image of the real one is used."""
+"""Words from IIIT5K's own archive, which is imitated: no image of the real one is used."""
 
-import io
 import json
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
-from typing import Any
 
-import cv2
-import numpy as np
 import pytest
-from scipy.io import savemat
 
 from crnn.errors import UserError
 from crnn.files import sha256
 from crnn.sources.iiit5k import read_iiit5k
 from crnn.words import Words
+from iiit5k_archive import TEST, TRAIN, ground_truth, image, members, pack
 
 STAGE = Path(__file__).parents[2] / "workflow" / "import_iiit5k.py"
-# Not in alphabetic order, and neither is the real file.
-TEST = [("test/1002_1.png", "PRIVATE"), ("test/1009_1.png", "Salutes"), ("test/1000_1.png", "12")]
-TRAIN = [("train/1_1.png", "You"), ("train/2_1.png", "")]
-
-
-def image(name: str) -> bytes:
-    """A PNG that differs with its name."""
-    pixels = np.random.default_rng(list(name.encode())).integers(0, 256, (12, 30, 3), dtype=np.uint8)
-    return cv2.imencode(".png", pixels)[1].tobytes()
-
-
-def ground_truth(variable: str, entries: list[tuple[str, str]]) -> bytes:
-    """A .mat file with a 1-by-N struct array as MATLAB saves it."""
-    fields = ("ImgName", "GroundTruth", "smallLexi", "mediumLexi")
-    structs = np.zeros((1, len(entries)), dtype=[(name, object) for name in fields])
-    for column, (name, text) in enumerate(entries):
-        lexicon = np.array([[text, "OTHER", "WORDS"]], dtype=object)
-        structs[0, column] = (name, text, lexicon, lexicon)
-    stream: Any = io.BytesIO()  # savemat documents file-like objects, its type stubs do not know them
-    savemat(stream, {variable: structs}, do_compression=True)
-    return bytes(stream.getvalue())
-
-
-def members(test: list[tuple[str, str]] = TEST) -> dict[str, bytes]:
-    """Files of the archive, images before the .mat files that name them."""
-    return {
-        "IIIT5K/README": b"read me",
-        **{f"IIIT5K/{name}": image(name) for name, _ in sorted(test + TRAIN)},
-        "IIIT5K/testdata.mat": ground_truth("testdata", test),
-        "IIIT5K/traindata.mat": ground_truth("traindata", TRAIN),
-    }
-
-
-def pack(path: Path, files: dict[str, bytes]) -> Path:
-    with tarfile.open(path, "w:gz") as tar:
-        folder = tarfile.TarInfo("IIIT5K/test")
-        folder.type = tarfile.DIRTYPE
-        tar.addfile(folder)
-        for name, content in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
-    return path
 
 
 def test_words_keep_the_order_of_the_ground_truth_their_bytes_and_their_case(tmp_path: Path) -> None:
