@@ -1,26 +1,26 @@
 """The conda envs: each that a rule names is there, pinned as requirements.lock is, and holds what its stages import.
+The lock file in turn has a version of all that pyproject.toml asks for, and of nothing else.
 
-Imports are followed through this repository's own modules, as the digests of the rules are. No conda runs here.
+Imports are followed through this repository's own modules, as the digests of the rules are. No conda runs here, and
+nothing is installed: tests/conda has the tests that run in the envs.
 """
 
 import ast
 import re
 import sys
-from collections import defaultdict
+import tomllib
+from collections.abc import Iterator
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 from engine.digest import source_closure
-from engine.environment import distribution, installed_versions, pinned_versions
-from engine.targets import declared_targets
+from engine.environment import DISTRIBUTIONS, distribution, installed_versions, pinned_versions
+from rule_files import ENVS, ROOT, STAGES, rule_blocks, sources_by_env
 
-ROOT = Path(__file__).parents[2]
-STAGES = ROOT / "workflow"
-TARGETS = declared_targets(STAGES / "crnn" / "targets")
 UNLOCKED = {"python", "pip"}  # what the environment is made with, not what a stage imports
 
 
@@ -35,26 +35,6 @@ def locked_versions() -> dict[str, str]:
 
 def pins(name: str) -> dict[str, str]:
     return pinned_versions(ROOT / "envs" / f"{name}.yaml")
-
-
-def sources_by_env() -> dict[str, set[str]]:
-    """Env → source files of the stages that its rules run, read from the rules.
-
-    A rule that takes its env from the deployment's runtime runs in every runtime's, with that runtime's module.
-    """
-    found = defaultdict(set)
-    for path in sorted((ROOT / "rules").glob("*.smk")):
-        for block in re.split(r"^ *rule\b", path.read_text(), flags=re.MULTILINE):
-            stage, env = re.search(r'stage=stage\("(\w+)"\)', block), re.search(r"conda:\s+(\S+)", block)
-            if stage is None or env is None:
-                continue
-            named = re.search(r"envs/(\w+)\.yaml", env[1])
-            if named:
-                found[named[1]] |= {f"{stage[1]}.py", *re.findall(r'"(crnn/targets/\w+\.py)"', block)}
-            else:
-                for runtime in TARGETS:
-                    found[runtime] |= {f"{stage[1]}.py", f"crnn/targets/{runtime}.py"}
-    return found
 
 
 def imported_distributions(files: set[str]) -> set[str]:
@@ -72,8 +52,31 @@ def imported_distributions(files: set[str]) -> set[str]:
     return {distribution(distributions.get(module, [module])[0]) for module in outside}
 
 
+def declared_requirements() -> Iterator[Requirement]:
+    """What pyproject.toml asks for, for the workflow and for its checks."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    yield from map(Requirement, project["project"]["dependencies"])
+    yield from map(Requirement, project["dependency-groups"]["dev"])
+
+
+def required_distributions(requirements: list[Requirement]) -> set[str]:
+    """Distributions that requirements lead to on this machine, as the installed ones say; extras are followed too."""
+    found: set[str] = set()
+    waiting = [(distribution(entry.name), extra) for entry in requirements for extra in ("", *entry.extras)]
+    seen = set(waiting)
+    while waiting:
+        name, extra = waiting.pop()
+        found.add(name)
+        for entry in map(Requirement, metadata.requires(name) or []):
+            if entry.marker is None or entry.marker.evaluate({"extra": extra}):
+                new = {(distribution(entry.name), wanted) for wanted in ("", *entry.extras)} - seen
+                seen |= new
+                waiting += new
+    return found
+
+
 SOURCES = sources_by_env()
-ENVS = sorted(path.stem for path in (ROOT / "envs").glob("*.yaml"))
+DECLARED = list(declared_requirements())
 
 
 def test_every_rule_with_a_stage_was_found() -> None:
@@ -84,6 +87,15 @@ def test_every_rule_with_a_stage_was_found() -> None:
     }
 
 
+def test_every_rule_that_runs_a_command_has_an_env() -> None:
+    """Also where the rule is a local one. `script`, `run` and the like would see more than the env, or not use it."""
+    for block in rule_blocks():
+        found = set(
+            re.findall(r"^ +(conda|shell|script|run|notebook|wrapper|template_engine|cwl):", block, re.MULTILINE)
+        )
+        assert found in ({"conda", "shell"}, set()), block
+
+
 def test_every_env_that_a_rule_names_exists_and_none_is_spare() -> None:
     assert sorted(SOURCES) == ENVS
 
@@ -91,6 +103,23 @@ def test_every_env_that_a_rule_names_exists_and_none_is_spare() -> None:
 @pytest.mark.parametrize("name", ENVS)
 def test_an_env_takes_packages_from_conda_forge_alone(name: str) -> None:
     assert env_file(name)["channels"] == ["conda-forge", "nodefaults"]
+
+
+@pytest.mark.parametrize("name", ENVS)
+def test_an_env_is_written_as_conda_and_pip_read_it(name: str) -> None:
+    *packages, last = env_file(name)["dependencies"]
+    conda, pip = (packages, last["pip"]) if isinstance(last, dict) else ([*packages, last], [])
+    version = r"\d+(\.\d+)+(\.post\d+)?"
+    assert "pip" in conda or not pip
+    assert all(re.fullmatch(rf"[a-z0-9][a-z0-9_.-]*={version}", entry) for entry in set(conda) - {"pip"})
+    assert all(re.fullmatch(rf"[a-z0-9][a-z0-9-]*=={version}", entry) for entry in pip)
+
+
+def test_every_name_that_conda_has_another_of_is_used() -> None:
+    names = {
+        entry.partition("=")[0] for env in ENVS for entry in env_file(env)["dependencies"] if isinstance(entry, str)
+    }
+    assert set(DISTRIBUTIONS) <= names
 
 
 @pytest.mark.parametrize("name", ENVS)
@@ -112,3 +141,26 @@ def test_this_environment_has_what_the_env_pins(name: str) -> None:
     assert {package: installed[package] for package in pins(name).keys() - UNLOCKED} == {
         package: version for package, version in pins(name).items() if package not in UNLOCKED
     }
+
+
+# --- lock file and pyproject.toml ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("requirement", DECLARED, ids=lambda requirement: requirement.name)
+def test_the_lock_file_has_a_version_that_the_project_allows(requirement: Requirement) -> None:
+    assert requirement.specifier.contains(locked_versions()[distribution(requirement.name)])
+
+
+def test_the_lock_file_has_nothing_that_the_project_does_not_lead_to() -> None:
+    assert set(locked_versions()) - required_distributions(DECLARED) == set()
+
+
+def test_the_lock_file_has_all_that_its_own_packages_require() -> None:
+    """But for setuptools, which `pip freeze` leaves out, and what only another build of PyTorch needs (CUDA)."""
+    missing = required_distributions(DECLARED) - set(locked_versions()) - {"setuptools"}
+    assert {name for name in missing if not name.startswith(("nvidia-", "cuda-", "triton"))} == set()
+
+
+def test_every_env_is_of_the_python_that_the_project_requires() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert {f">={pins(name)['python']}" for name in ENVS} == {project["requires-python"]}
