@@ -1,0 +1,81 @@
+"""The whole workflow, run once with every rule in its own env."""
+
+import platform
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from conda_workspace import CondaWorkspace
+from crnn.files import sha256
+from engine.environment import pinned_versions
+from examples import png, scribble
+from iiit5k_archive import members, pack
+from rule_files import ENVS
+from workspace import ROOT, WORKFLOW_FILES, small_config, write_small_checkpoint
+
+
+@pytest.fixture(scope="session", autouse=True)
+def python_of_the_envs() -> None:
+    """Skips the tests of this folder where another Python runs them: the links would be to packages built for it."""
+    wanted = {pinned_versions(ROOT / "envs" / f"{name}.yaml")["python"] for name in ENVS}
+    here = ".".join(platform.python_version_tuple()[:2])
+    if wanted != {here}:
+        pytest.skip(f"the env files ask for Python {', '.join(sorted(wanted))}, this is {here}")
+
+
+def copy_of_the_workflow(folder: Path) -> Path:
+    """What runs of this repository, to be edited by tests."""
+    folder.mkdir()
+    for name in WORKFLOW_FILES:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, folder / name)
+    return folder
+
+
+def add_a_dataset_of_each_source(space: CondaWorkspace, folder: Path) -> list[str]:
+    """Put what the default run does not import into the config; returns the targets."""
+    folder.mkdir()
+    (folder / "word.png").write_bytes(png(scribble(60, 20)))
+    (folder / "labels.txt").write_text("word.png Word\n")
+    archive = pack(folder / "archive.tar.gz", members())
+    space.config["datasets"] |= {
+        "lmdb": {"lmdb": "results/datasets/sample/words.lmdb"},
+        "images": {"images": {"folder": str(folder), "labels": str(folder / "labels.txt")}},
+        "archive": {"iiit5k": {"url": archive.as_uri(), "sha256": sha256(archive)}},
+    }
+    words = [f"results/datasets/{name}/words.json" for name in ("lmdb", "images", "archive")]
+    return [*words, "results/datasets/sample/recipe_layout/aspect"]
+
+
+def make(space: CondaWorkspace, *targets: str) -> None:
+    result = space.run(*targets)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.fixture(scope="session")
+def session_in_own_envs(tmp_path_factory: pytest.TempPathFactory) -> CondaWorkspace:
+    """A working directory in which every stage has run under --sdm conda, in each env that a rule gives it."""
+    base = tmp_path_factory.mktemp("conda")
+    config = small_config(write_small_checkpoint(base / "small.safetensors"))
+    config["deployments"] = {"ort-w100": None, "ort-recipe": None}
+    (base / "run").mkdir()
+    root = copy_of_the_workflow(base / "checkout")
+    space = CondaWorkspace(base / "run", config, root, prefix=base / "envs")
+    make(space, "report")
+    make(space, *add_a_dataset_of_each_source(space, base / "sources"))
+    for name in ("lmdb", "images", "archive"):
+        del space.config["datasets"][name]
+    return space
+
+
+@pytest.fixture
+def in_own_envs(session_in_own_envs: CondaWorkspace, tmp_path: Path) -> Iterator[CondaWorkspace]:
+    """A copy of that working directory for one test to change; the env files it edits are put back after it."""
+    source = session_in_own_envs
+    shutil.copytree(source.path, tmp_path / "run")
+    shutil.copytree(source.root / "envs", tmp_path / "envs")
+    yield replace(source, path=tmp_path / "run")
+    shutil.copytree(tmp_path / "envs", source.root / "envs", dirs_exist_ok=True)
