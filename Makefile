@@ -36,6 +36,7 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
+	$(BIN)/hadolint Dockerfile
 
 # Resolve pyproject.toml's ranges anew and write down the versions.
 lock:
