@@ -122,6 +122,20 @@ def test_every_name_that_conda_has_another_of_is_used() -> None:
     assert set(DISTRIBUTIONS) <= names
 
 
+def test_no_pin_file_drops_what_pip_installs() -> None:
+    """Where ENV.PLATFORM.pin.txt stands beside an env file, Snakemake makes the env of it and reads no pip list."""
+    pinned = {path.name.partition(".")[0] for path in (ROOT / "envs").glob("*.pin.txt")}
+    assert not {name for name in pinned if isinstance(env_file(name)["dependencies"][-1], dict)}
+
+
+def test_the_documentation_lists_what_each_env_holds() -> None:
+    page = (ROOT / "docs" / "environments.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| .+ \| (.+) \|$", page, flags=re.MULTILINE)
+    assert {name: sorted(packages.split(", ")) for name, packages in rows} == {
+        name: sorted(set(pins(name)) - UNLOCKED) for name in ENVS
+    }
+
+
 @pytest.mark.parametrize("name", ENVS)
 def test_an_env_pins_what_the_lock_file_pins(name: str) -> None:
     locked = locked_versions()
