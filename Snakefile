@@ -19,6 +19,7 @@ include: "rules/dataset.smk"
 include: "rules/model.smk"
 include: "rules/build.smk"
 include: "rules/run.smk"
+include: "rules/shards.smk"
 include: "rules/report.smk"
 
 

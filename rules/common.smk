@@ -15,6 +15,7 @@ STAGES = ROOT / "workflow"
 sys.path.insert(0, str(STAGES))
 
 from engine.config import (
+    SOURCES,
     ConfigError,
     check_files,
     check_references,
@@ -51,6 +52,8 @@ config = checked(config)
 
 DATASETS, MODELS = config["datasets"], config["models"]
 WIDTHS, DEPLOYMENTS = config["widths"], config["deployments"]
+SHARDED = [name for name, entry in DATASETS.items() if "shard_words" in entry]
+WHOLE = [name for name in DATASETS if name not in SHARDED]
 
 
 def one_of(names):
@@ -60,7 +63,7 @@ def one_of(names):
 
 def datasets_from(source):
     """Names of the datasets that come from `source`; an lmdb beside another source is used instead of it."""
-    return [name for name, entry in DATASETS.items() if source == ("lmdb" if "lmdb" in entry else next(iter(entry)))]
+    return [name for name, entry in DATASETS.items() if source == next(key for key in SOURCES if key in entry)]
 
 
 def deployments_with(key):
@@ -76,6 +79,7 @@ wildcard_constraints:
     model=one_of(MODELS),
     widths=one_of(WIDTHS),
     deployment=one_of(DEPLOYMENTS),
+    shard=r"\d+-\d+",
 
 
 # --- what a rule's params carry ----------------------------------------------
@@ -218,6 +222,28 @@ def references_of(wildcards):
         "fixed": ["torch", "raw", "fixed"],
     }[deployment(wildcards)["source"]]
     return [f"{reference_folder(wildcards)}/{stage}.parquet" for stage in stages]
+
+
+# --- datasets in shards ------------------------------------------------------
+
+
+PLAN = "results/datasets/{dataset}/shards.json"
+
+
+def planned_shards(wildcards):
+    """Shard → digest of its words, in the order of the words; nothing before plan_shards has counted them."""
+    plan = Path(PLAN.format(**wildcards))
+    return json.loads(plan.read_text())["shards"] if plan.exists() else {}
+
+
+def of_shards(pattern):
+    """Input function: `pattern` filled in for every shard, known once plan_shards has run."""
+
+    def files(wildcards):
+        checkpoints.plan_shards.get(dataset=wildcards.dataset)
+        return [pattern.format(shard=shard, **wildcards) for shard in planned_shards(wildcards)]
+
+    return files
 
 
 # --- the report --------------------------------------------------------------

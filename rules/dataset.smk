@@ -176,6 +176,8 @@ rule make_tensors:
         record=f"{TENSORS}/tensors.json",
     log:
         "logs/make_tensors/{dataset}.{widths}.log",
+    wildcard_constraints:
+        dataset=one_of(WHOLE),
     conda:
         "../envs/data.yaml"
     threads: 4
@@ -189,13 +191,14 @@ rule make_tensors:
         widths=width_settings,
         labels=LABELS,
         words=subpath(input.words, parent=True),
+        shard=[],
         directory=subpath(output.contract, parent=True),
     message:
         "Preparing {wildcards.dataset} by the width rule {wildcards.widths}"
     shell:
         r"""
         python {params.stage:q} --words {params.words:q} --widths {params.widths:q} --labels {params.labels:q} \
-            --processes {threads} --output {params.directory:q} --record {output.record:q} >{log:q} 2>&1
+            {params.shard:q} --processes {threads} --output {params.directory:q} --record {output.record:q} >{log:q} 2>&1
         """
 
 

@@ -17,6 +17,8 @@ rule predict_reference:
         record=f"{REFERENCES}/torch.json",
     log:
         "logs/predict_reference/{dataset}.{model}.{widths}.log",
+    wildcard_constraints:
+        dataset=one_of(WHOLE),
     conda:
         "../envs/torch.yaml"
     threads: 2
@@ -53,6 +55,8 @@ rule prove_words:
         record=f"{REFERENCES}/words.json",
     log:
         "logs/prove_words/{dataset}.{model}.{widths}.log",
+    wildcard_constraints:
+        dataset=one_of(WHOLE),
     conda:
         "../envs/onnxruntime.yaml"
     threads: 2
@@ -87,6 +91,8 @@ rule predict_words:
         record=f"{RUN}/predictions.json",
     log:
         "logs/predict_words/{dataset}.{model}.{deployment}.log",
+    wildcard_constraints:
+        dataset=one_of(WHOLE),
     conda:
         runtime_env
     threads: 2

@@ -2,11 +2,13 @@
 
 Writes to the output folder: w{W}.npy (float32 [N, 1, 32, W]), samples.parquet (one row per LMDB record, none
 dropped) and contract.json (the rule, the interpolation, hashes), which later stages check before they run.
+With --shard, of those words alone.
 
   --widths '{"rule": "aspect", "stretch": 1.2, "step": 8, "min": 40, "max": 400}'
   --widths '{"rule": "fixed", "width": 100}'
   --widths '{"rule": "recipe"}'
   --labels '{"characters": "0123…xyz", "case": "lower", "normalise": "nfkd-ascii", "outside": "strip"}'
+  --plan shards.json --shard 000000001-000100000
 """
 
 from argparse import ArgumentParser, Namespace
@@ -14,6 +16,7 @@ from pathlib import Path
 
 from crnn.charset import LabelPolicy
 from crnn.record import Record
+from crnn.shards import Shard
 from crnn.stage import LOG, json_object, parser, run
 from crnn.tensors import Preprocess, make_tensors
 
@@ -25,6 +28,10 @@ def arguments() -> ArgumentParser:
     command.add_argument("--labels", type=json_object, required=True, help="label policy, as in config `labels`")
     command.add_argument("--output", type=Path, required=True, help="folder to write")
     command.add_argument("--record", type=Path, required=True)
+    command.add_argument(
+        "--plan", type=Path, help="shards.json that plan_shards wrote; stands for the LMDB in the record"
+    )
+    command.add_argument("--shard", type=Shard.from_name, help="first and last word to prepare (default: all)")
     command.add_argument("--processes", type=int, default=1, help="worker processes (default: 1)")
     return command
 
@@ -32,12 +39,13 @@ def arguments() -> ArgumentParser:
 def main(args: Namespace) -> None:
     record = Record(
         "make_tensors",
-        inputs=[args.words / "data.mdb"],
+        # A plan holds the digest of every shard's words; hashing the LMDB again for each shard would cost more.
+        inputs=[args.plan or args.words / "data.mdb"],
         parameters={"widths": args.widths, "labels": args.labels},
         tools=("numpy", "opencv-python-headless", "pillow", "polars", "lmdb"),
     )
-    preprocess = Preprocess.from_settings(args.widths)
-    samples = make_tensors(args.words, args.output, preprocess, LabelPolicy.from_settings(args.labels), args.processes)
+    preprocess, policy = Preprocess.from_settings(args.widths), LabelPolicy.from_settings(args.labels)
+    samples = make_tensors(args.words, args.output, preprocess, policy, args.processes, args.shard)
     statuses = dict(samples.group_by("status").len().sort("status").iter_rows())
     record.results = {"samples": samples.height, "statuses": statuses}
     LOG.info("%d words: %s", samples.height, statuses)

@@ -10,6 +10,7 @@ Not here: how wide a tensor is (`crnn.widths`), what a label means (`crnn.charse
 import hashlib
 import io
 import os
+import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -27,6 +28,7 @@ from PIL import Image, UnidentifiedImageError
 from crnn.charset import LabelPolicy
 from crnn.errors import UserError
 from crnn.files import atomic_path, file_facts, read_json, scratch_directory, write_json
+from crnn.shards import Shard, ShardFolder, join_contracts, join_samples
 from crnn.stage import progress
 from crnn.widths import HEIGHT, WidthRule, width_rule
 from crnn.words import Word, Words
@@ -35,7 +37,7 @@ Pixels = npt.NDArray[np.uint8]
 Tensor = npt.NDArray[np.float32]
 
 NORMALISATION = "(pixel / 255 - 0.5) / 0.5"
-REMAKE = "delete {}/contract.json and run again to remake the tensors"
+SHARDS = "shards"  # folder of the shards' own folders, where a dataset is split
 CHUNK = 512  # words a worker prepares at a time; bounds what is in memory, not what is computed
 
 Status = Literal["ok", "missing-image", "corrupt-image", "missing-label", "empty-label", "outside-charset"]
@@ -211,6 +213,11 @@ class _NpyAppender:
         self.rows += 1
         return self.rows - 1
 
+    def extend(self, rows: Tensor) -> None:
+        """Append float32 [n, 1, 32, W]; a file that is mapped into memory is copied without being held there."""
+        rows.tofile(self._stream)
+        self.rows += len(rows)
+
     def close(self) -> None:
         self._stream.seek(0)
         self._write_header()
@@ -238,9 +245,9 @@ def _in_order(pool: ProcessPoolExecutor, tasks: Iterable[tuple[Any, ...]], ahead
 
 
 def _prepared(
-    words: Path, count: int, preprocess: Preprocess, policy: LabelPolicy, processes: int
+    words: Path, indices: range, preprocess: Preprocess, policy: LabelPolicy, processes: int
 ) -> Iterator[tuple[Sample, Pixels | None]]:
-    chunks = [range(start, min(start + CHUNK, count + 1)) for start in range(1, count + 1, CHUNK)]
+    chunks = [indices[start : start + CHUNK] for start in range(0, len(indices), CHUNK)]
     tasks = ((words, chunk, preprocess, policy) for chunk in chunks)
     if processes == 1 or len(chunks) == 1:
         for task in tasks:
@@ -271,72 +278,183 @@ def _write_tensors(prepared: Iterable[tuple[Sample, Pixels | None]], directory: 
 
 
 def make_tensors(
-    words: Path, directory: Path, preprocess: Preprocess, policy: LabelPolicy, processes: int = 1
+    words: Path,
+    directory: Path,
+    preprocess: Preprocess,
+    policy: LabelPolicy,
+    processes: int = 1,
+    shard: Shard | None = None,
 ) -> pl.DataFrame:
-    """Prepare every word of an LMDB into `directory`: w{W}.npy, samples.parquet, contract.json. Returns the samples.
+    """Prepare the words of an LMDB into `directory`: w{W}.npy, samples.parquet, contract.json. Returns the samples.
 
-    The rows of a width are in LMDB order whatever `processes` is. contract.json is written last and lists every
-    tensor file with its hash, so a directory without it is unfinished.
+    Every word, or those of `shard`, which keep their index. The rows of a width are in LMDB order whatever
+    `processes` is. contract.json is written last and lists every tensor file with its hash, so a directory without it
+    is unfinished. Raises UserError as `Words` does, and where the shard is not within the LMDB.
     """
-    with Words(words) as reader:
-        count = len(reader)
+    indices = _indices(words, shard)
     with scratch_directory(directory) as scratch:
-        prepared = _prepared(words, count, preprocess, policy, processes)
-        samples, widths = _write_tensors(progress(prepared, total=count, what="tensors"), scratch)
-        directory.mkdir(parents=True, exist_ok=True)
-        (directory / "contract.json").unlink(missing_ok=True)
-        for stale in directory.glob("w*.npy"):
-            stale.unlink()
-        files = {}
-        for width in widths:
-            path = (scratch / f"w{width}.npy").replace(directory / f"w{width}.npy")
-            files[path.name] = file_facts(path)
-    with atomic_path(directory / "samples.parquet") as temporary:
-        samples.write_parquet(temporary)
+        prepared = _prepared(words, indices, preprocess, policy, processes)
+        samples, widths = _write_tensors(progress(prepared, total=len(indices), what="tensors"), scratch)
+        shutil.rmtree(directory / SHARDS, ignore_errors=True)
+        files = _publish(scratch, directory, widths, samples)
     contract = {
         "layout": f"float32 [N, 1, {HEIGHT}, W], one file per W",
         "normalisation": NORMALISATION,
         **preprocess.describe(),
         "label_policy": asdict(policy),
-        "samples": count,
+        "samples": len(indices),
         "files": files,
     }
     write_json(directory / "contract.json", contract)
     return samples
 
 
+def _indices(words: Path, shard: Shard | None) -> range:
+    with Words(words) as reader:
+        count = len(reader)
+    if shard is None:
+        return range(1, count + 1)
+    if shard.last > count:
+        raise UserError(f"{words}: has {count} words, so shard {shard.name} is not of it; plan the shards again")
+    return shard.indices
+
+
+def _clear(directory: Path) -> None:
+    """Remove a folder's contract, and then its own tensor files."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "contract.json").unlink(missing_ok=True)
+    for stale in directory.glob("w*.npy"):
+        stale.unlink()
+
+
+def _publish(scratch: Path, directory: Path, widths: Iterable[int], samples: pl.DataFrame) -> dict[str, dict[str, Any]]:
+    """Move w{W}.npy of every width to `directory`, write the samples beside them; return the `files` of a contract."""
+    _clear(directory)
+    files = {}
+    for width in widths:
+        path = (scratch / f"w{width}.npy").replace(directory / f"w{width}.npy")
+        files[path.name] = file_facts(path)
+    with atomic_path(directory / "samples.parquet") as temporary:
+        samples.write_parquet(temporary)
+    return files
+
+
+def merge_tensors(shards: list[ShardFolder], directory: Path) -> pl.DataFrame:
+    """Join the tensors of all shards in `directory`, which holds their folders: samples.parquet, contract.json.
+
+    No tensor is copied: the contract lists the files of the shards, and `TensorSet` reads them as one. The samples are
+    returned; they are those of the whole dataset prepared at once, byte for byte. Raises UserError as
+    `crnn.shards.ShardFolder.table` and `crnn.shards.join_contracts` do.
+    """
+    samples = join_samples(shard.table("samples.parquet") for shard in shards)
+    contract = join_contracts(shards, directory)
+    _clear(directory)
+    with atomic_path(directory / "samples.parquet") as temporary:
+        samples.write_parquet(temporary)
+    write_json(directory / "contract.json", contract)
+    return samples
+
+
+class _Rows:
+    """The rows of one width, whichever files they lie in; asked for in order, each file is opened once."""
+
+    def __init__(self, width: int, files: list[tuple[Path, dict[str, Any]]]) -> None:
+        self._shape = (1, HEIGHT, width)
+        self._paths = [path for path, _ in files]
+        # A header is shorter than a row, so the number of rows follows from the size.
+        self._ends = np.cumsum([facts["bytes"] // (4 * HEIGHT * width) for _, facts in files])
+        self._open: tuple[int, Tensor] | None = None
+
+    def _file_of(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        return np.searchsorted(self._ends, rows, side="right")
+
+    def _tensor(self, number: int) -> Tensor:
+        if self._open is None or self._open[0] != number:
+            self._open = (number, np.load(self._paths[number], mmap_mode="r"))
+        return self._open[1]
+
+    def files_with(self, rows: npt.NDArray[np.int64]) -> list[Path]:
+        """The files that these rows lie in."""
+        return [self._paths[number] for number in np.unique(self._file_of(rows))]
+
+    def take(self, rows: npt.NDArray[np.int64]) -> Tensor:
+        """float32 [n, 1, 32, W] of these rows."""
+        taken = np.empty((len(rows), *self._shape), np.float32)
+        numbers = self._file_of(rows)
+        for number in np.unique(numbers).tolist():
+            tensor, here = self._tensor(number), numbers == number
+            taken[here] = tensor[rows[here] - (self._ends[number] - len(tensor))]
+        return taken
+
+
+def _remedy(path: Path) -> str:
+    return f"delete {path.parent}/contract.json and run again to remake the tensors"
+
+
 class TensorSet:
     """The tensors of a dataset, opened for reading after their contract has been checked.
 
-    Raises UserError where a file is missing or altered, or where this environment prepares images differently.
+    A file is hashed when a word in it is asked for, once, and before the first word is given out: who reads the first
+    words of a dataset in shards pays for the first shard. Raises UserError where a file is missing or altered, or
+    where this environment prepares images differently.
     """
 
     def __init__(self, directory: Path, preprocess: Preprocess) -> None:
         self.directory = directory
         self.contract = check_contract(directory, preprocess)
-        for name, facts in self.contract["files"].items():
-            self._check_file(directory / name, facts)
+        for name in self.contract["files"]:
+            if not (directory / name).is_file():
+                raise UserError(f"{directory / name}: listed in contract.json but missing; {_remedy(directory / name)}")
         if not (directory / "samples.parquet").is_file():
-            raise UserError(f"{directory}: has no samples.parquet; {REMAKE.format(directory)}")
+            raise UserError(f"{directory}: has no samples.parquet; {_remedy(directory / 'samples.parquet')}")
         self.samples = pl.read_parquet(directory / "samples.parquet")
+        self._checked: set[Path] = set()
 
-    def _check_file(self, path: Path, facts: dict[str, Any]) -> None:
-        remedy = REMAKE.format(self.directory)
-        if not path.is_file():
-            raise UserError(f"{path}: listed in contract.json but missing; {remedy}")
-        if file_facts(path) != facts:
-            raise UserError(f"{path}: is not the file that contract.json lists; {remedy}")
+    def check_file(self, path: Path) -> None:
+        """Raise UserError where a file is not the one that the contract lists; hash it no more than once."""
+        if path not in self._checked:
+            if file_facts(path) != self.contract["files"][path.relative_to(self.directory).as_posix()]:
+                raise UserError(f"{path}: is not the file that contract.json lists; {_remedy(path)}")
+            self._checked.add(path)
+
+    def files_of(self, width: int) -> list[tuple[Path, dict[str, Any]]]:
+        """The files of a width with their sha256 and bytes, in the order of their rows."""
+        files = sorted(self.contract["files"].items())
+        return [(self.directory / name, facts) for name, facts in files if Path(name).name == f"w{width}.npy"]
 
     def batches(self, size: int, limit: int | None = None) -> Iterator[tuple[list[int], Tensor]]:
         """Yield (indices, float32 [n, 1, 32, W]) with n <= size: words of equal width, narrow first, LMDB order.
 
         `limit` keeps the first so many words of the dataset.
         """
-        readable = self.samples[:limit].filter(pl.col("row").is_not_null())
-        for (width,), group in readable.sort("tensor_width", "index").group_by("tensor_width", maintain_order=True):
-            tensor = np.load(self.directory / f"w{width}.npy", mmap_mode="r")
+        readable = self.samples[:limit].filter(pl.col("row").is_not_null()).sort("tensor_width", "index")
+        groups = [
+            (_Rows(width, self.files_of(width)), group)
+            for (width,), group in readable.group_by("tensor_width", maintain_order=True)
+        ]
+        for rows, group in groups:
+            for path in rows.files_with(group["row"].to_numpy()):
+                self.check_file(path)
+        for rows, group in groups:
             for batch in group.iter_slices(size):
-                yield batch["index"].to_list(), np.ascontiguousarray(tensor[batch["row"].to_numpy()])
+                yield batch["index"].to_list(), rows.take(batch["row"].to_numpy())
+
+
+def write_whole_tensors(tensors: TensorSet, directory: Path) -> None:
+    """Write tensors in shards as `make_tensors` would have made them in one piece, byte for byte.
+
+    For readers of w{W}.npy that know nothing of shards. Raises UserError where a file is missing or altered.
+    """
+    widths = sorted(set(tensors.samples.filter(pl.col("row").is_not_null())["tensor_width"]))
+    with scratch_directory(directory) as scratch:
+        for width in progress(widths, total=len(widths), what="whole tensors", unit="widths"):
+            appender = _NpyAppender(scratch / f"w{width}.npy", width)
+            for path, _ in tensors.files_of(width):
+                tensors.check_file(path)
+                appender.extend(np.load(path, mmap_mode="r"))
+            appender.close()
+        files = _publish(scratch, directory, widths, tensors.samples)
+    write_json(directory / "contract.json", {**tensors.contract, "files": files})
 
 
 def check_contract(directory: Path, preprocess: Preprocess) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from jsonschema.exceptions import ValidationError
 
 Config = dict[str, Any]
 
-SOURCES = ("lmdb", "images", "iiit5k", "sample")
+SOURCES = ("lmdb", "images", "iiit5k", "sample")  # of a dataset; the first that an entry has is used
 
 
 class ConfigError(ValueError):
@@ -81,6 +81,8 @@ def check_references(config: Config, runtimes: list[str]) -> None:
     faults = []
     for name, dataset in config["datasets"].items():
         given = [source for source in SOURCES if source in dataset]
+        if not given:
+            faults.append(f"datasets.{name}: has no words; expected one source of {', '.join(SOURCES)}")
         if len([source for source in given if source != "lmdb"]) > 1:
             faults.append(
                 f"datasets.{name}: has {' and '.join(given)}; expected one source (and at most an lmdb beside it)"

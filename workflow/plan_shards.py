@@ -1,0 +1,32 @@
+"""Count the words of an LMDB and split them into shards: shards.json.
+
+Shards hold --size words each, the last what is left, and are named by their first and last word. shards.json maps
+each to a digest of its words' images and labels, by which the workflow sees whose words changed.
+"""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from crnn.files import write_json
+from crnn.shards import plan
+from crnn.stage import LOG, parser, run
+from crnn.words import Words
+
+
+def arguments() -> ArgumentParser:
+    command = parser(__doc__)
+    command.add_argument("--words", type=Path, required=True, help="LMDB folder")
+    command.add_argument("--size", type=int, required=True, help="words per shard")
+    command.add_argument("--output", type=Path, required=True, help="shards.json to write")
+    return command
+
+
+def main(args: Namespace) -> None:
+    with Words(args.words) as words:
+        planned = plan(words, args.size)
+    LOG.info("%d words in %d shards of %d", planned["words"], len(planned["shards"]), args.size)
+    write_json(args.output, planned)
+
+
+if __name__ == "__main__":
+    run(main, arguments())
