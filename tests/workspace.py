@@ -38,9 +38,9 @@ class Workspace:
     def report(self) -> dict[str, Any]:
         return json.loads((self.path / "results/report/report.json").read_text())
 
-    def planned(self, **environment: str) -> dict[str, int]:
-        """Rules that a dry run would run, with how many jobs each."""
-        result = self.run("--dry-run", "report", **environment)
+    def planned(self, target: str = "report", **environment: str) -> dict[str, int]:
+        """Rules that a dry run would run for a target, with how many jobs each."""
+        result = self.run("--dry-run", target, **environment)
         assert result.returncode == 0, result.stdout + result.stderr
         lines = iter((result.stdout + result.stderr).splitlines())
         jobs: dict[str, int] = {}

@@ -262,6 +262,10 @@ def test_all_faults_are_told_at_once() -> None:
             "deployments.ort.source is 'checkpoint'; torch takes checkpoint",
         ),
         (
+            nested("datasets.big", {"shard_words": 100}),
+            "datasets.big: has no words; expected one source of lmdb, images, iiit5k, sample",
+        ),
+        (
             nested("datasets.sample.images", {"folder": "a", "labels": "b"}),
             "datasets.sample: has images and sample; expected one source (and at most an lmdb beside it)",
         ),

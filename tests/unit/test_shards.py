@@ -207,7 +207,8 @@ def test_who_reads_the_first_words_hashes_the_first_shard_alone(made: list[Shard
     altered.write_bytes(data)
     tensors = TensorSet(tmp_path, ASPECT)
     assert sorted(index for indices, _ in tensors.batches(2, limit=5) for index in indices) == [1, 2, 3, 4, 5]
-    with pytest.raises(UserError, match=rf"{altered}: is not the file .*; delete {altered.parent}/contract.json"):
+    remedy = f"delete {altered.parent}/contract.json and {tmp_path}/contract.json and run again"
+    with pytest.raises(UserError, match=rf"{altered}: is not the file that contract.json lists; {remedy}"):
         next(tensors.batches(2, limit=12))
 
 

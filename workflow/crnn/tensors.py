@@ -387,10 +387,6 @@ class _Rows:
         return taken
 
 
-def _remedy(path: Path) -> str:
-    return f"delete {path.parent}/contract.json and run again to remake the tensors"
-
-
 class TensorSet:
     """The tensors of a dataset, opened for reading after their contract has been checked.
 
@@ -404,17 +400,23 @@ class TensorSet:
         self.contract = check_contract(directory, preprocess)
         for name in self.contract["files"]:
             if not (directory / name).is_file():
-                raise UserError(f"{directory / name}: listed in contract.json but missing; {_remedy(directory / name)}")
+                raise UserError(
+                    f"{directory / name}: listed in contract.json but missing; {self._remedy(directory / name)}"
+                )
         if not (directory / "samples.parquet").is_file():
-            raise UserError(f"{directory}: has no samples.parquet; {_remedy(directory / 'samples.parquet')}")
+            raise UserError(f"{directory}: has no samples.parquet; {self._remedy(directory / 'samples.parquet')}")
         self.samples = pl.read_parquet(directory / "samples.parquet")
         self._checked: set[Path] = set()
+
+    def _remedy(self, path: Path) -> str:
+        contracts = dict.fromkeys(f"{folder}/contract.json" for folder in (path.parent, self.directory))
+        return f"delete {' and '.join(contracts)} and run again to remake the tensors"
 
     def check_file(self, path: Path) -> None:
         """Raise UserError where a file is not the one that the contract lists; hash it no more than once."""
         if path not in self._checked:
             if file_facts(path) != self.contract["files"][path.relative_to(self.directory).as_posix()]:
-                raise UserError(f"{path}: is not the file that contract.json lists; {_remedy(path)}")
+                raise UserError(f"{path}: is not the file that contract.json lists; {self._remedy(path)}")
             self._checked.add(path)
 
     def files_of(self, width: int) -> list[tuple[Path, dict[str, Any]]]:
