@@ -1,100 +1,144 @@
-"""Font files of a folder, and which of them can draw the labels.
+"""Font files: which of them can draw the labels, what else they draw, and the list of them in a file.
 
-Not here: setting text with them (`crnn.render.glyphs`).
+Not here: how a font is judged (`crnn.render.probe`); setting text (`crnn.render.glyphs`).
 """
 
+import hashlib
 import logging
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
-import numpy as np
-import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFont
+from PIL import ImageFont
 
 from crnn.errors import UserError
+from crnn.files import read_json, sha256
+from crnn.render.probe import UnusableError, open_face, probe
 
 LOG = logging.getLogger(__name__)
 
 SUFFIXES = (".ttf", ".otf")
-PROBE_SIZE = 32  # px per em; large enough that no two letters of a text font look the same
-# A noncharacter (Unicode 23.7): no font maps it, so what is drawn is the font's sign for a missing glyph.
-UNMAPPED = "\uffff"
-# Share of its ink in which a small letter may differ from its capital and still be the same letter: Bebas Neue, of
-# capitals only, has a t that is 3 % apart from its T; in fonts of two cases c, o and s are 80 % or more apart.
-ALIKE = 0.1
+VALIDATION_SHARE = 0.05
+
+Split = Literal["train", "validation"]
 
 
 @dataclass(frozen=True)
 class Font:
-    """A usable font file. `unicase`: its small letters look like its capitals."""
+    """A usable font file.
+
+    family: the name the file gives. unicase: its small letters look like its capitals. punctuation: the signs and
+    accented letters beyond the labels' characters that it draws.
+    """
 
     path: Path
-    unicase: bool
+    family: str
+    unicase: bool = False
+    punctuation: str = ""
 
     def at(self, size: int) -> ImageFont.FreeTypeFont:
         """Open the font at `size` px per em."""
-        return _open(self.path, size)
+        return open_face(self.path, size)
 
 
 @dataclass(frozen=True)
 class FontFolder:
-    """The fonts of a folder in the order of their paths, and why each of the others was left out."""
+    """The fonts of some folders in the order of their paths, and why each of the others was left out."""
 
     fonts: tuple[Font, ...]
     left_out: dict[Path, str]
 
 
-def find_fonts(folder: Path, characters: str) -> FontFolder:
-    """Return the fonts below `folder` that draw every one of `characters`; log those left out.
+def find_fonts(folders: Sequence[Path], characters: str) -> FontFolder:
+    """Return the fonts below `folders` that draw every one of `characters` as text; log how many were left out.
 
-    Raises UserError where there is no such folder or no usable font in it.
+    Raises UserError where a folder does not exist or no font is usable.
     """
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder of fonts; expected a folder that holds .ttf or .otf files")
+    for folder in folders:
+        if not folder.is_dir():
+            raise UserError(f"{folder}: no such folder of fonts; expected a folder that holds .ttf or .otf files")
     fonts: list[Font] = []
     left_out: dict[Path, str] = {}
-    for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES):
+    for path in _font_files(folders):
         try:
-            font = _open(path, PROBE_SIZE)
-        except OSError as error:
-            left_out[path] = f"not a font ({error})"
-            continue
-        missing = _missing(font, characters)
-        if missing:
-            left_out[path] = f"has no glyph for {missing!r}"
+            traits = probe(path, characters)
+        except UnusableError as error:
+            left_out[path] = str(error)
         else:
-            fonts.append(Font(path, _is_unicase(font, characters)))
+            fonts.append(Font(path, traits.family, traits.unicase, traits.punctuation))
     for path, reason in left_out.items():
-        LOG.warning("%s: %s; left out", path, reason)
+        LOG.info("%s: %s; left out", path, reason)
+    if left_out:
+        LOG.warning("%d of %d font files are left out", len(left_out), len(left_out) + len(fonts))
     if not fonts:
-        reasons = [f"{path.name} {reason}" for path, reason in left_out.items()] or ["it holds no .ttf or .otf file"]
-        raise UserError(f"{folder}: no font to render with ({'; '.join(reasons)})")
+        reasons = [f"{path.name} {reason}" for path, reason in left_out.items()] or ["no .ttf or .otf file"]
+        where = ", ".join(map(str, folders))
+        raise UserError(f"{where}: no font to render with ({'; '.join(reasons[:10])})")
     return FontFolder(tuple(fonts), left_out)
 
 
-def _open(path: Path, size: int) -> ImageFont.FreeTypeFont:
-    # The basic layout is in every Pillow; the other needs a system library and would set the text differently.
-    return ImageFont.truetype(path, size, layout_engine=ImageFont.Layout.BASIC)
+def _font_files(folders: Iterable[Path]) -> list[Path]:
+    files = {path for folder in folders for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES}
+    return sorted(path for path in files if path.is_file())
 
 
-def _glyph(font: ImageFont.FreeTypeFont, character: str) -> npt.NDArray[np.uint8]:
-    """The character on a canvas of three em by three, its origin at the same point for every character."""
-    image = Image.new("L", (3 * PROBE_SIZE, 3 * PROBE_SIZE))
-    ImageDraw.Draw(image).text((PROBE_SIZE, 2 * PROBE_SIZE), character, font=font, fill=255, anchor="ls")
-    return np.asarray(image)
+def split_of(family: str, share: float) -> Split:
+    """Return the split of a family of fonts: `share` of all families, by the hash of the name, are for validation."""
+    position = int.from_bytes(hashlib.sha256(family.encode()).digest()[:8], "big") / 2**64
+    return "validation" if position < share else "train"
 
 
-def _missing(font: ImageFont.FreeTypeFont, characters: str) -> str:
-    unmapped = _glyph(font, UNMAPPED)
-    glyphs = {character: _glyph(font, character) for character in characters}
-    return "".join(c for c, glyph in glyphs.items() if not glyph.any() or np.array_equal(glyph, unmapped))
+def describe_fonts(folder: FontFolder, share: float) -> dict[str, Any]:
+    """Return the content of a list of fonts as JSON, for `read_fonts`; every file is hashed."""
+    fonts = [
+        {
+            "path": str(font.path),
+            "sha256": sha256(font.path),
+            "family": font.family,
+            "unicase": font.unicase,
+            "punctuation": font.punctuation,
+            "split": split_of(font.family, share),
+        }
+        for font in folder.fonts
+    ]
+    splits = [font["split"] for font in fonts]
+    return {
+        "counts": {
+            "usable": len(fonts),
+            "train": splits.count("train"),
+            "validation": splits.count("validation"),
+            "left_out": len(folder.left_out),
+        },
+        "validation_share": share,
+        "fonts": fonts,
+        "left_out": {str(path): reason for path, reason in folder.left_out.items()},
+    }
 
 
-def _is_unicase(font: ImageFont.FreeTypeFont, characters: str) -> bool:
-    small = [character for character in characters if character != character.upper()]
-    return bool(small) and all(_alike(_glyph(font, letter), _glyph(font, letter.upper())) for letter in small)
+def read_fonts(path: Path, split: Split | None) -> tuple[Font, ...]:
+    """Return the fonts of a list that `workflow/list_fonts.py` wrote, those of one split or all.
 
-
-def _alike(glyph: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8]) -> bool:
-    difference = np.abs(glyph.astype(int) - other.astype(int)).sum()
-    return bool(difference <= ALIKE * glyph.sum(dtype=int))
+    Raises UserError where the file is no such list, a listed font is missing or another file by now, or the split is
+    empty.
+    """
+    content = read_json(path)
+    try:
+        chosen = [entry for entry in content["fonts"] if split is None or entry["split"] == split]
+        fonts = tuple(
+            Font(Path(entry["path"]), entry["family"], entry["unicase"], entry["punctuation"]) for entry in chosen
+        )
+        hashes = [entry["sha256"] for entry in chosen]
+    except (KeyError, TypeError) as error:
+        raise UserError(
+            f"{path}: is not a list of fonts (no {error}); write one with workflow/list_fonts.py"
+        ) from error
+    if not fonts:
+        which = "" if split is None else f" of the split {split!r}"
+        raise UserError(f"{path}: lists no font{which}; list more folders, or another share for validation")
+    for font, expected in zip(fonts, hashes, strict=True):
+        if not font.path.is_file():
+            raise UserError(f"{path}: lists {font.path}, which is gone; list the fonts anew (workflow/list_fonts.py)")
+        if sha256(font.path) != expected:
+            raise UserError(f"{path}: {font.path} has changed since; list the fonts anew (workflow/list_fonts.py)")
+    return fonts

@@ -1,4 +1,4 @@
-"""Whether the ink of a word stands out from what surrounds it, all along the word.
+"""Whether the letters of a word stand out from the same scene without the word, all along it.
 
 Not here: whether a recogniser reads it.
 """
@@ -8,51 +8,43 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn.render.glyphs import Mask
-from crnn.render.scene import Image
+from crnn.render.scene import Scene
 
 Measures = npt.NDArray[np.float64]
 
-LEAST_DIFFERENCE = 30.0  # gray levels between ink and surroundings
-LEAST_RATIO = 1.5  # that difference over the noise
-RING = 0.08  # width of the surroundings, of the image's height
-STRIP = 0.5  # width of a strip, of the image's height: about a letter
-LEAST_INK = 0.02  # share of a strip below which it is a gap between letters
-TINY = 1e-6  # keeps a weight or a deviation of exactly zero from dividing
+LEAST_DETAIL = 13.0  # gray levels, RMS over the strip
+LEAST_RATIO = 1.4  # that over the detail of the ground and the noise
+STRIP = 0.6  # width of a strip, of the text's height: about a letter
+COARSE = 0.5  # of the text's height: what is as smooth as this is no letter
+LEAST_INK = 0.03  # share of a strip below which it is a gap between letters
+TINY = 1e-6  # keeps a ratio from dividing by zero
 
 
-def contrast_to_noise(image: Image, ink: Mask, around: Mask, starts: npt.NDArray[np.intp]) -> tuple[Measures, Measures]:
-    """Return, per strip of columns, the difference of the mean levels of two regions and its ratio to the noise.
+def detail(image: Mask, height: float, starts: npt.NDArray[np.intp]) -> Measures:
+    """Return the RMS of what is finer than COARSE text heights, per strip of columns, [S].
 
-    image: [H, W] gray levels; ink, around: [H, W] weights in 0 … 1; starts: the first column of each of S strips.
-    Returns two [S]: |m₁ - m₂|, and the contrast-to-noise ratio |m₁ - m₂| / sqrt((s₁² + s₂²) / 2), with m and s the
-    weighted mean and standard deviation of a region. Both are meaningless for a strip without either region.
+    image: [H, W]; height: of the text in px; starts: the first column of each of S strips.
     """
-    ink_mean, ink_variance = _moments(image, ink, starts)
-    around_mean, around_variance = _moments(image, around, starts)
-    difference = np.abs(ink_mean - around_mean)
-    return difference, difference / np.sqrt(np.maximum((ink_variance + around_variance) / 2, TINY))
-
-
-def is_legible(image: Image, mask: Mask) -> bool:
-    """Return whether the ink stands out in every strip of the word that has any.
-
-    image: [H, W] gray levels; mask: [H, W], the word's coverage in the same picture.
-    """
-    height, width = image.shape
-    reach = 2 * max(1, round(RING * height)) + 1
-    around = np.asarray(cv2.dilate(mask, np.ones((reach, reach), np.uint8)), np.float32) - mask
-    starts = np.linspace(0, width, max(1, round(width / (STRIP * height))), endpoint=False).astype(np.intp)
-    sizes = np.diff(starts, append=width) * height
-    inked = np.add.reduceat(mask.sum(axis=0), starts) >= LEAST_INK * sizes
-    difference, ratio = contrast_to_noise(image, mask, around, starts)
-    stands_out = (difference >= LEAST_DIFFERENCE) & (ratio >= LEAST_RATIO)
-    return bool(inked.any() and stands_out[inked].all())
-
-
-def _moments(image: Image, weights: Mask, starts: npt.NDArray[np.intp]) -> tuple[Measures, Measures]:
-    """Weighted mean and variance per strip, each [S]."""
-    total, first, second = (
-        np.add.reduceat((weights * image.astype(np.float64) ** power).sum(axis=0), starts) for power in (0, 1, 2)
+    reach = 2 * max(1, round(COARSE * height / 2)) + 1
+    fine = image - cv2.blur(image, (reach, reach), borderType=cv2.BORDER_REPLICATE)
+    sizes = np.diff(starts, append=image.shape[1]) * image.shape[0]
+    return np.asarray(
+        np.sqrt(np.add.reduceat(np.square(fine, dtype=np.float64).sum(axis=0), starts) / sizes), np.float64
     )
-    total = np.maximum(total, TINY)
-    return first / total, second / total - (first / total) ** 2
+
+
+def is_legible(scene: Scene, ink: Mask, height: float, noise: float) -> bool:
+    """Return whether the word stands out in every strip that has ink.
+
+    scene: as the camera sees it, but for the noise, of a deviation of `noise` gray levels; ink: [H, W], the word's
+    coverage in it; height: of the text, in px.
+    """
+    rows, columns = ink.shape
+    starts = np.linspace(0, columns, max(1, round(columns / (STRIP * height))), endpoint=False).astype(np.intp)
+    sizes = np.diff(starts, append=columns) * rows
+    inked = np.add.reduceat(ink.sum(axis=0), starts) >= LEAST_INK * sizes
+    if not inked.any():
+        return False
+    letters = detail(scene.word - scene.bare, height, starts)[inked]
+    ground = np.hypot(detail(scene.bare, height, starts)[inked], noise)
+    return bool((letters >= LEAST_DETAIL).all() and (letters / (ground + TINY) >= LEAST_RATIO).all())

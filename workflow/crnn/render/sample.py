@@ -6,30 +6,35 @@ Not here: the steps themselves; writing many of them (`crnn.words`).
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
+import numpy.typing as npt
 
-from crnn.render import camera, geometry, glyphs, scene
+from crnn.render import camera, geometry, glyphs, legibility, scene, surroundings
+from crnn.render.camera import Shot
 from crnn.render.fonts import Font
-from crnn.render.legibility import is_legible
-from crnn.render.lexicon import Lexicon
+from crnn.render.glyphs import Lettering, Mask
+from crnn.render.lexicon import CHARACTERS, Lexicon, label_of
 
 # About one drawing in ten is illegible, so this many in a row means that a step is broken, not bad luck.
-MOST_DRAWINGS = 50
+MOST_DRAWINGS = 100
 
 
 @dataclass(frozen=True)
 class RenderedWord:
-    """image: a gray PNG or JPEG file; text: what it shows, in its case."""
+    """image: a gray PNG or JPEG file; text: its label, letters and digits in their case; shown: what is drawn."""
 
     image: bytes
     text: str
+    shown: str
 
 
 class Renderer:
     """Renders the words of one seed.
 
     Word `index` is a function of (seed, index, fonts, lexicon): it can be made alone, in any order or process. Equal
-    arguments give equal bytes with equal versions of NumPy, OpenCV and Pillow on processors of one kind.
+    arguments give equal bytes with equal versions of NumPy, OpenCV and Pillow on processors of one kind. A pickled
+    renderer holds no open file.
     """
 
     def __init__(self, seed: int, fonts: Sequence[Font], lexicon: Lexicon) -> None:
@@ -37,24 +42,74 @@ class Renderer:
         self._seed = seed
         self._fonts = tuple(fonts)
         self._lexicon = lexicon
+        self._case = glyphs.TypeCase()
+        self._chances = _chances(self._fonts)
+
+    def __reduce__(self) -> tuple[type["Renderer"], tuple[int, tuple[Font, ...], Lexicon]]:
+        return type(self), (self._seed, self._fonts, self._lexicon)
 
     def render(self, index: int) -> RenderedWord:
-        """Return word `index` (0 or more)."""
+        """Return word `index` (0 or more) as a file."""
+        shot, shown = self._shot(index)
+        return RenderedWord(camera.encode(shot), label_of(shown), shown)
+
+    def draw(self, index: int) -> tuple[npt.NDArray[np.uint8], str]:
+        """Return word `index` as gray pixels [H, W], those that its file decodes to, and its label."""
+        shot, shown = self._shot(index)
+        return camera.developed(shot), label_of(shown)
+
+    def _shot(self, index: int) -> tuple[Shot, str]:
         rng = np.random.default_rng([self._seed, index])
         # The text stays while drawings are thrown away: else long texts, which fail more often, would be rarer.
         text = self._lexicon.choose(rng)
         for _ in range(MOST_DRAWINGS):
-            word = self._draw(text, rng)
-            if word is not None:
-                return word
+            font = self._fonts[int(np.searchsorted(self._chances, rng.random(), side="right"))]
+            shown = printable(text, font)
+            shot = self._attempt(shown, font, rng)
+            if shot is not None:
+                return shot, shown
         raise RuntimeError(f"word {index} of seed {self._seed} ({text!r}): no legible drawing in {MOST_DRAWINGS}")
 
-    def _draw(self, text: str, rng: np.random.Generator) -> RenderedWord | None:
-        """Draw `text` once; None where the outcome is illegible."""
-        font = self._fonts[rng.integers(len(self._fonts))]
-        shown = text.upper() if font.unicase else text
-        mask = glyphs.set_text(shown, font, glyphs.choose_style(rng))
-        mask = geometry.view(geometry.frame(mask, rng), rng)
-        image, mask = camera.step_back(scene.paint(mask, rng), mask, rng)
-        image = camera.expose(image, rng)
-        return RenderedWord(camera.encode(image, rng), shown) if is_legible(image, mask) else None
+    def _attempt(self, shown: str, font: Font, rng: np.random.Generator) -> Shot | None:
+        """Draw `shown` once; None where the outcome is illegible."""
+        style = glyphs.choose_style(len(shown), rng)
+        lettering = glyphs.set_text(shown, font, style, self._case)
+
+        def neighbour() -> Mask:
+            other = printable(self._lexicon.choose(rng), font)
+            return glyphs.set_text(other, font, glyphs.TextStyle(stretch=style.stretch), self._case).ink
+
+        lettering, margins = surroundings.surround(lettering, geometry.choose_margins(rng), neighbour, rng)
+        return _photograph(geometry.view(lettering, margins, rng), rng)
+
+
+def _photograph(lettering: Lettering, rng: np.random.Generator) -> Shot | None:
+    view = camera.step_back(scene.paint(lettering, rng), rng)
+    rows, columns = view.word.shape
+    height = lettering.height * rows / lettering.ink.shape[0]
+    view, noise = camera.expose(camera.focus(view, height, rng), rng)
+    shot = camera.shoot(view.word, rng)
+    ink = np.asarray(cv2.resize(lettering.ink, (columns, rows), interpolation=cv2.INTER_AREA), np.float32)
+    return shot if legibility.is_legible(view, ink, height, noise) else None
+
+
+def _chances(fonts: Sequence[Font]) -> npt.NDArray[np.float64]:
+    """How often to choose each font, accumulated: a family of n files is chosen as often as the square root of n.
+
+    By the file, one family of forty weights would outdo thirty single fonts; by the family, a face that comes in one
+    weight would be as frequent as all of Helvetica.
+    """
+    sizes: dict[str, int] = {}
+    for font in fonts:
+        sizes[font.family] = sizes.get(font.family, 0) + 1
+    chances = np.cumsum([sizes[font.family] ** -0.5 for font in fonts])
+    return np.asarray(chances / chances[-1], np.float64)
+
+
+def printable(text: str, font: Font) -> str:
+    """Return what a font shows of a text: capitals if it has no others, no sign that it lacks, no accent either."""
+    shown = "".join(
+        character if character in CHARACTERS or character in font.punctuation else label_of(character)
+        for character in text
+    )
+    return shown.upper() if font.unicase else shown
