@@ -16,6 +16,7 @@ from crnn.render.scene import Scene
 Pixels = npt.NDArray[np.uint8]
 
 LEAST_HEIGHT = 10  # px, of the smallest crops of scene-text sets
+LEAST_LETTER = (3.5, 7.5)  # px, width and height of a letter that can still be told from others
 FAR = 0.52  # share of words of fewer pixels than they are drawn with
 FAR_HEIGHT = (LEAST_HEIGHT, 40)  # px; four in ten of all crops end up at 32 px or less
 ENLARGED = 0.3  # share of the distant ones that were enlarged again
@@ -36,10 +37,14 @@ class Shot:
     quality: int | None
 
 
-def step_back(scene: Scene, rng: np.random.Generator) -> Scene:
-    """Shrink a scene to a distant word's few pixels, at times to enlarge it again as web images are."""
+def step_back(scene: Scene, text: tuple[float, float], rng: np.random.Generator) -> Scene:
+    """Shrink a scene to a distant word's few pixels, at times to enlarge it again as web images are.
+
+    text: width of a character and height of the text, in px of the scene.
+    """
     height, width = scene.word.shape
-    target = round(log_uniform(rng, *FAR_HEIGHT)) if happens(rng, FAR) else height
+    least = height * max(LEAST_LETTER[0] / text[0], LEAST_LETTER[1] / text[1])
+    target = max(round(log_uniform(rng, *FAR_HEIGHT)), round(least)) if happens(rng, FAR) else height
     if target >= height:
         return scene
     small = max(NARROWEST, round(width * target / height)), target
@@ -64,12 +69,12 @@ def focus(scene: Scene, height: float, rng: np.random.Generator) -> Scene:
     if blur == "none":
         return scene
     if blur == "gaussian":
-        sigma = log_uniform(rng, 0.012, 0.06) * height
+        sigma = log_uniform(rng, 0.012, 0.05) * height
         return Scene(
             *(np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.float32) for image in (scene.word, scene.bare))
         )
     kernel = (
-        _disc(rng.uniform(0.02, 0.07) * height) if blur == "defocus" else _streak(rng.uniform(0.05, 0.16) * height, rng)
+        _disc(rng.uniform(0.02, 0.06) * height) if blur == "defocus" else _streak(rng.uniform(0.05, 0.13) * height, rng)
     )
     return Scene(*(np.asarray(cv2.filter2D(image, -1, kernel), np.float32) for image in (scene.word, scene.bare)))
 

@@ -16,10 +16,12 @@ def happens(rng: np.random.Generator, probability: float) -> bool:
 
 def one_of(rng: np.random.Generator, weights: Mapping[Choice, float]) -> Choice:
     """Return a key of `weights`, each as often as its share of their sum."""
-    options = list(weights)
-    thresholds = np.cumsum(list(weights.values()))
-    position = np.searchsorted(thresholds, rng.random() * thresholds[-1], side="right")
-    return options[min(int(position), len(options) - 1)]
+    left = rng.random() * sum(weights.values())
+    for option, weight in weights.items():
+        left -= weight
+        if left < 0:
+            return option
+    return option  # rounding alone leads here
 
 
 def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:

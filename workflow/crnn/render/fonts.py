@@ -29,13 +29,14 @@ class Font:
     """A usable font file.
 
     family: the name the file gives. unicase: its small letters look like its capitals. punctuation: the signs and
-    accented letters beyond the labels' characters that it draws.
+    accented letters beyond the labels' characters that it draws. likeness: to plain letters, up to 1.
     """
 
     path: Path
     family: str
     unicase: bool = False
     punctuation: str = ""
+    likeness: float = 1.0
 
     def at(self, size: int) -> ImageFont.FreeTypeFont:
         """Open the font at `size` px per em."""
@@ -66,7 +67,7 @@ def find_fonts(folders: Sequence[Path], characters: str) -> FontFolder:
         except UnusableError as error:
             left_out[path] = str(error)
         else:
-            fonts.append(Font(path, traits.family, traits.unicase, traits.punctuation))
+            fonts.append(Font(path, traits.family, traits.unicase, traits.punctuation, traits.likeness))
     for path, reason in left_out.items():
         LOG.info("%s: %s; left out", path, reason)
     if left_out:
@@ -98,6 +99,7 @@ def describe_fonts(folder: FontFolder, share: float) -> dict[str, Any]:
             "family": font.family,
             "unicase": font.unicase,
             "punctuation": font.punctuation,
+            "likeness": font.likeness,
             "split": split_of(font.family, share),
         }
         for font in folder.fonts
@@ -126,7 +128,8 @@ def read_fonts(path: Path, split: Split | None) -> tuple[Font, ...]:
     try:
         chosen = [entry for entry in content["fonts"] if split is None or entry["split"] == split]
         fonts = tuple(
-            Font(Path(entry["path"]), entry["family"], entry["unicase"], entry["punctuation"]) for entry in chosen
+            Font(Path(entry["path"]), entry["family"], entry["unicase"], entry["punctuation"], float(entry["likeness"]))
+            for entry in chosen
         )
         hashes = [entry["sha256"] for entry in chosen]
     except (KeyError, TypeError) as error:

@@ -93,6 +93,7 @@ class Lettering:
     """A word, and what stands around it, as coverage float32 [H, W] in 0 … 1.
 
     ink: the word. box: left, top, right, bottom of the word in the canvas. height: of a line of its text, in px.
+    pitch: of its characters, in px.
     tone: -1 … 1 times ink, the gray of each letter against the others. clutter: what else is printed in ink. plate:
     the panel behind the word.
     """
@@ -100,6 +101,7 @@ class Lettering:
     ink: Mask
     box: tuple[float, float, float, float]
     height: float
+    pitch: float
     tone: Mask | None = None
     clutter: Mask | None = None
     plate: Mask | None = None
@@ -174,7 +176,7 @@ def _stretched(ink: npt.NDArray[np.uint8], tone: Mask | None, length: int, stret
         mask = np.asarray(cv2.resize(mask, (wide, height), interpolation=cv2.INTER_AREA), np.float32)
         tone = None if tone is None else np.asarray(cv2.resize(tone, (wide, height)), np.float32)
     # The margins and effects of bent or rising words go by the size of their letters, not by that of their canvas.
-    return Lettering(mask, (0, 0, wide, height), min(height, EM), None if tone is None else tone * mask)
+    return Lettering(mask, (0, 0, wide, height), min(height, EM), wide / length, None if tone is None else tone * mask)
 
 
 def _advances(glyphs: Sequence[Glyph], spacing: float) -> npt.NDArray[np.float64]:

@@ -12,25 +12,12 @@ from crnn.render.scene import Scene
 
 Measures = npt.NDArray[np.float64]
 
-LEAST_DETAIL = 13.0  # gray levels, RMS over the strip
-LEAST_RATIO = 1.4  # that over the detail of the ground and the noise
-STRIP = 0.6  # width of a strip, of the text's height: about a letter
+LEAST_DETAIL = 12.0  # gray levels
+LEAST_RATIO = 1.4  # of the letters' detail to the ground's and the noise
+STRIP = 0.7  # width of a strip, of the text's height: about a letter
 COARSE = 0.5  # of the text's height: what is as smooth as this is no letter
-LEAST_INK = 0.03  # share of a strip below which it is a gap between letters
-TINY = 1e-6  # keeps a ratio from dividing by zero
-
-
-def detail(image: Mask, height: float, starts: npt.NDArray[np.intp]) -> Measures:
-    """Return the RMS of what is finer than COARSE text heights, per strip of columns, [S].
-
-    image: [H, W]; height: of the text in px; starts: the first column of each of S strips.
-    """
-    reach = 2 * max(1, round(COARSE * height / 2)) + 1
-    fine = image - cv2.blur(image, (reach, reach), borderType=cv2.BORDER_REPLICATE)
-    sizes = np.diff(starts, append=image.shape[1]) * image.shape[0]
-    return np.asarray(
-        np.sqrt(np.add.reduceat(np.square(fine, dtype=np.float64).sum(axis=0), starts) / sizes), np.float64
-    )
+AROUND = 0.25  # of the text's height: how far from the ink the ground matters
+LEAST_INK = 0.06  # ink of a strip over its area, below which it is a gap between letters
 
 
 def is_legible(scene: Scene, ink: Mask, height: float, noise: float) -> bool:
@@ -39,12 +26,30 @@ def is_legible(scene: Scene, ink: Mask, height: float, noise: float) -> bool:
     scene: as the camera sees it, but for the noise, of a deviation of `noise` gray levels; ink: [H, W], the word's
     coverage in it; height: of the text, in px.
     """
-    rows, columns = ink.shape
-    starts = np.linspace(0, columns, max(1, round(columns / (STRIP * height))), endpoint=False).astype(np.intp)
-    sizes = np.diff(starts, append=columns) * rows
-    inked = np.add.reduceat(ink.sum(axis=0), starts) >= LEAST_INK * sizes
+    near = np.asarray(cv2.blur(ink, (_odd(AROUND * height),) * 2), np.float32)
+    strip = max(1, round(STRIP * height))
+    starts = np.arange(0, max(1, ink.shape[1] - strip // 2), strip)
+    inked = np.add.reduceat(ink.sum(axis=0), starts) >= LEAST_INK * strip * height
     if not inked.any():
         return False
-    letters = detail(scene.word - scene.bare, height, starts)[inked]
-    ground = np.hypot(detail(scene.bare, height, starts)[inked], noise)
-    return bool((letters >= LEAST_DETAIL).all() and (letters / (ground + TINY) >= LEAST_RATIO).all())
+    letters = detail(scene.word - scene.bare, near, height, starts)[inked]
+    if (letters < LEAST_DETAIL).any():
+        return False
+    ground = np.hypot(detail(scene.bare, near, height, starts)[inked], noise)
+    return bool((letters >= LEAST_RATIO * ground).all())
+
+
+def detail(image: Mask, near: Mask, height: float, starts: npt.NDArray[np.intp]) -> Measures:
+    """Return, per strip of columns, the weighted RMS of what is finer than COARSE text heights, [S].
+
+    image: [H, W] gray levels; near: [H, W] weights, 0 or more; height: of the text in px; starts: the first column of
+    each of S strips. 0 for a strip without weight.
+    """
+    fine = image - cv2.blur(image, (_odd(COARSE * height),) * 2, borderType=cv2.BORDER_REPLICATE)
+    energy = np.add.reduceat((near * fine * fine).sum(axis=0, dtype=np.float64), starts)
+    weight = np.add.reduceat(near.sum(axis=0, dtype=np.float64), starts)
+    return np.asarray(np.sqrt(energy / np.maximum(weight, np.finfo(float).tiny)), np.float64)
+
+
+def _odd(length: float) -> int:
+    return 2 * max(1, round(length / 2)) + 1
