@@ -49,9 +49,12 @@ def view(lettering: Lettering, margins: Margins, rng: np.random.Generator) -> Le
 
     Up to rounding, nothing of the box is cut off that a negative margin does not cut.
     """
+    kind = one_of(rng, VIEWS)
+    if kind == "straight":
+        return _straight(lettering, margins)
     left, top, right, bottom = lettering.box
     corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float64)
-    moved = _moved(corners - corners[0], lettering.height, rng)
+    moved = _moved(kind, corners - corners[0], lettering.height, rng)
     crop = np.array([margins.left, margins.above, margins.right, margins.below]) * lettering.height
     moved += crop[:2] - moved.min(axis=0)
     columns, rows = np.maximum(2, np.ceil(moved.max(axis=0) + crop[2:])).astype(int).tolist()
@@ -68,11 +71,23 @@ def _warped(plane: Mask, homography: npt.NDArray[np.float64], size: tuple[int, i
     return np.asarray(cv2.warpPerspective(plane, homography, size, flags=cv2.INTER_LINEAR), np.float32)
 
 
-def _moved(corners: Corners, height: float, rng: np.random.Generator) -> Corners:
+def _straight(lettering: Lettering, margins: Margins) -> Lettering:
+    """The crop of a word seen from straight ahead, to whole pixels."""
+    left, top, right, bottom = lettering.box
+    around = np.array([margins.left, margins.above, margins.right, margins.below]) * lettering.height
+    # Ground is rounded away from the word and a cut towards it, so that no margin of 0 or more touches the ink.
+    over, above, beyond, below = np.ceil(around).astype(int).tolist()
+    rows = slice(int(top) - above, int(bottom) + below)
+    columns = slice(int(left) - over, int(right) + beyond)
+    height, width = lettering.ink.shape
+    room = max(0, -rows.start, -columns.start, rows.stop - height, columns.stop - width)
+    window = np.s_[rows.start + room : rows.stop + room, columns.start + room : columns.stop + room]
+    seen = lettering.mapped(lambda plane: np.pad(plane, room)[window])
+    return replace(seen, box=(over, above, over + right - left, above + bottom - top))
+
+
+def _moved(kind: str, corners: Corners, height: float, rng: np.random.Generator) -> Corners:
     """The corners of a box as seen: clockwise from the upper left one at the origin, [4, 2] in px."""
-    kind = one_of(rng, VIEWS)
-    if kind == "straight":
-        return corners
     moved = _turned(corners, _angle(kind, corners[2], height, rng))
     slant = rng.uniform(0.15, 0.5) * (1 if happens(rng, 0.5) else -1) if kind == "slanted" else rng.normal(0, 0.08)
     moved[:, 0] -= slant * moved[:, 1]

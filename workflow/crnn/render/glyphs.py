@@ -76,7 +76,7 @@ class TextStyle:
 
     path: one of PATHS. amount: how far it departs from a line, -1 … 1. spacing: added between glyphs, in em.
     weight: added on each side of a glyph's lines, in px; negative for lighter. stretch: width over the font's own.
-    toned: whether the letters have gray levels of their own. seed: of what differs from letter to letter.
+    toned: whether the letters have gray levels of their own.
     """
 
     path: str = "line"
@@ -85,7 +85,6 @@ class TextStyle:
     weight: int = 0
     stretch: float = 1.0
     toned: bool = False
-    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -135,7 +134,6 @@ def choose_style(length: int, rng: np.random.Generator) -> TextStyle:
         weight={"plain": 0, "light": -1}.get(weight, 1 + happens(rng, 0.3)),
         stretch={"plain": 1.0, "narrow": log_uniform(rng, 0.4, 0.9)}.get(width, log_uniform(rng, 1.1, 1.9)),
         toned=happens(rng, TONED),
-        seed=int(rng.integers(2**32)),
     )
 
 
@@ -147,10 +145,12 @@ def _spacing(path: str, rng: np.random.Generator) -> float:
     return rng.uniform(-0.02, 0.15)
 
 
-def set_text(text: str, font: Font, style: TextStyle, case: TypeCase) -> Lettering:
-    """Return `text` cropped to its ink. Raises ValueError where the font draws nothing for it."""
+def set_text(text: str, font: Font, style: TextStyle, case: TypeCase, rng: np.random.Generator) -> Lettering:
+    """Return `text` cropped to its ink; `rng` decides what differs from letter to letter.
+
+    Raises ValueError where the font draws nothing for it.
+    """
     glyphs = [case.glyph(font, character) for character in text]
-    rng = np.random.default_rng(style.seed)
     places = _PLACINGS[style.path](glyphs, style, rng)
     tones = rng.uniform(-1, 1, len(glyphs)) if style.toned else None
     ink, tone = _printed(glyphs, places, tones)

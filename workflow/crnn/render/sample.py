@@ -73,11 +73,11 @@ class Renderer:
     def _attempt(self, shown: str, font: Font, rng: np.random.Generator) -> Shot | None:
         """Draw `shown` once; None where the outcome is illegible."""
         style = glyphs.choose_style(len(shown), rng)
-        lettering = glyphs.set_text(shown, font, style, self._case)
+        lettering = glyphs.set_text(shown, font, style, self._case, rng)
 
         def neighbour() -> Mask:
             other = printable(self._lexicon.choose(rng), font)
-            return glyphs.set_text(other, font, glyphs.TextStyle(stretch=style.stretch), self._case).ink
+            return glyphs.set_text(other, font, glyphs.TextStyle(stretch=style.stretch), self._case, rng).ink
 
         lettering, margins = surroundings.surround(lettering, geometry.choose_margins(rng), neighbour, rng)
         return _photograph(geometry.view(lettering, margins, rng), rng)

@@ -51,13 +51,14 @@ def paint(lettering: Lettering, rng: np.random.Generator) -> Scene:
 
 def choose_colours(rng: np.random.Generator) -> Colours:
     """Return gray levels for a word at random: of a pair of colours, or at any distance; either may be the darker."""
-    dark, light = _pair_of_colours(rng) if happens(rng, 0.5) else _pair_of_grays(rng)
+    dark, light = _pair_of_colours(rng) if happens(rng, 0.4) else _pair_of_grays(rng)
     ink, ground = (dark, light) if happens(rng, 0.5) else (light, dark)
     return Colours(ink, ground, _apart_from(ink, rng))
 
 
 def _pair_of_grays(rng: np.random.Generator) -> tuple[float, float]:
-    gap = rng.uniform(LEAST_GAP, 240)
+    """Two levels, far apart more often than not: signs are made to be read."""
+    gap = rng.triangular(LEAST_GAP, 200, 240)
     dark = rng.uniform(0, 255 - gap)
     return dark, dark + gap
 
@@ -94,7 +95,7 @@ def _printed(bare: Image, layers: list[Layer], _height: float, _rng: np.random.G
 def _blended(bare: Image, layers: list[Layer], height: float, rng: np.random.Generator) -> Image:
     """Ink that has sunk into its ground: edges softened, the ground's texture, dirt and shade through it."""
     soften = rng.uniform(0.008, 0.03) * height
-    texture = bare - cv2.GaussianBlur(bare, (0, 0), 0.25 * height)
+    texture = bare - cv2.blur(bare, (max(3, round(0.5 * height)),) * 2)
     kept = np.float32(rng.uniform(0.3, 1.0))
     dirt = grounds.noise((bare.shape[0], bare.shape[1]), "natural", log_uniform(rng, 0.5, 2), rng)
     scene = bare
