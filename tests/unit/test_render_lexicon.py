@@ -1,5 +1,6 @@
-"""Texts to render: what is chosen, and which word lists are refused."""
+"""Texts to render: what is chosen, how print shows it, its label, and which word lists are refused."""
 
+import logging
 from collections import Counter
 from pathlib import Path
 
@@ -9,57 +10,116 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn.errors import UserError
-from crnn.render.lexicon import CHARACTERS, LONGEST, Lexicon, read_words
+from crnn.render.fonts import Font
+from crnn.render.lexicon import CHARACTERS, DRESSED, FIGURES, LONGEST, Lexicon, label_of, printable, read_words
+from crnn.render.probe import ACCENTED, SIGNS
 
-LEXICON = Lexicon(("in", "apple", "simultaneously"))
+LEXICON = Lexicon(("in", "apple", "Simultaneously", "X", "internationalisations"))
+SEEDS = st.integers(0, 2**64 - 1)
 
 
-@given(seed=st.integers(0, 2**64 - 1))
-def test_every_text_is_a_label_of_one_to_fourteen_letters_and_digits(seed: int) -> None:
-    text = LEXICON.choose(np.random.default_rng(seed))
-    assert 1 <= len(text) <= LONGEST
-    assert set(text) <= set(CHARACTERS)
+def chosen(lexicon: Lexicon, count: int) -> list[str]:
+    rng = np.random.default_rng(0)
+    return [lexicon.choose(rng) for _ in range(count)]
+
+
+@given(seed=SEEDS)
+def test_every_text_has_a_label_of_letters_and_digits(seed: int) -> None:
+    shown = LEXICON.choose(np.random.default_rng(seed))
+    assert 1 <= len(label_of(shown)) <= LONGEST
+    assert set(label_of(shown)) <= set(CHARACTERS)
+    assert set(shown) <= set(CHARACTERS + SIGNS + ACCENTED)
 
 
 def test_the_same_generator_state_gives_the_same_text() -> None:
     assert LEXICON.choose(np.random.default_rng(5)) == LEXICON.choose(np.random.default_rng(5))
 
 
-def test_words_come_in_three_cases_beside_numbers_and_codes() -> None:
-    rng = np.random.default_rng(0)
-    texts = [Lexicon(("apple",)).choose(rng) for _ in range(2000)]
-    counts = Counter(texts)
-    assert counts["APPLE"] > counts["apple"] > counts["Apple"] > 300
-    assert 150 < sum(text.isdigit() for text in texts) < 400
-    assert any(any(c.isdigit() for c in text) and any(c.isalpha() for c in text) for text in texts)
+@pytest.mark.parametrize(
+    ("shown", "label"),
+    [("$15/hr.", "15hr"), ("www.X.com", "wwwXcom"), ("11-20-09", "112009"), ("A&B", "AB"), ("Caf\u00e9", "Cafe")],
+)
+def test_a_label_leaves_out_signs_and_accents(shown: str, label: str) -> None:
+    assert label_of(shown) == label
+
+
+@given(text=st.text(CHARACTERS))
+def test_plain_text_is_its_own_label(text: str) -> None:
+    assert label_of(text) == text
+
+
+@given(seed=SEEDS, signs=st.sets(st.sampled_from(SIGNS + ACCENTED)))
+def test_a_font_never_shows_a_sign_it_lacks_and_the_label_stays(seed: int, signs: set[str]) -> None:
+    text = LEXICON.choose(np.random.default_rng(seed))
+    shown = printable(text, Font(Path("some.ttf"), "Some", punctuation="".join(signs)))
+    assert set(shown) <= set(CHARACTERS) | signs
+    assert label_of(shown) == label_of(text)
+
+
+def test_a_font_of_capitals_shows_capitals() -> None:
+    assert printable("Word's", Font(Path("some.ttf"), "Some", unicase=True, punctuation="'")) == "WORD'S"
+
+
+def test_half_of_the_words_are_in_capitals_and_a_tenth_are_digits() -> None:
+    labels = [label_of(shown) for shown in chosen(LEXICON, 4000)]
+    assert 0.43 < np.mean([label.isupper() for label in labels]) < 0.53
+    assert 0.06 < np.mean([label.isdigit() for label in labels]) < 0.12
+    assert 0.15 < np.mean([label.islower() for label in labels]) < 0.3
+
+
+def test_a_tenth_of_the_texts_are_printed_with_signs() -> None:
+    texts = chosen(LEXICON, 4000)
+    assert 0.08 < np.mean([label_of(shown) != shown for shown in texts]) < 0.18
+    signs = Counter(sign for shown in texts for sign in set(shown) - set(CHARACTERS))
+    assert len(signs) > 25
+    assert signs["."] > 40
+
+
+def test_lengths_are_those_of_scene_words_whatever_the_dictionary_holds() -> None:
+    words = tuple("a" * length for length in range(1, 20) for _ in range(1 if length < 8 else 50))
+    lengths = [len(label_of(shown)) for shown in chosen(Lexicon(words), 4000)]
+    assert 4.5 < np.mean(lengths) < 6.5
+    assert max(lengths) > 18
+    assert 0.15 < np.mean([length > 7 for length in lengths]) < 0.35
+
+
+def test_a_word_listed_twice_is_chosen_twice_as_often() -> None:
+    counts = Counter(label_of(shown).lower() for shown in chosen(Lexicon(("apple", "apple", "pears")), 4000))
+    assert counts["apple"] / counts["pears"] == pytest.approx(2, rel=0.15)
+
+
+def test_every_form_of_print_has_a_label() -> None:
+    printed = [form.format("word", "other") for form in DRESSED] + [form.replace("_", "5") for form in FIGURES]
+    assert all(label_of(shown) for shown in printed)
 
 
 def test_a_code_has_no_letter_that_could_be_a_digit() -> None:
-    rng = np.random.default_rng(0)
-    texts = [LEXICON.choose(rng) for _ in range(2000)]
-    mixed = [text for text in texts if text.lower() not in LEXICON.words and not text.isdigit()]
-    assert len(mixed) > 100
-    assert not set("".join(mixed).lower()) & set("0o1il")
+    labels = [label_of(shown) for shown in chosen(Lexicon(("apple",)), 8000)]
+    mixed = [label for label in labels if len(label) > 3 and any(map(str.isdigit, label[1:-1])) and label[0].isalpha()]
+    assert len(mixed) > 40
+    assert not {c for label in mixed for c in label[1:-1].lower()} & set("oil")
 
 
-def test_words_are_read_one_per_line(tmp_path: Path) -> None:
-    path = tmp_path / "words.txt"
-    path.write_text("apple\n\n pear \n")
-    assert read_words(path) == ("apple", "pear")
+def test_words_are_read_one_per_line_from_several_files(tmp_path: Path) -> None:
+    (tmp_path / "fruit.txt").write_text("apple\n\n pear \n")
+    (tmp_path / "more.txt").write_text("apple\n")
+    assert read_words(tmp_path / "fruit.txt", tmp_path / "more.txt") == ("apple", "pear", "apple")
+
+
+def test_lines_of_a_dictionary_that_are_no_plain_words_are_skipped_and_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "words.txt").write_text(f"apple\napple's\nclich\u00e9\ntwo words\n{'x' * 30}\npear\n", encoding="utf-8")
+    with caplog.at_level(logging.INFO):
+        assert read_words(tmp_path / "words.txt") == ("apple", "pear")
+    assert "4 of 6 lines are not plain words" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("content", "complaint"),
-    [
-        (b"apple\ndon't\n", r"line 2: \"don't\""),
-        (b"apple\ntwo words\n", "line 2: 'two words'"),
-        (b"antidisestablishmentarianism\n", "longer than 14"),
-        (b"caf\xc3\xa9\n", "ASCII"),
-        (b"caf\xe9\n", "UTF-8"),
-        (b"\n\n", "holds no words"),
-    ],
+    [(b"don't\ntwo words\n", "holds no word"), (b"\n\n", "holds no word"), (b"caf\xe9\n", "UTF-8")],
 )
-def test_a_word_list_with_anything_else_is_refused(tmp_path: Path, content: bytes, complaint: str) -> None:
+def test_a_file_without_a_plain_word_is_refused(tmp_path: Path, content: bytes, complaint: str) -> None:
     path = tmp_path / "words.txt"
     path.write_bytes(content)
     with pytest.raises(UserError, match=complaint):

@@ -1,25 +1,34 @@
-"""Sample k of a seed: a function of (seed, k) alone."""
+"""Sample k of a seed: a function of (seed, k) alone, as a file or as pixels."""
 
+import pickle
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from crnn.render.fonts import find_fonts
-from crnn.render.lexicon import CHARACTERS, Lexicon
+from crnn.render import sample
+from crnn.render.fonts import Font, find_fonts
+from crnn.render.lexicon import CHARACTERS, Lexicon, label_of
 from crnn.render.sample import Renderer
 
-FONTS = find_fonts(Path(__file__).parents[2] / "resources" / "fonts", CHARACTERS).fonts
+FONTS = find_fonts([Path(__file__).parents[2] / "resources" / "fonts"], CHARACTERS).fonts
 LEXICON = Lexicon(("exit", "hotel", "parking"))
 
 
 def test_a_word_can_be_made_alone_and_in_any_order() -> None:
     forwards = Renderer(7, FONTS, LEXICON)
-    words = [forwards.render(index) for index in range(6)]
+    words = [forwards.render(index) for index in range(20)]
     backwards = Renderer(7, FONTS, LEXICON)
-    assert [backwards.render(index) for index in reversed(range(6))] == words[::-1]
+    assert [backwards.render(index) for index in reversed(range(20))] == words[::-1]
     assert Renderer(7, FONTS, LEXICON).render(3) == words[3]
+
+
+def test_a_renderer_can_be_sent_to_another_process() -> None:
+    renderer = Renderer(7, FONTS, LEXICON)
+    before = renderer.render(5)
+    assert pickle.loads(pickle.dumps(renderer)).render(5) == before
 
 
 def test_another_index_or_seed_is_another_word() -> None:
@@ -27,13 +36,28 @@ def test_another_index_or_seed_is_another_word() -> None:
     assert len(words) == 16
 
 
-def test_words_are_gray_images_of_scene_text_size() -> None:
+def test_pixels_are_those_that_the_file_decodes_to() -> None:
     renderer = Renderer(0, FONTS, LEXICON)
     for index in range(60):
-        image = cv2.imdecode(np.frombuffer(renderer.render(index).image, np.uint8), cv2.IMREAD_UNCHANGED)
-        assert image is not None
-        assert image.ndim == 2
-        assert 14 <= image.shape[0] <= 160
+        word, (pixels, label) = renderer.render(index), renderer.draw(index)
+        decoded = cv2.imdecode(np.frombuffer(word.image, np.uint8), cv2.IMREAD_UNCHANGED)
+        assert pixels.dtype == np.uint8
+        assert np.array_equal(decoded, pixels)
+        assert label == word.text
+
+
+def test_words_are_gray_images_of_scene_text_size() -> None:
+    renderer = Renderer(1, FONTS, LEXICON)
+    shapes = [renderer.draw(index)[0].shape for index in range(200)]
+    assert all(len(shape) == 2 and 8 <= shape[0] <= 300 and shape[1] >= 4 for shape in shapes)
+    assert 0.3 < np.mean([shape[0] <= 32 for shape in shapes]) < 0.55
+
+
+def test_the_label_is_what_is_shown_without_its_signs() -> None:
+    renderer = Renderer(0, FONTS, LEXICON)
+    words = [renderer.render(index) for index in range(200)]
+    assert all(word.text == label_of(word.shown) != "" for word in words)
+    assert 10 < sum(word.text != word.shown for word in words) < 50
 
 
 def test_the_label_is_what_a_font_of_capitals_shows() -> None:
@@ -42,16 +66,45 @@ def test_the_label_is_what_a_font_of_capitals_shows() -> None:
     assert texts == [text.upper() for text in texts]
 
 
-def test_an_illegible_drawing_is_drawn_again_with_its_text(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fonts_are_chosen_by_the_root_of_their_family_and_their_likeness_to_plain_letters() -> None:
+    family = [Font(Path(f"{weight}.ttf"), "Many", likeness=1.0) for weight in range(4)]
+    fonts = [*family, Font(Path("one.ttf"), "One", likeness=1.0), Font(Path("odd.ttf"), "Odd", likeness=0.5)]
+    chances = np.diff(sample._chances(fonts), prepend=0)
+    assert chances.sum() == pytest.approx(1)
+    assert chances[:4].sum() / chances[4] == pytest.approx(2)
+    assert chances[5] / chances[4] == pytest.approx(0.25)
+
+
+@pytest.fixture
+def verdicts(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """What the test of legibility says, in turn; legible once they are used up."""
+    coming: list[bool] = []
+    turns: Iterator[bool] = iter(lambda: coming.pop(0) if coming else True, None)
+    monkeypatch.setattr("crnn.render.legibility.is_legible", lambda *_: next(turns))
+    return coming
+
+
+def test_an_illegible_drawing_is_drawn_again_with_its_text(verdicts: list[bool]) -> None:
     first = Renderer(0, FONTS, LEXICON).render(0)
-    verdicts = iter([False, True])
-    monkeypatch.setattr("crnn.render.sample.is_legible", lambda image, mask: next(verdicts))
+    verdicts.append(False)
     second = Renderer(0, FONTS, LEXICON).render(0)
     assert second.text.lower() == first.text.lower()
     assert second.image != first.image
 
 
-def test_a_renderer_that_never_succeeds_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("crnn.render.sample.is_legible", lambda image, mask: False)
+def test_a_renderer_that_never_succeeds_says_so(verdicts: list[bool]) -> None:
+    verdicts.extend([False] * 1000)
     with pytest.raises(RuntimeError, match="word 4 of seed 0"):
         Renderer(0, FONTS, LEXICON).render(4)
+
+
+def test_few_drawings_are_thrown_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawings: list[bool] = []
+    judge = sample.legibility.is_legible
+    monkeypatch.setattr(
+        "crnn.render.legibility.is_legible", lambda *scene: (drawings.append(judge(*scene)), drawings[-1])[1]
+    )
+    renderer = Renderer(2, FONTS, LEXICON)
+    for index in range(200):
+        renderer.draw(index)
+    assert len(drawings) < 1.4 * 200

@@ -1,31 +1,44 @@
-"""The stage `render_words`, from its arguments to an LMDB of words."""
+"""The stages `render_words` and `render_sheet`, from their arguments to an LMDB of words and a picture of them."""
 
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
+import render_sheet
 import render_words
 from crnn.errors import UserError
+from crnn.files import write_json
+from crnn.render.fonts import describe_fonts, find_fonts
 from crnn.render.lexicon import CHARACTERS
+from crnn.render.sheet import CELL, contact_sheet
 from crnn.words import Words
 
 RESOURCES = Path(__file__).parents[2] / "resources"
 
 
+def options(changes: dict[str, object], **defaults: object) -> list[str]:
+    """Defaults and changes as a command line; a change to None takes an option away."""
+    common = {"seed": 0, "fonts": RESOURCES / "fonts", "lexicon": RESOURCES / "words" / "english.txt"}
+    chosen = {name: value for name, value in (common | defaults | changes).items() if value is not None}
+    return [part for name, value in chosen.items() for part in (f"--{name}", str(value))]
+
+
 def render(folder: Path, **changes: object) -> Path:
-    """Run the stage with its results in `folder`; return the LMDB folder."""
-    options = {
-        "words": 20,
-        "seed": 0,
-        "fonts": RESOURCES / "fonts",
-        "lexicon": RESOURCES / "words" / "english.txt",
-        "output": folder / "words.lmdb",
-        "record": folder / "words.json",
-    } | changes
-    command = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+    """Run `render_words` with its results in `folder`; return the LMDB folder."""
+    command = options(changes, words=20, output=folder / "words.lmdb", record=folder / "words.json")
     render_words.main(render_words.arguments().parse_args(command))
     return folder / "words.lmdb"
+
+
+def sheet(folder: Path, **changes: object) -> Image.Image:
+    """Run `render_sheet` with its results in `folder`; return the picture."""
+    command = options(changes, words=10, columns=4, output=folder / "sheet.png", record=folder / "sheet.json")
+    render_sheet.main(render_sheet.arguments().parse_args(command))
+    with Image.open(folder / "sheet.png") as picture:
+        return picture.copy()
 
 
 def test_twenty_words_are_written_with_their_labels(tmp_path: Path) -> None:
@@ -54,7 +67,17 @@ def test_the_record_names_every_font_used_and_left_out(tmp_path: Path) -> None:
     record = json.loads((tmp_path / "words.json").read_text())
     assert str(fonts / "Good.otf") in record["inputs"]
     assert list(record["results"]["fonts_left_out"]) == [str(fonts / "Bad.otf")]
-    assert record["parameters"] == {"words": 2, "seed": 0}
+    assert record["parameters"] == {"words": 2, "seed": 0, "split": None}
+
+
+def test_a_list_of_all_fonts_gives_the_words_that_their_folder_gives(tmp_path: Path) -> None:
+    fonts = tmp_path / "fonts.json"
+    write_json(fonts, describe_fonts(find_fonts([RESOURCES / "fonts"], CHARACTERS), share=0.3))
+    by_list = {"fonts": None, "fonts-list": fonts}
+    whole, listed = render(tmp_path / "folder"), render(tmp_path / "list", **by_list)
+    train = render(tmp_path / "train", **by_list, split="train")
+    assert (whole / "data.mdb").read_bytes() == (listed / "data.mdb").read_bytes()
+    assert (whole / "data.mdb").read_bytes() != (train / "data.mdb").read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -64,11 +87,34 @@ def test_the_record_names_every_font_used_and_left_out(tmp_path: Path) -> None:
         ({"lexicon": "nowhere.txt"}, r"nowhere\.txt: not a readable word list"),
         ({"words": 0}, "--words 0: expected 1 or more"),
         ({"seed": -1}, "--seed -1: expected 0 or more"),
+        ({"split": "train"}, "--split train: only a list of fonts has splits"),
+        ({"fonts": None, "fonts-list": "nowhere.json"}, r"nowhere\.json: no such file"),
     ],
 )
 def test_a_wrong_argument_stops_before_anything_is_written(
     tmp_path: Path, changes: dict[str, object], complaint: str
 ) -> None:
-    with pytest.raises(UserError, match=complaint):
-        render(tmp_path, **changes)
+    for stage in (render, sheet):
+        with pytest.raises(UserError, match=complaint):
+            stage(tmp_path, **changes)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sheet_has_a_cell_for_every_word(tmp_path: Path) -> None:
+    picture = sheet(tmp_path)
+    assert picture.size == (4 * CELL[0], 3 * CELL[1])
+    assert picture.mode == "L"
+    record = json.loads((tmp_path / "sheet.json").read_text())
+    assert record["parameters"] == {"words": 10, "start": 0, "seed": 0, "split": None}
+
+
+def test_a_sheet_may_start_at_any_word(tmp_path: Path) -> None:
+    first, later = np.asarray(sheet(tmp_path / "first")), np.asarray(sheet(tmp_path / "later", start=4))
+    assert np.array_equal(first[CELL[1] : 2 * CELL[1]], later[: CELL[1]])
+
+
+def test_a_word_fits_its_cell_whatever_its_shape_and_label() -> None:
+    words = [(np.zeros(shape, np.uint8), "W" * 60) for shape in ((4, 900), (900, 4), (1, 1), (32, 100))]
+    pixels = np.asarray(contact_sheet(words, columns=4))
+    assert pixels.shape == (CELL[1], 4 * CELL[0])
+    assert (pixels[:, CELL[0] - 1 :: CELL[0]] == 255).all()

@@ -22,7 +22,8 @@ FAR_HEIGHT = (LEAST_HEIGHT, 40)  # px; four in ten of all crops end up at 32 px 
 ENLARGED = 0.3  # share of the distant ones that were enlarged again
 NARROWEST = 4  # px
 BLURS = {"none": 0.50, "gaussian": 0.30, "defocus": 0.10, "motion": 0.10}
-NOISES = {"none": 0.40, "sensor": 0.45, "coarse": 0.15}
+NOISES = {"none": 0.48, "sensor": 0.38, "coarse": 0.14}
+DEVIATION = (0.8, 14)  # gray levels of noise
 SHARPENED = 0.12
 TONED = 0.25
 JPEG = 0.55
@@ -107,7 +108,7 @@ def expose(scene: Scene, rng: np.random.Generator) -> tuple[Scene, float]:
     if happens(rng, SHARPENED):
         sigma, amount = rng.uniform(0.6, 1.8), np.float32(rng.uniform(0.5, 2.0))
         word, bare = (image + amount * (image - cv2.GaussianBlur(image, (0, 0), sigma)) for image in (word, bare))
-    kind, deviation = one_of(rng, NOISES), log_uniform(rng, 1, 16)
+    kind, deviation = one_of(rng, NOISES), log_uniform(rng, *DEVIATION)
     if kind == "none":
         return Scene(word, bare), 0.0
     grain = noise((word.shape[0], word.shape[1]), "white", 1.0 if kind == "sensor" else rng.uniform(1.3, 2.5), rng)

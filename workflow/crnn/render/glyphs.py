@@ -171,10 +171,10 @@ def _stretched(ink: npt.NDArray[np.uint8], tone: Mask | None, length: int, stret
     height, width = ink.shape
     narrowest = min(width, NARROWEST * height * length)
     wide = max(2, round(max(width * stretch, narrowest)))
-    mask = ink.astype(np.float32) / np.float32(255)
     if wide != width:
-        mask = np.asarray(cv2.resize(mask, (wide, height), interpolation=cv2.INTER_AREA), np.float32)
+        ink = np.asarray(cv2.resize(ink, (wide, height), interpolation=cv2.INTER_AREA), np.uint8)
         tone = None if tone is None else np.asarray(cv2.resize(tone, (wide, height)), np.float32)
+    mask = ink.astype(np.float32) / np.float32(255)
     # The margins and effects of bent or rising words go by the size of their letters, not by that of their canvas.
     return Lettering(mask, (0, 0, wide, height), min(height, EM), wide / length, None if tone is None else tone * mask)
 

@@ -24,14 +24,14 @@ SLOPES = {"white": 0.0, "rough": 0.6, "natural": 1.0, "soft": 1.5}
 
 # Half of all words stand on a plain ground.
 KINDS = {
-    "flat": 0.34,
+    "flat": 0.39,
     "gradient": 0.17,
-    "cloud": 0.18,
-    "grain": 0.09,
+    "cloud": 0.16,
+    "grain": 0.07,
     "stripes": 0.05,
     "boards": 0.05,
     "bricks": 0.03,
-    "scrap": 0.09,
+    "scrap": 0.08,
 }
 
 

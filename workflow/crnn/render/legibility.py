@@ -12,7 +12,7 @@ from crnn.render.scene import Scene
 
 Measures = npt.NDArray[np.float64]
 
-LEAST_DETAIL = 12.0  # gray levels
+LEAST_DETAIL = 13.0  # gray levels
 LEAST_RATIO = 1.4  # of the letters' detail to the ground's and the noise
 STRIP = 0.7  # width of a strip, of the text's height: about a letter
 COARSE = 0.5  # of the text's height: what is as smooth as this is no letter

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from crnn.errors import UserError
 from crnn.render.chance import happens, one_of
+from crnn.render.fonts import Font
 
 LOG = logging.getLogger(__name__)
 
@@ -68,6 +69,15 @@ ACCENTS = {"a": "áàâä", "e": "éèêë", "i": "íîï", "o": "óôöõ", "u"
 def label_of(shown: str) -> str:
     """Return the label of a printed text: its letters and digits, accents dropped (NFKD), every other sign left out."""
     return "".join(c for c in unicodedata.normalize("NFKD", shown) if c in CHARACTERS)
+
+
+def printable(text: str, font: Font) -> str:
+    """Return what a font shows of a text: capitals if it has no others, no sign that it lacks, no accent either."""
+    shown = "".join(
+        character if character in CHARACTERS or character in font.punctuation else label_of(character)
+        for character in text
+    )
+    return shown.upper() if font.unicase else shown
 
 
 def read_words(*paths: Path) -> tuple[str, ...]:

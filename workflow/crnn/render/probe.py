@@ -90,8 +90,9 @@ def probe(path: Path, characters: str) -> Traits:
     if missing:
         raise UnusableError(f"has no glyph for {missing!r}")
     _check_distinct(glyphs, characters)
-    shapes = {c: _shape(glyphs[c].pixels) for c in characters}
-    likeness, worst = _likeness(shapes)
+    # Only for these is it known what they should look like.
+    shapes = {c: shape_of(glyphs[c].pixels) for c in string.digits + string.ascii_letters if c in characters}
+    likeness, worst = likeness_of(shapes)
     if likeness < LEAST_LIKENESS or worst < LEAST_OF_WORST:
         raise UnusableError(f"does not draw Latin letters (likeness {likeness:.2f}, of the worst quarter {worst:.2f})")
     name = face.getname()[0] or path.stem
@@ -111,8 +112,8 @@ def _check_distinct(glyphs: dict[str, Glyph], characters: str) -> None:
             raise UnusableError(f"draws the same for several of {''.join(members)}")
 
 
-def _shape(pixels: Pixels) -> Shape:
-    """The glyph stretched over a square, its mean taken off and its length made 1: products are correlations."""
+def shape_of(pixels: Pixels) -> Shape:
+    """Return the glyph stretched over a square, less its mean, of length 1: products are correlations."""
     square = cv2.resize(pixels, (SHAPE, SHAPE), interpolation=cv2.INTER_AREA).astype(np.float32)
     soft = np.asarray(cv2.GaussianBlur(square, (0, 0), 1.0), np.float32)
     soft -= soft.mean()
@@ -128,11 +129,16 @@ def _plain(character: str, slant: float) -> Shape:
     pixels = rasterise(face, character).pixels
     height, width = pixels.shape
     shear = np.array([[1, -slant, slant * height], [0, 1, 0]], np.float32)
-    return _shape(np.asarray(cv2.warpAffine(pixels, shear, (math.ceil(width + slant * height), height)), np.uint8))
+    return shape_of(np.asarray(cv2.warpAffine(pixels, shear, (math.ceil(width + slant * height), height)), np.uint8))
 
 
-def _likeness(shapes: dict[str, Shape]) -> tuple[float, float]:
-    """The mean correlation with plain letters over all characters, and over the quarter of them that has the least."""
+def likeness_of(shapes: dict[str, Shape]) -> tuple[float, float]:
+    """Return the mean correlation with plain letters over all characters, and over the quarter that has the least.
+
+    1 where there is nothing to compare.
+    """
+    if not shapes:
+        return 1.0, 1.0
     # Capitals under the codes of small letters are letters too.
     likenesses = [
         np.sort([max(shape @ _plain(c, slant), shape @ _plain(c.upper(), slant)) for c, shape in shapes.items()])

@@ -14,7 +14,7 @@ from crnn.render import camera, geometry, glyphs, legibility, scene, surrounding
 from crnn.render.camera import Shot
 from crnn.render.fonts import Font
 from crnn.render.glyphs import Lettering, Mask
-from crnn.render.lexicon import CHARACTERS, Lexicon, label_of
+from crnn.render.lexicon import Lexicon, label_of, printable
 
 # About one drawing in ten is illegible, so this many in a row means that a step is broken, not bad luck.
 MOST_DRAWINGS = 100
@@ -105,12 +105,3 @@ def _chances(fonts: Sequence[Font]) -> npt.NDArray[np.float64]:
         sizes[font.family] = sizes.get(font.family, 0) + 1
     chances = np.cumsum([sizes[font.family] ** -0.5 * font.likeness**2 for font in fonts])
     return np.asarray(chances / chances[-1], np.float64)
-
-
-def printable(text: str, font: Font) -> str:
-    """Return what a font shows of a text: capitals if it has no others, no sign that it lacks, no accent either."""
-    shown = "".join(
-        character if character in CHARACTERS or character in font.punctuation else label_of(character)
-        for character in text
-    )
-    return shown.upper() if font.unicase else shown
