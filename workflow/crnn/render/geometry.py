@@ -71,6 +71,11 @@ def _warped(plane: Mask, homography: npt.NDArray[np.float64], size: tuple[int, i
     return np.asarray(cv2.warpPerspective(plane, homography, size, flags=cv2.INTER_LINEAR), np.float32)
 
 
+def padded(plane: Mask, room: int) -> Mask:
+    """Return a plane with `room` empty px on every side."""
+    return np.asarray(cv2.copyMakeBorder(plane, room, room, room, room, cv2.BORDER_CONSTANT, value=0), np.float32)
+
+
 def _straight(lettering: Lettering, margins: Margins) -> Lettering:
     """The crop of a word seen from straight ahead, to whole pixels."""
     left, top, right, bottom = lettering.box
@@ -82,7 +87,7 @@ def _straight(lettering: Lettering, margins: Margins) -> Lettering:
     height, width = lettering.ink.shape
     room = max(0, -rows.start, -columns.start, rows.stop - height, columns.stop - width)
     window = np.s_[rows.start + room : rows.stop + room, columns.start + room : columns.stop + room]
-    seen = lettering.mapped(lambda plane: np.pad(plane, room)[window])
+    seen = lettering.mapped(lambda plane: padded(plane, room)[window])
     return replace(seen, box=(over, above, over + right - left, above + bottom - top))
 
 

@@ -29,7 +29,7 @@ def is_legible(scene: Scene, ink: Mask, height: float, noise: float) -> bool:
     near = np.asarray(cv2.blur(ink, (_odd(AROUND * height),) * 2), np.float32)
     strip = max(1, round(STRIP * height))
     starts = np.arange(0, max(1, ink.shape[1] - strip // 2), strip)
-    inked = np.add.reduceat(ink.sum(axis=0), starts) >= LEAST_INK * strip * height
+    inked = np.add.reduceat(_column_sums(ink), starts) >= LEAST_INK * strip * height
     if not inked.any():
         return False
     letters = detail(scene.word - scene.bare, near, height, starts)[inked]
@@ -46,9 +46,13 @@ def detail(image: Mask, near: Mask, height: float, starts: npt.NDArray[np.intp])
     each of S strips. 0 for a strip without weight.
     """
     fine = image - cv2.blur(image, (_odd(COARSE * height),) * 2, borderType=cv2.BORDER_REPLICATE)
-    energy = np.add.reduceat((near * fine * fine).sum(axis=0, dtype=np.float64), starts)
-    weight = np.add.reduceat(near.sum(axis=0, dtype=np.float64), starts)
+    energy = np.add.reduceat(_column_sums(near * fine * fine), starts)
+    weight = np.add.reduceat(_column_sums(near), starts)
     return np.asarray(np.sqrt(energy / np.maximum(weight, np.finfo(float).tiny)), np.float64)
+
+
+def _column_sums(image: Mask) -> Measures:
+    return np.asarray(cv2.reduce(image, 0, cv2.REDUCE_SUM, dtype=cv2.CV_64F)[0], np.float64)
 
 
 def _odd(length: float) -> int:

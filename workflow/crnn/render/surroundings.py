@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from crnn.render.chance import happens, one_of
-from crnn.render.geometry import Margins
+from crnn.render.geometry import Margins, padded
 from crnn.render.glyphs import Lettering, Mask
 
 # Three quarters of crops hold nothing but the word on its ground.
@@ -49,8 +49,8 @@ def with_room(lettering: Lettering) -> Lettering:
     """Return the lettering on a canvas with ROOM on every side."""
     room = round(ROOM * lettering.height)
     left, top, right, bottom = lettering.box
-    padded = lettering.mapped(lambda plane: np.pad(plane, room))
-    return replace(padded, box=(left + room, top + room, right + room, bottom + room))
+    roomy = lettering.mapped(lambda plane: padded(plane, room))
+    return replace(roomy, box=(left + room, top + room, right + room, bottom + room))
 
 
 def _corners(lettering: Lettering) -> tuple[int, int, int, int]:
