@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from crnn.render import camera
 from crnn.render.camera import LEAST_LETTER, Shot
 from crnn.render.fonts import Font
-from crnn.render.glyphs import Mask, TextStyle, TypeCase, set_text
+from crnn.render.glyphs import Mask, TextStyle, set_text
 from crnn.render.grounds import Image
 from crnn.render.legibility import detail, is_legible
 from crnn.render.scene import Scene
+from crnn.render.typecase import TypeCase
 
 KARLA = Font(Path(__file__).parents[2] / "resources" / "fonts" / "Karla-Regular.otf", "Karla")
 SEEDS = st.integers(0, 2**32 - 1)

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from crnn.render import geometry, surroundings
 from crnn.render.fonts import Font
 from crnn.render.geometry import Margins
-from crnn.render.glyphs import EM, NARROWEST, PATHS, Kept, Lettering, TextStyle, TypeCase, choose_style, set_text
+from crnn.render.glyphs import NARROWEST, PATHS, Lettering, TextStyle, choose_style, set_text
 from crnn.render.lexicon import CHARACTERS
+from crnn.render.typecase import EM, Kept, TypeCase
 
 KARLA = Font(Path(__file__).parents[2] / "resources" / "fonts" / "Karla-Regular.otf", "Karla")
 CASE = TypeCase()
@@ -43,8 +44,7 @@ def test_lettering_is_coverage_cropped_to_its_ink(text: str, seed: int) -> None:
     word = set_text(text, KARLA, choose_style(len(text), rng), CASE, rng)
     assert holds_nothing_but_coverage(word.ink)
     assert word.box == (0, 0, word.ink.shape[1], word.ink.shape[0])
-    if word.pitch * len(text) > 3 * word.height / 4:  # resampling may thin the outermost column of a squeezed word
-        assert all(edge.any() for edge in (word.ink[0], word.ink[-1], word.ink[:, 0], word.ink[:, -1]))
+    assert all(edge.any() for edge in (word.ink[0], word.ink[-1], word.ink[:, 0], word.ink[:, -1]))
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -144,7 +144,7 @@ def test_margins_are_shares_of_the_height_of_the_text(seed: int, margins: tuple[
 
 def test_a_negative_margin_cuts_into_the_ink() -> None:
     word = Lettering(np.ones((40, 120), np.float32), (0, 0, 120, 40), height=40, pitch=20)
-    straight = geometry._straight(word, Margins(0.1, -0.05, 0.1, 0.1))
+    straight = geometry.straight(word, Margins(0.1, -0.05, 0.1, 0.1))
     assert straight.ink[:, -1].any()
     assert straight.ink.sum() == 40 * (120 - 2)
 
@@ -181,7 +181,7 @@ def surrounded(kind: str, seed: int = 0) -> tuple[Lettering, Margins]:
 @pytest.mark.parametrize("seed", range(6))
 def test_what_is_printed_around_a_word_shows_in_its_crop_and_does_not_touch_it(kind: str, seed: int) -> None:
     word, margins = surrounded(kind, seed)
-    crop = geometry._straight(word, margins)
+    crop = geometry.straight(word, margins)
     assert crop.clutter is not None
     assert crop.clutter.max() > 0.5
     near = cv2.dilate(crop.ink, np.ones((3, 3)))
@@ -192,7 +192,7 @@ def test_what_is_printed_around_a_word_shows_in_its_crop_and_does_not_touch_it(k
 @pytest.mark.parametrize("seed", range(20))
 def test_of_a_neighbour_beside_a_word_only_a_sliver_shows(seed: int) -> None:
     word, margins = surrounded("neighbours", seed)
-    crop = geometry._straight(word, margins)
+    crop = geometry.straight(word, margins)
     assert crop.clutter is not None
     left, _, right, _ = (round(edge) for edge in crop.box)
     beside = max(np.flatnonzero(crop.clutter[:, :left].max(axis=0)).size, crop.clutter.shape[1] - right)
@@ -203,7 +203,7 @@ def test_of_a_neighbour_beside_a_word_only_a_sliver_shows(seed: int) -> None:
 
 
 def test_a_plate_lies_under_the_whole_word_and_ends_in_the_crop_of_some() -> None:
-    crops = [geometry._straight(*surrounded("plate", seed)) for seed in range(10)]
+    crops = [geometry.straight(*surrounded("plate", seed)) for seed in range(10)]
     for crop in crops:
         assert crop.plate is not None
         assert (crop.plate[crop.ink > 0] == 1).all()

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from crnn.render import effects, grounds, light, scene
 from crnn.render.effects import Colours, Layer
 from crnn.render.fonts import Font
-from crnn.render.glyphs import Lettering, TextStyle, TypeCase, set_text
+from crnn.render.glyphs import Lettering, TextStyle, set_text
 from crnn.render.scene import Scene
+from crnn.render.typecase import TypeCase
 
 KARLA = Font(Path(__file__).parents[2] / "resources" / "fonts" / "Karla-Regular.otf", "Karla")
 SEEDS = st.integers(0, 2**32 - 1)
@@ -194,3 +195,14 @@ def test_light_falls_on_word_and_ground_alike(kind: str, darkens: bool) -> None:
     lit = [np.broadcast_to(100 * gain + offset, (50, 120)) for gain, offset in lights]
     assert any(image.min() < 80 for image in lit) == darkens
     assert any(image.max() > 110 for image in lit) == (kind in ("uneven", "spot"))
+
+
+@settings(max_examples=100, deadline=None)
+@given(seed=SEEDS)
+def test_a_plain_scene_is_one_gray_on_another_or_on_a_gradient(seed: int) -> None:
+    painted = scene.paint_plainly(word(), np.random.default_rng(seed))
+    assert painted.word[inside()].std() < 1e-3
+    assert np.array_equal(painted.word[outside()], painted.bare[outside()])
+    assert np.abs(np.diff(painted.bare, axis=0)).max() <= 61 / (painted.bare.shape[0] - 1)
+    assert painted.bare.min() >= 0
+    assert painted.bare.max() <= 255

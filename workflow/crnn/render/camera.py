@@ -65,7 +65,7 @@ def _resized(scene: Scene, size: tuple[int, int], how: int) -> Scene:
 
 
 def focus(scene: Scene, height: float, rng: np.random.Generator) -> Scene:
-    """Blur a scene or not; `height` of the text in its pixels."""
+    """Blur a scene or not, at most as far as letters of `height` px remain readable."""
     blur = one_of(rng, BLURS)
     if blur == "none":
         return scene
@@ -75,7 +75,7 @@ def focus(scene: Scene, height: float, rng: np.random.Generator) -> Scene:
             *(np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.float32) for image in (scene.word, scene.bare))
         )
     kernel = (
-        _disc(rng.uniform(0.02, 0.06) * height) if blur == "defocus" else _streak(rng.uniform(0.05, 0.13) * height, rng)
+        _disc(rng.uniform(0.02, 0.06) * height) if blur == "defocus" else _streak(rng.uniform(0.05, 0.12) * height, rng)
     )
     return Scene(*(np.asarray(cv2.filter2D(image, -1, kernel), np.float32) for image in (scene.word, scene.bare)))
 

@@ -51,7 +51,7 @@ def view(lettering: Lettering, margins: Margins, rng: np.random.Generator) -> Le
     """
     kind = one_of(rng, VIEWS)
     if kind == "straight":
-        return _straight(lettering, margins)
+        return straight(lettering, margins)
     left, top, right, bottom = lettering.box
     corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float64)
     moved = _moved(kind, corners - corners[0], lettering.height, rng)
@@ -76,8 +76,8 @@ def padded(plane: Mask, room: int) -> Mask:
     return np.asarray(cv2.copyMakeBorder(plane, room, room, room, room, cv2.BORDER_CONSTANT, value=0), np.float32)
 
 
-def _straight(lettering: Lettering, margins: Margins) -> Lettering:
-    """The crop of a word seen from straight ahead, to whole pixels."""
+def straight(lettering: Lettering, margins: Margins) -> Lettering:
+    """Return the crop of a word seen from straight ahead, to whole pixels."""
     left, top, right, bottom = lettering.box
     around = np.array([margins.left, margins.above, margins.right, margins.below]) * lettering.height
     # Ground is rounded away from the word and a cut towards it, so that no margin of 0 or more touches the ink.

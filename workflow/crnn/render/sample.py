@@ -12,12 +12,18 @@ import numpy.typing as npt
 
 from crnn.render import camera, geometry, glyphs, legibility, scene, surroundings
 from crnn.render.camera import Shot
+from crnn.render.chance import happens
 from crnn.render.fonts import Font
 from crnn.render.glyphs import Lettering, Mask
 from crnn.render.lexicon import Lexicon, label_of, printable
+from crnn.render.scene import Scene
+from crnn.render.typecase import TypeCase
 
 # About one drawing in ten is illegible, so this many in a row means that a step is broken, not bad luck.
 MOST_DRAWINGS = 100
+# Plain text, seen from straight ahead on a plain ground. With the other words that happen to have nothing special
+# about them, about half of all words are ordinary.
+PLAIN = 0.30
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ class Renderer:
         self._seed = seed
         self._fonts = tuple(fonts)
         self._lexicon = lexicon
-        self._case = glyphs.TypeCase()
+        self._case = TypeCase()
         self._chances = _chances(self._fonts)
 
     def __reduce__(self) -> tuple[type["Renderer"], tuple[int, tuple[Font, ...], Lexicon]]:
@@ -72,6 +78,11 @@ class Renderer:
 
     def _attempt(self, shown: str, font: Font, rng: np.random.Generator) -> Shot | None:
         """Draw `shown` once; None where the outcome is illegible."""
+        margins = geometry.choose_margins(rng)
+        if happens(rng, PLAIN):
+            lettering = glyphs.set_text(shown, font, glyphs.TextStyle(), self._case, rng)
+            lettering = geometry.straight(lettering, margins)
+            return _photograph(lettering, scene.paint_plainly(lettering, rng), rng)
         style = glyphs.choose_style(len(shown), rng)
         lettering = glyphs.set_text(shown, font, style, self._case, rng)
 
@@ -79,18 +90,20 @@ class Renderer:
             other = printable(self._lexicon.choose(rng), font)
             return glyphs.set_text(other, font, glyphs.TextStyle(stretch=style.stretch), self._case, rng).ink
 
-        lettering, margins = surroundings.surround(lettering, geometry.choose_margins(rng), neighbour, rng)
-        return _photograph(geometry.view(lettering, margins, rng), rng)
+        lettering = geometry.view(*surroundings.surround(lettering, margins, neighbour, rng), rng)
+        return _photograph(lettering, scene.paint(lettering, rng), rng)
 
 
-def _photograph(lettering: Lettering, rng: np.random.Generator) -> Shot | None:
-    view = camera.step_back(scene.paint(lettering, rng), (lettering.pitch, lettering.height), rng)
+def _photograph(lettering: Lettering, painted: Scene, rng: np.random.Generator) -> Shot | None:
+    view = camera.step_back(painted, (lettering.pitch, lettering.height), rng)
     rows, columns = view.word.shape
-    height = lettering.height * rows / lettering.ink.shape[0]
-    view, noise = camera.expose(camera.focus(view, height, rng), rng)
+    scale = rows / lettering.ink.shape[0]
+    # Blur that leaves tall letters readable would run narrow ones into each other.
+    view = camera.focus(view, scale * min(lettering.height, 2 * lettering.pitch), rng)
+    view, noise = camera.expose(view, rng)
     shot = camera.shoot(view.word, rng)
     ink = np.asarray(cv2.resize(lettering.ink, (columns, rows), interpolation=cv2.INTER_AREA), np.float32)
-    return shot if legibility.is_legible(view, ink, height, noise) else None
+    return shot if legibility.is_legible(view, ink, scale * lettering.height, noise) else None
 
 
 def _chances(fonts: Sequence[Font]) -> npt.NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Lettering → gray scene, in two ways: printed in flat colours on a sign or screen, or part of a photographed place.
+"""Lettering → gray scene: plain text, printed with effects on a sign or screen, or part of a photographed place.
 
 A scene is made twice, with its word and without, so that what the word adds is known exactly.
 
@@ -19,8 +19,10 @@ from crnn.render.grounds import Image
 # Two rendering paths that differ teach a recogniser more than one of twice the size (Baek et al. 2019, What is wrong
 # with scene text recognition model comparisons, section 4.2).
 PATHS = {"printed": 0.62, "blended": 0.38}
+PLAIN_GRADIENT = 0.25  # share of plain words whose ground is not one level
 LEAST_GAP = 40.0  # gray levels between ink and ground
 SECOND_GAP = 45.0  # between ink and what touches it
+COLOURED = 0.33  # share of words whose grays are those of two colours
 LUMA = np.array([0.299, 0.587, 0.114])  # gray of red, green and blue (ITU-R BT.601), as image decoders mix it
 MOST_TRIES = 20  # of a colour pair; three in four are far enough apart
 
@@ -49,9 +51,19 @@ def paint(lettering: Lettering, rng: np.random.Generator) -> Scene:
     return Scene(*(np.asarray(np.clip(image * gain + offset, 0, 255), np.float32) for image in (word, bare)))
 
 
+def paint_plainly(lettering: Lettering, rng: np.random.Generator) -> Scene:
+    """Return the scene of a lettering in one gray on another, or on a gradient."""
+    colours = choose_colours(rng)
+    rows, columns = lettering.ink.shape
+    bare = np.full((rows, columns), colours.ground, np.float32)
+    if happens(rng, PLAIN_GRADIENT):
+        bare = np.clip(bare + grounds.plane((rows, columns), 30, rng), 0, 255)
+    return Scene(Layer(lettering.ink, colours.ink).over(bare), bare)
+
+
 def choose_colours(rng: np.random.Generator) -> Colours:
     """Return gray levels for a word at random: of a pair of colours, or at any distance; either may be the darker."""
-    dark, light = _pair_of_colours(rng) if happens(rng, 0.4) else _pair_of_grays(rng)
+    dark, light = _pair_of_colours(rng) if happens(rng, COLOURED) else _pair_of_grays(rng)
     ink, ground = (dark, light) if happens(rng, 0.5) else (light, dark)
     return Colours(ink, ground, _apart_from(ink, rng))
 
