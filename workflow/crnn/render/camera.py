@@ -17,7 +17,7 @@ Pixels = npt.NDArray[np.uint8]
 
 LEAST_HEIGHT = 10  # px, of the smallest crops of scene-text sets
 LEAST_LETTER = (3.5, 7.5)  # px, width and height of a letter that can still be told from others
-FAR = 0.52  # share of words of fewer pixels than they are drawn with
+FAR = 0.58  # share of words of fewer pixels than they are drawn with
 FAR_HEIGHT = (LEAST_HEIGHT, 40)  # px; four in ten of all crops end up at 32 px or less
 ENLARGED = 0.3  # share of the distant ones that were enlarged again
 NARROWEST = 4  # px

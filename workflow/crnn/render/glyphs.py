@@ -23,9 +23,9 @@ Ink = npt.NDArray[np.uint8]
 
 
 # About two thirds of scene words stand on a straight line in an even rhythm.
-PATHS = {"line": 0.62, "tracked": 0.17, "arc": 0.09, "wave": 0.04, "playful": 0.05, "initial": 0.03}
+PATHS = {"line": 0.64, "tracked": 0.15, "arc": 0.09, "wave": 0.04, "playful": 0.05, "initial": 0.03}
 WEIGHTS = {"plain": 0.80, "bold": 0.14, "light": 0.06}
-WIDTHS = {"plain": 0.74, "narrow": 0.17, "wide": 0.09}
+WIDTHS = {"plain": 0.69, "narrow": 0.24, "wide": 0.07}
 TONED = 0.06  # share of words whose letters have gray levels of their own
 NARROWEST = 0.25  # width per character over height, below which letters are hairlines; condensed signs reach it
 

@@ -32,10 +32,10 @@ CODE_CHARACTERS = "".join(sorted(set(string.digits + string.ascii_lowercase) - s
 
 # `dressed` and `figure` are printed with signs, which most scene words are not.
 KINDS = {"word": 0.73, "dressed": 0.10, "joined": 0.02, "letter": 0.02, "number": 0.06, "figure": 0.04, "code": 0.03}
-CASES = {"upper": 0.54, "capitalised": 0.22, "lower": 0.21, "mixed": 0.03}
-# Share of words of 1, 2, 3 ... letters: the mean is 5.5, with a tail up to LONGEST that a dictionary alone would not
-# give (its mean is 9, and it has no word of 20 letters that a sign would show).
-LENGTHS = (0, 7, 13, 18, 17, 14, 10, 7, 5, 3.2, 2.2, 1.5, 1.0, 0.6, 0.4, 0.3, 0.25, 0.2, 0.15, 0.1, 0.1, 0.1)
+CASES = {"upper": 0.51, "capitalised": 0.23, "lower": 0.23, "mixed": 0.03}
+# Share of words of 1, 2, 3 ... letters: of scene words the mean is 5, with a tail up to LONGEST that a dictionary alone
+# would not give (its mean is 9, and its longest words are none that a sign would show).
+LENGTHS = (0, 9, 16, 20, 17, 13, 9, 6, 4, 2.6, 1.8, 1.2, 0.8, 0.5, 0.35, 0.25, 0.2, 0.17, 0.13, 0.1, 0.1, 0.1)
 
 # `{}` stands for a word.
 DRESSED = {
