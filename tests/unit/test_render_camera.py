@@ -13,7 +13,7 @@ from crnn.render.camera import LEAST_LETTER, Shot
 from crnn.render.fonts import Font
 from crnn.render.glyphs import Mask, TextStyle, set_text
 from crnn.render.grounds import Image
-from crnn.render.legibility import detail, is_legible
+from crnn.render.legibility import detail, is_legible, nearness
 from crnn.render.scene import Scene
 from crnn.render.typecase import TypeCase
 
@@ -155,6 +155,16 @@ def test_a_smear_without_letters_is_rejected() -> None:
 def test_a_picture_without_ink_is_rejected() -> None:
     blank = np.full((20, 60), 128, np.float32)
     assert not is_legible(Scene(blank, blank), np.zeros((20, 60), np.float32), 15, 0)
+
+
+def test_no_pixel_is_less_than_far_from_the_ink() -> None:
+    """Sums of coverages of very different size do not cancel exactly in floating point."""
+    for seed in range(50):
+        fading = np.zeros((30, 200), np.float32)
+        fading[:, 20:60] = np.random.default_rng(seed).random((30, 40), np.float32) ** 8
+        near = nearness(fading, height=25)
+        assert near.min() == 0
+        assert near.max() <= 1
 
 
 def test_detail_is_the_deviation_from_the_surroundings_strip_by_strip() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 import list_fonts
 from crnn.errors import UserError
-from crnn.render.fonts import FontFolder, describe_fonts, find_fonts, read_fonts, split_of
+from crnn.render.fonts import Font, FontFolder, describe_fonts, find_fonts, read_fonts, split_of
 from crnn.render.lexicon import CHARACTERS
 from crnn.render.probe import LEAST_LIKENESS, LEAST_OF_WORST, likeness_of, open_face, rasterise, shape_of
 
@@ -106,11 +106,28 @@ def test_a_glyph_is_placed_by_its_origin_on_the_baseline() -> None:
     assert flat.advance == pytest.approx(flat.pixels.shape[1], abs=3)
 
 
+@pytest.mark.parametrize(
+    ("family", "relatives"),
+    [
+        ("Quicksand Medium", "Quicksand"),
+        ("Fira Sans Extra Condensed ExtraLight", "Fira Sans"),
+        ("LM Roman 10", "LM Roman"),
+        ("Open Sans Semi-Bold Italic", "Open Sans"),
+        ("Boldini", "Boldini"),
+        ("Thin", "Thin"),
+        ("3270", "3270"),
+    ],
+)
+def test_weights_and_widths_are_relatives(family: str, relatives: str) -> None:
+    assert Font(KARLA, family).relatives == relatives
+
+
 def test_a_family_is_in_one_split_and_the_share_is_kept() -> None:
-    splits = [split_of(f"family {number}", 0.2) for number in range(2000)]
-    assert 320 < splits.count("validation") < 480
-    assert splits == [split_of(f"family {number}", 0.2) for number in range(2000)]
-    assert {split_of("Karla", 0.0), split_of("Karla", 1.0)} == {"train", "validation"}
+    families = [f"{first}{second}" for first in "abcdefghijklmnopqrstuvwxyz" * 2 for second in "abcdefghijklmnopqrst"]
+    splits = [split_of(Font(KARLA, family), 0.2) for family in families]
+    assert 0.15 < splits.count("validation") / len(splits) < 0.25
+    assert splits == [split_of(Font(KARLA, f"{family} Bold"), 0.2) for family in families]
+    assert {split_of(Font(KARLA, "Karla"), 0.0), split_of(Font(KARLA, "Karla"), 1.0)} == {"train", "validation"}
 
 
 def listed(folder: Path, share: float = 0.4) -> Path:
@@ -146,7 +163,7 @@ def test_a_list_is_read_back_as_the_fonts_of_either_split(tmp_path: Path) -> Non
     train, validation = read_fonts(path, "train"), read_fonts(path, "validation")
     assert sorted(train + validation, key=str) == sorted(read_fonts(path, None), key=str)
     assert set(read_fonts(path, None)) == set(find_fonts([tmp_path / "fonts"], CHARACTERS).fonts)
-    assert not {font.family for font in train} & {font.family for font in validation}
+    assert not {font.relatives for font in train} & {font.relatives for font in validation}
 
 
 def test_a_listed_font_that_is_gone_or_another_by_now_is_named(tmp_path: Path) -> None:

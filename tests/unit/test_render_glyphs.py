@@ -15,6 +15,7 @@ from crnn.render.fonts import Font
 from crnn.render.geometry import Margins
 from crnn.render.glyphs import NARROWEST, PATHS, Lettering, TextStyle, choose_style, set_text
 from crnn.render.lexicon import CHARACTERS
+from crnn.render.paths import places
 from crnn.render.typecase import EM, Kept, TypeCase
 
 KARLA = Font(Path(__file__).parents[2] / "resources" / "fonts" / "Karla-Regular.otf", "Karla")
@@ -90,6 +91,26 @@ def test_the_ends_of_an_arc_are_turned() -> None:
     straight, bent = (lettering("IIIIIIIIIIIIIIII", path=path, amount=1).ink for path in ("tracked", "arc"))
     rows_of_last_letter = [np.flatnonzero(mask[:, -4:].max(axis=1) > 0.5).size for mask in (straight, bent)]
     assert rows_of_last_letter[1] < 0.6 * rows_of_last_letter[0]
+
+
+@pytest.mark.parametrize("path", PATHS)
+@settings(max_examples=20, deadline=None)
+@given(seed=SEEDS, length=st.integers(2, 22), amount=st.floats(-1, 1).filter(lambda amount: abs(amount) > 0.2))
+def test_letters_follow_each_other_from_left_to_right(path: str, seed: int, length: int, amount: float) -> None:
+    glyphs = [CASE.glyph(KARLA, "n")] * length
+    placed = places(path, glyphs, 0.0, amount, np.random.default_rng(seed))
+    middles = [place.x + place.scale * np.cos(place.turn) * glyphs[0].advance / 2 for place in placed]
+    assert (np.diff(middles) > 0).all()
+
+
+@pytest.mark.parametrize("amount", [0.9, -0.9])
+def test_letters_on_an_arc_are_turned_along_it(amount: float) -> None:
+    glyphs = [CASE.glyph(KARLA, "n")] * 9
+    placed = places("arc", glyphs, 0.0, amount, np.random.default_rng(0))
+    slopes = np.arctan2(np.diff([place.y for place in placed]), np.diff([place.x for place in placed]))
+    turns = [place.turn for place in placed]
+    assert slopes == pytest.approx((np.array(turns[1:]) + turns[:-1]) / 2, abs=0.15)
+    assert turns[0] == pytest.approx(-turns[-1])
 
 
 def test_playful_letters_differ_in_size_and_a_wave_moves_them_up_and_down() -> None:

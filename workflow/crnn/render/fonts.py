@@ -5,6 +5,7 @@ Not here: how a font is judged (`crnn.render.probe`); setting text (`crnn.render
 
 import hashlib
 import logging
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,16 @@ LOG = logging.getLogger(__name__)
 
 SUFFIXES = (".ttf", ".otf")
 VALIDATION_SHARE = 0.05
+
+# What some files put into their family's name beside it: weight, width, slope, optical size.
+STYLE = re.compile(
+    r"""(?ix) [\s_-]* (
+        (?:extra|ultra|semi|demi)?[\s-]?(?:light|bold|black|condensed|expanded)
+        | thin | hairline | regular | book | medium | heavy | narrow | compressed | extended | wide
+        | italic | oblique | slanted | semi | demi | sc | (?:small[\s-]?)?caps | display | text | caption
+        | \d+ (?:pt)?
+    ) (?= [\s_-] | $ )"""
+)
 
 Split = Literal["train", "validation"]
 
@@ -37,6 +48,11 @@ class Font:
     unicase: bool = False
     punctuation: str = ""
     likeness: float = 1.0
+
+    @property
+    def relatives(self) -> str:
+        """The family without weight, width, slope and size, which some files count as part of it."""
+        return STYLE.sub("", self.family).strip() or self.family
 
     def at(self, size: int) -> ImageFont.FreeTypeFont:
         """Open the font at `size` px per em."""
@@ -84,9 +100,9 @@ def _font_files(folders: Iterable[Path]) -> list[Path]:
     return sorted(path for path in files if path.is_file())
 
 
-def split_of(family: str, share: float) -> Split:
-    """Return the split of a family of fonts: `share` of all families, by the hash of the name, are for validation."""
-    position = int.from_bytes(hashlib.sha256(family.encode()).digest()[:8], "big") / 2**64
+def split_of(font: Font, share: float) -> Split:
+    """Return the split of a font with its relatives: `share` of all families, by their hash, are for validation."""
+    position = int.from_bytes(hashlib.sha256(font.relatives.encode()).digest()[:8], "big") / 2**64
     return "validation" if position < share else "train"
 
 
@@ -100,7 +116,7 @@ def describe_fonts(folder: FontFolder, share: float) -> dict[str, Any]:
             "unicase": font.unicase,
             "punctuation": font.punctuation,
             "likeness": font.likeness,
-            "split": split_of(font.family, share),
+            "split": split_of(font, share),
         }
         for font in folder.fonts
     ]

@@ -26,7 +26,7 @@ def is_legible(scene: Scene, ink: Mask, height: float, noise: float) -> bool:
     scene: as the camera sees it, but for the noise, of a deviation of `noise` gray levels; ink: [H, W], the word's
     coverage in it; height: of the text, in px.
     """
-    near = np.asarray(cv2.blur(ink, (_odd(AROUND * height),) * 2), np.float32)
+    near = nearness(ink, height)
     strip = max(1, round(STRIP * height))
     starts = np.arange(0, max(1, ink.shape[1] - strip // 2), strip)
     inked = np.add.reduceat(_column_sums(ink), starts) >= LEAST_INK * strip * height
@@ -37,6 +37,13 @@ def is_legible(scene: Scene, ink: Mask, height: float, noise: float) -> bool:
         return False
     ground = np.hypot(detail(scene.bare, near, height, starts)[inked], noise)
     return bool((letters >= LEAST_RATIO * ground).all())
+
+
+def nearness(ink: Mask, height: float) -> Mask:
+    """Return how much ink is within AROUND text heights of each pixel, [H, W] in 0 … 1."""
+    blurred = cv2.blur(ink, (_odd(AROUND * height),) * 2)
+    # OpenCV's running sums leave traces below zero where the ink ends.
+    return np.asarray(np.clip(blurred, 0, 1), np.float32)
 
 
 def detail(image: Mask, near: Mask, height: float, starts: npt.NDArray[np.intp]) -> Measures:

@@ -21,9 +21,9 @@ from crnn.render.typecase import TypeCase
 
 # About one drawing in ten is illegible, so this many in a row means that a step is broken, not bad luck.
 MOST_DRAWINGS = 100
-# Plain text, seen from straight ahead on a plain ground. With the other words that happen to have nothing special
-# about them, about half of all words are ordinary.
-PLAIN = 0.30
+# Plain text, seen from straight ahead on a plain ground. One in ten of the others happens to have nothing special about
+# it either, which makes nearly half of all words ordinary, as they are in photographs of signs and on screens.
+PLAIN = 0.40
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,6 @@ def _chances(fonts: Sequence[Font]) -> npt.NDArray[np.float64]:
     """
     sizes: dict[str, int] = {}
     for font in fonts:
-        sizes[font.family] = sizes.get(font.family, 0) + 1
-    chances = np.cumsum([sizes[font.family] ** -0.5 * font.likeness**2 for font in fonts])
+        sizes[font.relatives] = sizes.get(font.relatives, 0) + 1
+    chances = np.cumsum([sizes[font.relatives] ** -0.5 * font.likeness**2 for font in fonts])
     return np.asarray(chances / chances[-1], np.float64)
