@@ -77,7 +77,14 @@ class CRNN(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
+        return self.classify(self.look(images))
+
+    def look(self, images: Tensor) -> Tensor:
+        """The convolutions: images [N, 1, 32, W] to a sequence of columns [T, N, channels[-1]]."""
         features: Tensor = self.cnn(images)  # [N, C, 1, T]
-        sequence = features.squeeze(2).permute(2, 0, 1)
+        return features.squeeze(2).permute(2, 0, 1)
+
+    def classify(self, sequence: Tensor) -> Tensor:
+        """The recurrent layers: a sequence of columns to log-probabilities [T, N, classes]."""
         logits: Tensor = self.rnn(sequence)
         return logits.log_softmax(2)
