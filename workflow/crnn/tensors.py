@@ -11,11 +11,9 @@ import hashlib
 import io
 import os
 import shutil
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -32,6 +30,7 @@ from crnn.shards import Shard, ShardFolder, join_contracts, join_samples
 from crnn.stage import progress
 from crnn.widths import HEIGHT, WidthRule, width_rule
 from crnn.words import Word, Words
+from crnn.workers import Workers
 
 Pixels = npt.NDArray[np.uint8]
 Tensor = npt.NDArray[np.float32]
@@ -226,37 +225,24 @@ class _NpyAppender:
         self._stream.close()
 
 
-def _prepare_chunk(
-    words: Path, indices: range, preprocess: Preprocess, policy: LabelPolicy
-) -> list[tuple[Sample, Pixels | None]]:
-    with Words(words) as reader:
-        return [prepare(reader[index], preprocess, policy) for index in indices]
+@dataclass(frozen=True)
+class _PrepareChunk:
+    words: Path
+    preprocess: Preprocess
+    policy: LabelPolicy
 
-
-def _in_order(pool: ProcessPoolExecutor, tasks: Iterable[tuple[Any, ...]], ahead: int) -> Iterator[Any]:
-    """Run `_prepare_chunk` on the tasks in parallel, in order, never more than `ahead` results in memory."""
-    waiting: deque[Future[Any]] = deque()
-    for task in tasks:
-        waiting.append(pool.submit(_prepare_chunk, *task))
-        if len(waiting) >= ahead:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
+    def __call__(self, indices: range) -> list[tuple[Sample, Pixels | None]]:
+        with Words(self.words) as reader:
+            return [prepare(reader[index], self.preprocess, self.policy) for index in indices]
 
 
 def _prepared(
     words: Path, indices: range, preprocess: Preprocess, policy: LabelPolicy, processes: int
 ) -> Iterator[tuple[Sample, Pixels | None]]:
     chunks = [indices[start : start + CHUNK] for start in range(0, len(indices), CHUNK)]
-    tasks = ((words, chunk, preprocess, policy) for chunk in chunks)
-    if processes == 1 or len(chunks) == 1:
-        for task in tasks:
-            yield from _prepare_chunk(*task)
-        return
-    # Fresh interpreters: neither OpenCV nor Polars promises to survive a fork.
-    with ProcessPoolExecutor(min(processes, len(chunks)), mp_context=get_context("spawn")) as pool:
-        for chunk in _in_order(pool, tasks, ahead=2 * processes):
-            yield from chunk
+    apart = min(processes, len(chunks))  # one process is this one
+    with Workers(_PrepareChunk(words, preprocess, policy), apart if apart > 1 else 0) as workers:
+        yield from chain.from_iterable(workers.map(chunks))
 
 
 def _write_tensors(prepared: Iterable[tuple[Sample, Pixels | None]], directory: Path) -> tuple[pl.DataFrame, list[int]]:

@@ -1,0 +1,80 @@
+"""Worker processes that apply one function to many chunks: results in order, few of them in memory, no orphans.
+
+Not here: what a chunk is, or what is done with it.
+"""
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing import get_context, parent_process
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+Chunk = TypeVar("Chunk")
+Result = TypeVar("Result")
+
+AHEAD = 4  # chunks per process that are under way or wait to be taken
+
+
+class Workers(Generic[Chunk, Result]):
+    """Applies a picklable function in `processes` processes, or here where that is 0. Use it as a context manager.
+
+    The function travels to each process once, so it may be heavy: a renderer with its fonts and words.
+    """
+
+    def __init__(self, function: Callable[[Chunk], Result], processes: int) -> None:
+        self._function = function
+        self._ahead = AHEAD * processes
+        self._pool: ProcessPoolExecutor | None = None
+        if processes:
+            # Fresh interpreters: none of OpenCV, Polars and PyTorch promises to survive a fork.
+            self._pool = ProcessPoolExecutor(
+                processes, mp_context=get_context("spawn"), initializer=_begin, initargs=(function,)
+            )
+
+    def map(self, chunks: Iterable[Chunk]) -> Iterator[Result]:
+        """Yield the result of each chunk in order; at most a few chunks are taken ahead of what was yielded."""
+        if self._pool is None:
+            yield from map(self._function, chunks)
+            return
+        waiting: deque[Future[Result]] = deque()
+        for chunk in chunks:
+            waiting.append(self._pool.submit(_apply, chunk))
+            if len(waiting) >= self._ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+    def __enter__(self) -> "Workers[Chunk, Result]":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+# The function of a worker process; there is one per process, set when it begins.
+_function: list[Callable[[Any], Any]] = []
+
+
+def _begin(function: Callable[[Any], Any]) -> None:
+    _function[:] = [function]
+    # Whoever uses the results comes first: threads that compute in step all wait for the one that lost its turn.
+    os.nice(5)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Die with the process that asks for results: one that was killed cannot tell its workers, and they would wait."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _apply(chunk: Any) -> Any:
+    return _function[0](chunk)
