@@ -12,6 +12,7 @@ from pathlib import Path
 from crnn.errors import UserError
 from crnn.files import atomic_path
 from crnn.record import Record
+from crnn.render.lexicon import label_of
 from crnn.render.options import add_options, open_sources
 from crnn.render.sheet import contact_sheet
 from crnn.stage import parser, progress, run
@@ -40,7 +41,8 @@ def main(args: argparse.Namespace) -> None:
         tools=("numpy", "opencv-python-headless", "pillow"),
     )
     indices = progress(range(args.start, args.start + args.words), total=args.words, what="render words")
-    sheet = contact_sheet([sources.renderer.draw(index) for index in indices], args.columns)
+    drawn = (sources.renderer.draw(index) for index in indices)
+    sheet = contact_sheet([(pixels, label_of(shown)) for pixels, shown in drawn], args.columns)
     with atomic_path(args.output) as temporary:
         sheet.save(temporary, format="PNG", optimize=True)
     record.write(args.record, [args.output])

@@ -39,11 +39,11 @@ def test_another_index_or_seed_is_another_word() -> None:
 def test_pixels_are_those_that_the_file_decodes_to() -> None:
     renderer = Renderer(0, FONTS, LEXICON)
     for index in range(60):
-        word, (pixels, label) = renderer.render(index), renderer.draw(index)
+        word, (pixels, shown) = renderer.render(index), renderer.draw(index)
         decoded = cv2.imdecode(np.frombuffer(word.image, np.uint8), cv2.IMREAD_UNCHANGED)
         assert pixels.dtype == np.uint8
         assert np.array_equal(decoded, pixels)
-        assert label == word.text
+        assert shown == word.shown
 
 
 def test_words_are_gray_images_of_scene_text_size() -> None:

@@ -9,7 +9,6 @@ Not here: how a text looks.
 import logging
 import string
 import unicodedata
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -80,44 +79,46 @@ def printable(text: str, font: Font) -> str:
     return shown.upper() if font.unicase else shown
 
 
-def read_words(*paths: Path) -> tuple[str, ...]:
-    """Return the words of text files, one per line, in their order; a word that occurs again counts again.
+def read_words(path: Path) -> tuple[str, ...]:
+    """Return the words of a text file, one per line, in its order; a word that occurs again counts again.
 
     Lines that are not one word of at most LONGEST out of CHARACTERS (possessives, accents) are skipped and counted in
-    the log. Raises UserError where a file is missing, is not UTF-8, or holds no word.
+    the log. Raises UserError where the file is missing, is not UTF-8, or holds no word.
     """
-    words: list[str] = []
-    for path in paths:
-        try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(
-                f"{path}: not a readable word list ({error}); expected UTF-8 text, a word a line"
-            ) from error
-        stripped = [line.strip() for line in lines if line.strip()]
-        usable = [word for word in stripped if word.isascii() and word.isalnum() and len(word) <= LONGEST]
-        if not usable:
-            raise UserError(f"{path}: holds no word of ASCII letters and digits; expected one per line")
-        if len(usable) < len(stripped):
-            LOG.info(
-                "%s: %d of %d lines are not plain words; skipped", path, len(stripped) - len(usable), len(stripped)
-            )
-        words.extend(usable)
-    return tuple(words)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not a readable word list ({error}); expected UTF-8 text, a word a line") from error
+    stripped = [line.strip() for line in lines if line.strip()]
+    usable = [word for word in stripped if word.isascii() and word.isalnum() and len(word) <= LONGEST]
+    if not usable:
+        raise UserError(f"{path}: holds no word of ASCII letters and digits; expected one per line")
+    if len(usable) < len(stripped):
+        LOG.info("%s: %d of %d lines are not plain words; skipped", path, len(stripped) - len(usable), len(stripped))
+    return tuple(usable)
 
 
-@dataclass(frozen=True)
 class Lexicon:
-    """A source of texts. `words`: dictionary words, at least one."""
+    """A source of texts, made of lists of dictionary words.
 
-    words: tuple[str, ...]
+    Each list is chosen as often as the others: a short list of common words beside a large dictionary keeps the
+    common ones from being rare.
+    """
+
+    def __init__(self, *lists: tuple[str, ...]) -> None:
+        """lists: at least one, each with at least one word."""
+        self._lists = lists
 
     @cached_property
-    def _by_length(self) -> tuple[list[list[str]], npt.NDArray[np.float64]]:
-        """The words of each length there is, and how often to choose each of these lengths, accumulated."""
-        groups: dict[int, list[str]] = {}
-        for word in self.words:
-            groups.setdefault(len(word), []).append(word)
+    def _by_length(self) -> tuple[list[list[list[str]]], npt.NDArray[np.float64]]:
+        """Of each length there is the words by list, and how often to choose each of these lengths, accumulated."""
+        groups: dict[int, list[list[str]]] = {}
+        for words in self._lists:
+            of_length: dict[int, list[str]] = {}
+            for word in words:
+                of_length.setdefault(len(word), []).append(word)
+            for length, found in of_length.items():
+                groups.setdefault(length, []).append(found)
         lengths = sorted(groups)
         # Every length that occurs is chosen at times, and a list of very short or long words is not one of none.
         weights = [max(LENGTHS[min(length, LONGEST) - 1], 0.05) for length in lengths]
@@ -145,8 +146,9 @@ class Lexicon:
 
     def _word(self, rng: np.random.Generator) -> str:
         groups, weights = self._by_length
-        group = groups[min(int(np.searchsorted(weights, rng.random() * weights[-1], side="right")), len(groups) - 1)]
-        return group[rng.integers(len(group))]
+        lists = groups[min(int(np.searchsorted(weights, rng.random() * weights[-1], side="right")), len(groups) - 1)]
+        words = lists[rng.integers(len(lists))]
+        return words[rng.integers(len(words))]
 
     def _dressed(self, form: str, rng: np.random.Generator) -> str:
         if form == "accented":

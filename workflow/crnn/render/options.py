@@ -35,7 +35,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         nargs="+",
         required=True,
         metavar="FILE",
-        help="word lists, a word per line; a word of several lists is rendered more often",
+        help="word lists, a word per line; each list is rendered as often as the others",
     )
 
 
@@ -51,5 +51,5 @@ def open_sources(args: argparse.Namespace) -> Sources:
         folder = find_fonts(args.fonts, CHARACTERS)
     inputs = [args.fonts_list] if args.fonts_list else [font.path for font in folder.fonts]
     return Sources(
-        Renderer(args.seed, folder.fonts, Lexicon(read_words(*args.lexicon))), folder, [*args.lexicon, *inputs]
+        Renderer(args.seed, folder.fonts, Lexicon(*map(read_words, args.lexicon))), folder, [*args.lexicon, *inputs]
     )

@@ -60,9 +60,9 @@ class Renderer:
         return RenderedWord(camera.encode(shot), label_of(shown), shown)
 
     def draw(self, index: int) -> tuple[npt.NDArray[np.uint8], str]:
-        """Return word `index` as gray pixels [H, W], those that its file decodes to, and its label."""
+        """Return word `index` as gray pixels [H, W], those that its file decodes to, and what is drawn."""
         shot, shown = self._shot(index)
-        return camera.developed(shot), label_of(shown)
+        return camera.developed(shot), shown
 
     def _shot(self, index: int) -> tuple[Shot, str]:
         rng = np.random.default_rng([self._seed, index])
