@@ -21,6 +21,7 @@ include: "rules/build.smk"
 include: "rules/run.smk"
 include: "rules/shards.smk"
 include: "rules/report.smk"
+include: "rules/train.smk"
 
 
 rule report:

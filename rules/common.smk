@@ -21,6 +21,7 @@ from engine.config import (
     check_references,
     check_schema,
     drop_nulls,
+    trained_weights,
 )
 from engine.digest import code_digest
 from engine.environment import installed_versions, pinned_versions
@@ -54,6 +55,7 @@ DATASETS, MODELS = config["datasets"], config["models"]
 WIDTHS, DEPLOYMENTS = config["widths"], config["deployments"]
 SHARDED = [name for name, entry in DATASETS.items() if "shard_words" in entry]
 WHOLE = [name for name in DATASETS if name not in SHARDED]
+RECIPES = config["training"]
 
 
 def one_of(names):
@@ -80,6 +82,7 @@ wildcard_constraints:
     widths=one_of(WIDTHS),
     deployment=one_of(DEPLOYMENTS),
     shard=r"\d+-\d+",
+    recipe=one_of(RECIPES),
 
 
 # --- what a rule's params carry ----------------------------------------------
@@ -151,14 +154,18 @@ def charset(wildcards):
     return MODELS[wildcards.model]["charset"]
 
 
-def network(wildcards):
-    model = MODELS[wildcards.model]
+def network_of(entry):
+    """The sizes of the network that an entry of models or training describes."""
     sizes = {
-        "channels": model["channels"],
-        "hidden": model["hidden"],
-        "classes": len(model["charset"]) + 1,
+        "channels": entry["channels"],
+        "hidden": entry["hidden"],
+        "classes": len(entry["charset"]) + 1,
     }
     return canonical(sizes)
+
+
+def network(wildcards):
+    return network_of(MODELS[wildcards.model])
 
 
 def run_identity(wildcards):
@@ -246,6 +253,39 @@ def of_shards(pattern):
     return files
 
 
+# --- training ----------------------------------------------------------------
+
+
+def lexicons(wildcards):
+    return list(map(shipped, RECIPES[wildcards.recipe]["lexicons"]))
+
+
+def starting_weights(wildcards):
+    """The checkpoint that a recipe goes on from; none where it starts from random weights."""
+    start = RECIPES[wildcards.recipe].get("start")
+    return [shipped(start)] if start else []
+
+
+def watched_words(wildcards):
+    """The real words that a recipe is validated on besides the rendered ones; none where it names no LMDB."""
+    lmdb = RECIPES[wildcards.recipe]["validation"].get("lmdb")
+    return [f"{lmdb}/data.mdb"] if lmdb else []
+
+
+def training_settings(wildcards):
+    """What of a recipe decides the weights (crnn.train.recipe)."""
+    entry = RECIPES[wildcards.recipe]
+    names = ("seed", "words", "batch", "learning_rate", "warmup", "weight_decay", "clip", "average", "jitter")
+    return canonical({**{name: entry[name] for name in names}, "validate_words": entry["validation"]["every"]})
+
+
+def running_options(wildcards, output):
+    """What of a recipe decides how it runs and not what it learns; `output` keeps it out of the comparison."""
+    entry = RECIPES[wildcards.recipe]
+    options = [f"--device={entry['device']}", f"--save-seconds={entry['save_seconds']}"]
+    return [*options, f"--processes={entry['processes']}"] if "processes" in entry else options
+
+
 # --- the report --------------------------------------------------------------
 
 RUNS = [
@@ -259,6 +299,13 @@ RUNS = [
 def of_runs(pattern):
     """`pattern` filled in for every run of the config, each file once."""
     return list(dict.fromkeys(pattern.format(**run) for run in RUNS))
+
+
+def errors_of_recipe(wildcards):
+    """Analyses of the runs whose model names the checkpoint of this recipe."""
+    made = trained_weights(wildcards.recipe)
+    users = [run for run in RUNS if MODELS[run["model"]]["checkpoint"] == made]
+    return ["results/runs/{dataset}/{model}/{deployment}/errors.json".format(**run) for run in users]
 
 
 def report_inputs():

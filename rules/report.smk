@@ -71,6 +71,40 @@ rule audit_run:
         """
 
 
+# snakemake --cores 1 results/runs/sample/crnn/ort/errors.json; the card of a trained checkpoint shows it.
+rule analyse_errors:
+    input:
+        tensors=tensors_of("contract.json"),
+        predictions=f"{RUN}/predictions.parquet",
+        run=f"{RUN}/run.json",
+    output:
+        errors=f"{RUN}/errors.json",
+    log:
+        "logs/analyse_errors/{dataset}.{model}.{deployment}.log",
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        stage=stage("analyse_errors"),
+        code=code("analyse_errors"),
+        tools=tools("report"),
+        widths=width_settings,
+        labels=LABELS,
+        charset=charset,
+        tensors=subpath(input.tensors, parent=True),
+    message:
+        "Finding where {wildcards.deployment} misreads {wildcards.dataset}"
+    shell:
+        r"""
+        python {params.stage:q} --tensors {params.tensors:q} --widths {params.widths:q} --charset {params.charset:q} \
+            --labels {params.labels:q} --run {input.run:q} --predictions {input.predictions:q} \
+            --output {output.errors:q} >{log:q} 2>&1
+        """
+
+
 rule make_report:
     input:
         runs=of_runs(f"{RUN}/run.json"),

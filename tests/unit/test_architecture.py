@@ -70,9 +70,14 @@ def names(paths: list[Path]) -> list[str]:
 # --- imports -----------------------------------------------------------------------------------------------
 
 
-def test_only_four_modules_import_torch() -> None:
+def test_pytorch_stays_with_the_network_its_training_and_its_target() -> None:
     library = {f"crnn/{name}.py" for name in ("network", "checkpoint", "export")}
-    assert importers("torch") == library | {"crnn/targets/torch.py"}
+    training = {f"crnn/train/{name}.py" for name in ("state", "steps", "validate")}
+    assert importers("torch") == library | training | {"crnn/targets/torch.py", "train_checkpoint.py"}
+
+
+def test_what_renders_in_worker_processes_starts_without_pytorch() -> None:
+    assert "torch" not in loaded_by("crnn.train.stream")
 
 
 def test_only_its_target_imports_onnxruntime() -> None:

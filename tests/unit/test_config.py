@@ -17,6 +17,7 @@ from crnn.network import NetworkSize
 from crnn.surgery import PASSES, Step
 from crnn.targets import known_targets
 from crnn.tensors import Preprocess
+from crnn.train.recipe import Recipe
 from engine.config import ConfigError, check_files, check_references, check_schema, drop_nulls
 from engine.interpreter import offer_own_interpreter
 
@@ -152,7 +153,7 @@ def test_removing_nulls_leaves_other_empty_values() -> None:
 FAULTS: dict[str, tuple[Config, str]] = {
     "a mistyped section": (
         {"dataset": {}},
-        "the configuration: unknown key 'dataset'; allowed: datasets, models, widths, deployments, labels, measure, "
+        "the configuration: unknown key 'dataset'; allowed: datasets, models, widths, deployments, training, labels, measure, "
         "batching, budgets, report",
     ),
     "a mistyped key": (
@@ -269,6 +270,10 @@ def test_all_faults_are_told_at_once() -> None:
             nested("datasets.sample.images", {"folder": "a", "labels": "b"}),
             "datasets.sample: has images and sample; expected one source (and at most an lmdb beside it)",
         ),
+        (
+            nested("training.crnn.widths", "recipe"),
+            "training.crnn.widths is 'recipe'; expected one of aspect, w100 (aspect or fixed)",
+        ),
     ],
     ids=[
         "own passes from raw",
@@ -276,7 +281,9 @@ def test_all_faults_are_told_at_once() -> None:
         "unknown runtime",
         "torch from ONNX",
         "ONNX Runtime from a checkpoint",
+        "no source",
         "two sources",
+        "training for the recipe's widths",
     ],
 )
 def test_a_reference_to_nothing_names_its_key_and_what_there_is(overlay: Config, message: str) -> None:
@@ -320,6 +327,18 @@ def test_an_archive_that_is_not_there_is_named() -> None:
 def test_a_checkpoint_that_is_not_there_is_named() -> None:
     faults = missing(nested("models.mine.checkpoint", "mine.pth"))
     assert "models.mine.checkpoint is 'mine.pth', which does not exist" in faults
+
+
+def test_a_checkpoint_that_a_recipe_makes_need_not_be_there_yet() -> None:
+    check_files(checked(nested("models.mine.checkpoint", "results/training/crnn/weights.safetensors")), ROOT)
+    faults = missing(nested("models.mine.checkpoint", "results/training/nobody/weights.safetensors"))
+    assert "models.mine.checkpoint" in faults
+
+
+def test_the_defaults_of_a_recipe_are_the_librarys_own() -> None:
+    entry = checked()["training"]["crnn"]
+    named = {name: entry[name] for name in Recipe.__dataclass_fields__ if name in entry}
+    assert Recipe.from_settings({**named, "validate_words": entry["validation"]["every"]}) == Recipe()
 
 
 def test_shipped_checkpoints_are_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,15 +100,27 @@ def check_references(config: Config, runtimes: list[str]) -> None:
             faults.append(f"{key}.source is {source!r}; torch takes checkpoint, every other runtime raw or fixed")
         if "surgery" in deployment and source != "fixed":
             faults.append(f"{key}.source is {source!r}; with passes of its own (surgery) it is fixed")
+    for name, recipe in config["training"].items():
+        if config["widths"].get(recipe["widths"], {}).get("rule") not in ("aspect", "fixed"):
+            known = [key for key, widths in config["widths"].items() if widths["rule"] != "recipe"]
+            faults.append(
+                f"training.{name}.widths is {recipe['widths']!r}; expected one of {', '.join(known)} (aspect or fixed)"
+            )
     if faults:
         raise ConfigError(faults)
+
+
+def trained_weights(name: str) -> str:
+    """Where the checkpoint of the recipe `name` lands."""
+    return f"results/training/{name}/weights.safetensors"
 
 
 def check_files(config: Config, root: Path) -> None:
     """Raise ConfigError where a file that the config names does not exist.
 
     Snakemake would go on with what an earlier run left of it, and report the old words under the new name.
-    Relative paths start from the working directory; checkpoints also from `root`, where the shipped ones are.
+    Relative paths start from the working directory; checkpoints also from `root`, where the shipped ones are. What
+    `training` names is left to the rules that read it: a report needs none of it.
     """
     faults = []
     for name, dataset in config["datasets"].items():
@@ -124,9 +136,10 @@ def check_files(config: Config, root: Path) -> None:
                 path = dataset.get(source, {}).get(key)
                 if path is not None and not Path(path).exists():
                     faults.append(f"datasets.{name}.{source}.{key} is {path!r}, which does not exist")
+    made = {trained_weights(name) for name in config["training"]}
     for name, model in config["models"].items():
         path = model["checkpoint"]
-        if not (Path(path).is_file() or (root / path).is_file()):
+        if path not in made and not (Path(path).is_file() or (root / path).is_file()):
             faults.append(f"models.{name}.checkpoint is {path!r}, which does not exist")
     if faults:
         raise ConfigError(faults)

@@ -1,0 +1,38 @@
+"""A training run small enough for a test: the bundled fonts, three words, a network of a few channels."""
+
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from crnn.charset import Charset
+from crnn.network import CRNN
+from crnn.render.fonts import find_fonts
+from crnn.render.lexicon import CHARACTERS, Lexicon
+from crnn.render.sample import Renderer
+from crnn.train.loop import Run
+from crnn.train.recipe import Recipe
+from crnn.train.steps import Learner
+from crnn.train.stream import Preparation, batches, training_policy
+from crnn.widths import Aspect
+from workspace import ROOT, SMALL
+
+CHARSET = Charset("0123456789abcdefghijklmnopqrstuvwxyz")
+FONTS = find_fonts([ROOT / "resources" / "fonts"], CHARACTERS).fonts
+RENDERER = Renderer(5, FONTS, Lexicon(("exit", "hotel", "parking")))
+PREPARE = Preparation(RENDERER, Aspect(step=32, max=200), (0.75, 1.25), CHARSET, training_policy(CHARSET), seed=5)
+CPU = torch.device("cpu")
+
+
+def small_learner(recipe: Recipe) -> Learner:
+    torch.set_num_threads(1)  # two threads wait for each other where tests run side by side
+    torch.manual_seed(recipe.seed)
+    return Learner(CRNN(SMALL), recipe, CPU)
+
+
+def small_run(recipe: Recipe, folder: Path, code: str = "code") -> Run:
+    """A run that saves its state after every step."""
+    stream = partial(batches, PREPARE, recipe.batch, processes=0)
+    return Run(
+        recipe, small_learner(recipe), stream, {}, CHARSET, folder / "state.pt", "identity", code, save_seconds=0
+    )

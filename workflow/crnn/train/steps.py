@@ -1,0 +1,141 @@
+"""The optimiser's side of a batch: forward, CTC loss, backward, clip, step, moving average.
+
+Not here: where batches come from (`crnn.train.stream`), when to stop (`crnn.train.loop`).
+"""
+
+from collections.abc import Iterator
+from typing import Any, Literal, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim.lr_scheduler import OneCycleLR
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from crnn.charset import BLANK
+from crnn.checkpoint import StateDict
+from crnn.errors import UserError
+from crnn.network import CRNN
+from crnn.tensors import normalise
+from crnn.train.recipe import Recipe
+from crnn.train.stream import Batch
+
+Device = Literal["auto", "cpu", "cuda"]
+
+
+def chosen_device(name: Device) -> torch.device:
+    """`auto` is the GPU where PyTorch sees one. Raises UserError where `cuda` is asked for and there is none."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError(
+            f"training.<name>.device is cuda, but PyTorch {torch.__version__} sees no GPU here; install its CUDA build "
+            f"and a driver, or set device: cpu"
+        )
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+class Learner:
+    """A network with its optimiser, its schedule and the moving average of its weights.
+
+    Convolutions run in bfloat16 and channels-last, which is what makes a CPU or a GPU fast; the recurrent layers and
+    the loss stay in float32, where sums over time need it (and are faster so on a CPU, PyTorch 2.13).
+    """
+
+    def __init__(self, network: CRNN, recipe: Recipe, device: torch.device) -> None:
+        self.device = device
+        self.network = network.train().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._clip = recipe.clip
+        groups = [
+            {"params": list(_parameters(network, matrices=True)), "weight_decay": recipe.weight_decay},
+            {"params": list(_parameters(network, matrices=False)), "weight_decay": 0.0},
+        ]
+        self._optimiser = torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
+        self._schedule = OneCycleLR(
+            self._optimiser,
+            recipe.learning_rate,
+            total_steps=recipe.steps,
+            pct_start=recipe.warmup,
+            cycle_momentum=False,
+        )
+        average = get_ema_multi_avg_fn(recipe.average)  # type: ignore[no-untyped-call]
+        self._average = AveragedModel(self.network, multi_avg_fn=average, use_buffers=True)
+
+    @property
+    def learning_rate(self) -> float:
+        return float(self._schedule.get_last_lr()[0])
+
+    @property
+    def averaged(self) -> CRNN:
+        """The network of the averaged weights: what is validated and kept."""
+        return cast(CRNN, self._average.module)
+
+    def learn(self, batch: Batch) -> float:
+        """Take one step; return the loss, the mean over words of -log p(label) per character.
+
+        Raises RuntimeError where the loss is not a number.
+        """
+        images = torch.from_numpy(normalise(batch.pixels)[:, None]).to(
+            self.device, memory_format=torch.channels_last, non_blocking=True
+        )
+        log_probabilities = mixed_precision(self.network, images)
+        loss = ctc_loss(log_probabilities, batch.classes)
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), self._clip)
+        self._optimiser.step()
+        self._schedule.step()
+        self._average.update_parameters(self.network)
+        value = float(loss.detach())
+        if not np.isfinite(value):
+            raise RuntimeError(f"the loss is {value} at learning rate {self.learning_rate:.2e}; lower learning_rate")
+        return value
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "network": self.network.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+            "schedule": self._schedule.state_dict(),
+            "average": self._average.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.network.load_state_dict(state["network"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        self._schedule.load_state_dict(state["schedule"])
+        self._average.load_state_dict(state["average"])
+
+
+def mixed_precision(network: CRNN, images: Tensor) -> Tensor:
+    """Log-probabilities float32 [T, N, C] of images [N, 1, 32, W], convolutions in bfloat16."""
+    with torch.autocast(images.device.type, torch.bfloat16):
+        columns = network.look(images)
+    return network.classify(columns.float())
+
+
+def ctc_loss(log_probabilities: Tensor, classes: list[list[int]]) -> Tensor:
+    """CTC loss (Graves et al., ICML 2006) of [T, N, C], each word's divided by its length, averaged over words.
+
+    A word that its time steps cannot spell counts as zero instead of infinity.
+    """
+    steps, words, _ = log_probabilities.shape
+    return F.ctc_loss(
+        log_probabilities,
+        torch.tensor([character for label in classes for character in label], device=log_probabilities.device),
+        torch.full((words,), steps),
+        torch.tensor([len(label) for label in classes]),
+        blank=BLANK,
+        zero_infinity=True,
+    )
+
+
+def kept_weights(network: CRNN) -> StateDict:
+    """A state dict on the CPU with matrices in half precision; vectors, which are few and some of them large, whole."""
+    return {
+        name: (tensor.half() if tensor.is_floating_point() and tensor.ndim > 1 else tensor).cpu().contiguous()
+        for name, tensor in network.state_dict().items()
+    }
+
+
+def _parameters(network: nn.Module, matrices: bool) -> Iterator[nn.Parameter]:
+    """Weights that multiply inputs, or the biases and normalisation's scales, which decay only hurts."""
+    return (parameter for parameter in network.parameters() if (parameter.ndim > 1) == matrices)

@@ -1,0 +1,118 @@
+"""Rendered words as batches of equal width, in an order that a killed run finds again.
+
+Word k of a run is a function of the recipe and k, so a place in the stream is a few numbers: the next word, and which
+words wait in buckets that are not full yet. Workers may finish in any order; words are taken in theirs.
+
+Not here: how a word looks (`crnn.render`), learning from a batch (`crnn.train.steps`).
+"""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain, count
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from crnn.charset import Case, Charset, LabelPolicy, steps_needed
+from crnn.render.sample import Renderer
+from crnn.tensors import DEFAULT_RESAMPLER, RESAMPLERS, Pixels
+from crnn.widths import Aspect, WidthRule
+from crnn.workers import Workers
+
+CHUNK = 128  # words that a worker renders at a time
+WIDTH_STREAM = 1  # tells the generator that draws widths from the one that draws words
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Word `index` as the network sees it. pixels: uint8 [32, W]; classes: of its label."""
+
+    index: int
+    pixels: Pixels
+    classes: list[int]
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """Renders word k and fits it to the network: width, pixels, classes."""
+
+    renderer: Renderer
+    rule: WidthRule
+    jitter: tuple[float, float]
+    charset: Charset
+    policy: LabelPolicy
+    seed: int
+
+    def __call__(self, index: int) -> Prepared | None:
+        """Word `index`; None where its label is empty, or too long for the widest tensor."""
+        gray, shown = self.renderer.draw(index)
+        text, _ = self.policy.apply(shown)
+        height, width = gray.shape
+        rng = np.random.default_rng([self.seed, index, WIDTH_STREAM])
+        tensor_width = fitting_width(jittered(self.rule, rng.uniform(*self.jitter)), width, height, text)
+        if not text or tensor_width is None:
+            return None
+        resize = RESAMPLERS[DEFAULT_RESAMPLER["aspect"]].resize
+        return Prepared(index, resize(gray, tensor_width), self.charset.encode(text))
+
+    def all(self, indices: Sequence[int]) -> list[Prepared]:
+        """The words of `indices` that can be learned from."""
+        return [word for word in map(self, indices) if word is not None]
+
+
+def jittered(rule: WidthRule, factor: float) -> WidthRule:
+    """The rule, stretched by `factor` where it has a stretch."""
+    return replace(rule, stretch=rule.stretch * factor) if isinstance(rule, Aspect) else rule
+
+
+def fitting_width(rule: WidthRule, width: int, height: int, text: str) -> int | None:
+    """The rule's width for an image, or the next one with time steps enough to spell `text`; None if there is none.
+
+    A tensor of width W gives W // 4 + 1 steps (`crnn.network`).
+    """
+    chosen = rule(width, height)
+    needed = 4 * (steps_needed(text) - 1)
+    if chosen >= needed:
+        return chosen
+    if not isinstance(rule, Aspect) or needed > rule.max:
+        return None
+    return rule.min + -(-(needed - rule.min) // rule.step) * rule.step
+
+
+def training_policy(charset: Charset) -> LabelPolicy:
+    """How a rendered text becomes a label: what the charset can say, in the letter case that it has."""
+    characters = charset.characters
+    small, capital = (any(test(c) for c in characters) for test in (str.islower, str.isupper))
+    case: Case = "keep" if small == capital else "lower" if small else "upper"
+    return LabelPolicy(characters, case, "nfkd-ascii" if characters.isascii() else "nfc")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a stream is: the index of the next word, and the words that wait, by width."""
+
+    next: int = 0
+    waiting: dict[int, list[int]] = field(default_factory=dict)
+
+
+class Batch(NamedTuple):
+    """Words of one width. pixels: uint8 [N, 32, W]; classes: N labels; after: the place behind this batch."""
+
+    pixels: npt.NDArray[np.uint8]
+    classes: list[list[int]]
+    after: Place
+
+
+def batches(prepare: Preparation, size: int, start: Place, processes: int) -> Generator[Batch, None, None]:
+    """Yield batches of `size` words for ever, beginning at `start`; what was yielded before is not seen again."""
+    with Workers(prepare.all, processes) as workers:
+        waiting = dict(zip(start.waiting, workers.map(start.waiting.values()), strict=True))
+        chunks = (range(first, first + CHUNK) for first in count(start.next, CHUNK))
+        for word in chain.from_iterable(workers.map(chunks)):
+            bucket = waiting.setdefault(word.pixels.shape[1], [])
+            bucket.append(word)
+            if len(bucket) == size:
+                del waiting[word.pixels.shape[1]]
+                place = Place(word.index + 1, {width: [w.index for w in words] for width, words in waiting.items()})
+                yield Batch(np.stack([w.pixels for w in bucket]), [w.classes for w in bucket], place)

@@ -1,0 +1,57 @@
+"""Reading a validation set with the weights of the moment.
+
+Not here: the score of a deployed model, whose protocol is stricter about records that cannot be read (`crnn.score`).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from crnn.charset import Charset, LabelPolicy, greedy_decode
+from crnn.network import CRNN
+from crnn.tensors import Pixels, Preprocess, normalise, prepare
+from crnn.train.steps import mixed_precision
+from crnn.words import Words
+
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class ValidationSet:
+    """Readable words of a dataset with a label, in memory: uint8 tensors by width and the texts to compare with."""
+
+    by_width: dict[int, list[tuple[Pixels, str]]]
+
+    @classmethod
+    def read(cls, words: Path, preprocess: Preprocess, policy: LabelPolicy) -> "ValidationSet":
+        """Prepare an LMDB. Raises UserError where it is none."""
+        by_width: dict[int, list[tuple[Pixels, str]]] = {}
+        with Words(words) as reader:
+            for word in reader:
+                sample, pixels = prepare(word, preprocess, policy)
+                if pixels is not None and sample.status == "ok":
+                    by_width.setdefault(sample.tensor_width, []).append((pixels, sample.text))
+        return cls(by_width)
+
+    def __len__(self) -> int:
+        return sum(len(words) for words in self.by_width.values())
+
+    def accuracy(self, network: CRNN, charset: Charset, device: torch.device) -> float:
+        """Share of words that the network reads exactly, in evaluation mode and in the precision of training."""
+        network.eval()
+        correct = 0
+        with torch.inference_mode():
+            for words in self._batches():
+                images = torch.from_numpy(normalise(np.stack([pixels for pixels, _ in words])[:, None])).to(device)
+                texts, _ = greedy_decode(mixed_precision(network, images).cpu().numpy(), charset)
+                correct += sum(text == expected for text, (_, expected) in zip(texts, words, strict=True))
+        network.train()
+        return correct / len(self)
+
+    def _batches(self) -> Iterator[list[tuple[Pixels, str]]]:
+        for words in self.by_width.values():
+            for start in range(0, len(words), BATCH):
+                yield words[start : start + BATCH]
