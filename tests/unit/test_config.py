@@ -153,8 +153,8 @@ def test_removing_nulls_leaves_other_empty_values() -> None:
 FAULTS: dict[str, tuple[Config, str]] = {
     "a mistyped section": (
         {"dataset": {}},
-        "the configuration: unknown key 'dataset'; allowed: datasets, models, widths, deployments, training, labels, measure, "
-        "batching, budgets, report",
+        "the configuration: unknown key 'dataset'; allowed: datasets, models, widths, deployments, training, labels, "
+        "measure, batching, budgets, report",
     ),
     "a mistyped key": (
         nested("models.crnn.chanels", []),
