@@ -154,6 +154,12 @@ def charset(wildcards):
     return MODELS[wildcards.model]["charset"]
 
 
+def checkpoint(wildcards):
+    """The weights that a model names: the user's, those that a recipe makes (rules/train.smk), or the shipped ones."""
+    path = MODELS[wildcards.model]["checkpoint"]
+    return path if path in map(trained_weights, RECIPES) else shipped(path)
+
+
 def network_of(entry):
     """The sizes of the network that an entry of models or training describes."""
     sizes = {

@@ -8,7 +8,7 @@ MODEL = "results/models/{model}"
 
 rule import_checkpoint:
     input:
-        checkpoint=lambda w: shipped(MODELS[w.model]["checkpoint"]),
+        checkpoint=checkpoint,
     output:
         weights=f"{MODEL}/weights.safetensors",
         record=f"{MODEL}/weights.json",

@@ -64,6 +64,22 @@ def write_small_checkpoint(path: Path) -> Path:
     return path
 
 
+def small_recipe() -> dict[str, Any]:
+    """Training of a few seconds: 48 steps, the fonts and words of this repository."""
+    return {
+        "fonts": [str(ROOT / "resources" / "fonts")],
+        "lexicons": [str(ROOT / "resources" / "words" / "english.txt")],
+        "words": 768,
+        "batch": 16,
+        "learning_rate": 0.01,
+        "average": 0.9,
+        "channels": list(SMALL.channels),
+        "hidden": SMALL.hidden,
+        "validation": {"words": 6, "every": 256, "fonts": 0.3},
+        "save_seconds": 0,
+    }
+
+
 def small_config(checkpoint: Path) -> dict[str, Any]:
     return {
         "datasets": {"sample": {"sample": {"words": 12, "seed": 3}}},

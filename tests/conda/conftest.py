@@ -14,7 +14,7 @@ from engine.environment import pinned_versions
 from examples import png, scribble
 from iiit5k_archive import members, pack
 from rule_files import ENVS
-from workspace import ROOT, WORKFLOW_FILES, small_config, write_small_checkpoint
+from workspace import ROOT, WORKFLOW_FILES, small_config, small_recipe, write_small_checkpoint
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -50,6 +50,14 @@ def add_a_dataset_of_each_source(space: CondaWorkspace, folder: Path) -> list[st
     return [*words, "results/datasets/sample/recipe_layout/aspect"]
 
 
+def add_a_dataset_in_shards(space: CondaWorkspace) -> list[str]:
+    """Put a dataset of two shards into the config; returns what is joined of them."""
+    space.config["datasets"]["split"] = {"sample": {"words": 4, "seed": 1}, "shard_words": 2}
+    joined = ["results/references/split/crnn/aspect/torch.parquet", "results/references/split/crnn/aspect/proof.json"]
+    whole = "results/datasets/split/whole_tensors/aspect/contract.json"
+    return [*joined, "results/runs/split/crnn/ort/predictions.parquet", whole]
+
+
 def make(space: CondaWorkspace, *targets: str) -> None:
     result = space.run(*targets)
     assert result.returncode == 0, result.stdout + result.stderr
@@ -66,7 +74,10 @@ def session_in_own_envs(tmp_path_factory: pytest.TempPathFactory) -> CondaWorksp
     space = CondaWorkspace(base / "run", config, root, prefix=base / "envs")
     make(space, "report")
     make(space, *add_a_dataset_of_each_source(space, base / "sources"))
-    for name in ("lmdb", "images", "archive"):
+    make(space, *add_a_dataset_in_shards(space))
+    space.config["training"] = {"crnn": {**small_recipe(), "words": 32}}
+    make(space, "train", "results/runs/sample/crnn/ort/errors.json")
+    for name in ("lmdb", "images", "archive", "split"):
         del space.config["datasets"][name]
     return space
 

@@ -11,29 +11,16 @@ from typing import Any
 
 import pytest
 
-from workspace import ROOT, SMALL, Workspace
+from workspace import ROOT, SMALL, Workspace, small_recipe
 
 pytestmark = pytest.mark.dag
 
-RECIPE = {
-    "widths": "aspect",
-    "fonts": [str(ROOT / "resources" / "fonts")],
-    "lexicons": [str(ROOT / "resources" / "words" / "english.txt")],
-    "words": 768,
-    "batch": 16,
-    "learning_rate": 0.01,
-    "average": 0.9,
-    "channels": list(SMALL.channels),
-    "hidden": SMALL.hidden,
-    "validation": {"words": 6, "every": 256, "fonts": 0.3},
-    "save_seconds": 0,
-}
 TRAINED = "results/training/crnn"
 
 
 def workspace(path: Path) -> Workspace:
     path.mkdir()
-    return Workspace(path, {"training": {"crnn": RECIPE}})
+    return Workspace(path, {"training": {"crnn": small_recipe()}})
 
 
 def kill_once_it_saved(space: Workspace, steps: int) -> None:
