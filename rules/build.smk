@@ -23,8 +23,9 @@ for runtime, files in RUNTIMES.items():
             f"../envs/{runtime}.yaml"
         threads: 1
         resources:
-            mem_mb=4000,
-            runtime=60,
+            **BUILT_ON_DEVICE,
+            mem_mb=grows(4000),
+            runtime=grows(60),
         params:
             stage=stage("build_model"),
             code=code("build_model", f"crnn/targets/{runtime}.py"),

@@ -26,14 +26,15 @@ from engine.config import (
 from engine.digest import code_digest
 from engine.environment import installed_versions, pinned_versions
 from engine.interpreter import offer_own_interpreter
-from engine.targets import declared_targets
+from engine.targets import DEVICES, declared_targets, occupied_device
 
 offer_own_interpreter()
 
 # --- config ------------------------------------------------------------------
 
 
-RUNTIMES = declared_targets(STAGES / "crnn" / "targets")  # name → files it builds
+TARGETS = STAGES / "crnn" / "targets"
+RUNTIMES = declared_targets(TARGETS)  # name → files it builds
 
 
 def checked(config):
@@ -116,6 +117,43 @@ def tools(env):
 
 def runtime_tools(wildcards):
     return tools(deployment(wildcards)["runtime"])
+
+
+# --- what a rule's resources carry -------------------------------------------
+# How often a job is tried again is for a profile to say (retries); here is what a further attempt asks for.
+
+
+def grows(amount):
+    """A resource of which every further attempt gets more: a cluster ends the job that exceeds it."""
+    return lambda wildcards, attempt: amount * attempt
+
+
+def device_resources(declaration):
+    """The device that a job occupies, by what its runtime's module declares; none for one that runs on the processor.
+
+    npu=1 is what --resources npu=… limits; gres="npu:1" is the same as Slurm is asked for it.
+    """
+    devices = {runtime: occupied_device(TARGETS / f"{runtime}.py", declaration) for runtime in RUNTIMES}
+
+    def occupied(wildcards):
+        return devices[deployment(wildcards)["runtime"]]
+
+    def count(device):
+        return lambda wildcards: 1 if occupied(wildcards) == device else None
+
+    def gres(wildcards):
+        return f"{occupied(wildcards)}:1" if occupied(wildcards) else None
+
+    return {"gres": gres, **{device: count(device) for device in DEVICES}}
+
+
+ON_DEVICE = device_resources("DEVICE")
+BUILT_ON_DEVICE = device_resources("BUILD_DEVICE")
+
+
+# Limits of one machine: a scheduler that has more of them is not kept waiting.
+resource_scopes:
+    **dict.fromkeys(DEVICES, "local"),
 
 
 # --- lookups by wildcards ----------------------------------------------------

@@ -22,8 +22,8 @@ rule import_lmdb:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=grows(1000),
+        runtime=grows(60),
     params:
         stage=stage("import_lmdb"),
         code=code("import_lmdb"),
@@ -54,8 +54,8 @@ rule import_images:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=grows(1000),
+        runtime=grows(60),
     params:
         stage=stage("import_images"),
         code=code("import_images"),
@@ -71,6 +71,7 @@ rule import_images:
         """
 
 
+# On a cluster this runs where snakemake was started: nodes often reach no network.
 rule download_iiit5k:
     output:
         archive="results/datasets/{dataset}/IIIT5K-Word_V3.0.tar.gz",
@@ -78,12 +79,13 @@ rule download_iiit5k:
         "logs/download_iiit5k/{dataset}.log",
     wildcard_constraints:
         dataset=one_of(datasets_from("iiit5k")),
+    localrule: True
     conda:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=120,
+        mem_mb=grows(500),
+        runtime=grows(120),
     params:
         stage=stage("download_file"),
         code=code("download_file"),
@@ -114,8 +116,8 @@ rule import_iiit5k:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=grows(1000),
+        runtime=grows(60),
     params:
         stage=stage("import_iiit5k"),
         code=code("import_iiit5k"),
@@ -147,8 +149,8 @@ rule render_sample:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=grows(1000),
+        runtime=grows(60),
     params:
         stage=stage("render_words"),
         code=code("render_words"),
@@ -182,8 +184,8 @@ rule make_tensors:
         "../envs/data.yaml"
     threads: 4
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=grows(4000),
+        runtime=grows(240),
     params:
         stage=stage("make_tensors"),
         code=code("make_tensors"),
@@ -214,8 +216,8 @@ rule write_recipe_layout:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=grows(1000),
+        runtime=grows(60),
     params:
         stage=stage("write_recipe_layout"),
         code=code("write_recipe_layout"),

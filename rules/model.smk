@@ -18,8 +18,8 @@ rule import_checkpoint:
         "../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=grows(2000),
+        runtime=grows(15),
     params:
         stage=stage("import_checkpoint"),
         code=code("import_checkpoint"),
@@ -48,8 +48,8 @@ rule export_onnx:
         "../envs/torch.yaml"
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=15,
+        mem_mb=grows(4000),
+        runtime=grows(15),
     params:
         stage=stage("export_onnx"),
         code=code("export_onnx"),
@@ -76,8 +76,8 @@ rule fix_onnx:
         "../envs/onnx.yaml"
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=15,
+        mem_mb=grows(4000),
+        runtime=grows(15),
     params:
         stage=stage("fix_onnx"),
         code=code("fix_onnx"),

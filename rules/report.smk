@@ -20,8 +20,8 @@ rule score_run:
         "../envs/score.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=grows(2000),
+        runtime=grows(30),
     params:
         stage=stage("score_run"),
         code=code("score_run"),
@@ -53,8 +53,8 @@ rule audit_run:
         "../envs/score.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=grows(2000),
+        runtime=grows(30),
     params:
         stage=stage("audit_run"),
         code=code("audit_run"),
@@ -133,8 +133,8 @@ rule make_report:
         "../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=grows(4000),
+        runtime=grows(30),
     params:
         stage=stage("make_report"),
         code=code("make_report", *REPORT_ASSETS),
@@ -150,6 +150,7 @@ rule make_report:
         """
 
 
+# Reads one small file: on a cluster it is not worth a job. And an exceeded budget is exceeded the second time too.
 rule check_budgets:
     input:
         rows="results/report/report.json",
@@ -157,12 +158,14 @@ rule check_budgets:
         verdicts="results/report/budgets.json",
     log:
         "logs/check_budgets.log",
+    retries: 0
+    localrule: True
     conda:
         "../envs/score.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=grows(500),
+        runtime=grows(5),
     params:
         stage=stage("check_budgets"),
         code=code("check_budgets"),

@@ -23,8 +23,8 @@ rule predict_reference:
         "../envs/torch.yaml"
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=grows(4000),
+        runtime=grows(240),
     params:
         stage=stage("predict_words"),
         code=code("predict_words", "crnn/targets/torch.py"),
@@ -61,8 +61,8 @@ rule prove_words:
         "../envs/onnxruntime.yaml"
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=grows(4000),
+        runtime=grows(240),
     params:
         stage=stage("prove_words"),
         code=code("prove_words"),
@@ -97,8 +97,9 @@ rule predict_words:
         runtime_env
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=240,
+        **ON_DEVICE,
+        mem_mb=grows(4000),
+        runtime=grows(240),
     params:
         stage=stage("predict_words"),
         code=runtime_code("predict_words"),
@@ -134,8 +135,9 @@ rule check_batching:
         runtime_env
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=60,
+        **ON_DEVICE,
+        mem_mb=grows(4000),
+        runtime=grows(60),
     params:
         stage=stage("check_batching"),
         code=runtime_code("check_batching"),
@@ -176,8 +178,9 @@ rule time_words:
         runtime_env
     threads: all_cores
     resources:
-        mem_mb=8000,
-        runtime=240,
+        **ON_DEVICE,
+        mem_mb=grows(8000),
+        runtime=grows(240),
     params:
         stage=stage("time_words"),
         code=runtime_code("time_words"),

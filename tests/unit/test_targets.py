@@ -20,7 +20,7 @@ from crnn.parity import prove_equal
 from crnn.surgery import Step, operate
 from crnn.targets import Runtime, known_targets, target
 from crnn.targets.onnxruntime import OnnxRuntime
-from engine.targets import built_files, declared_targets
+from engine.targets import built_files, declared_targets, occupied_device
 from networks import EXPORTS, SMALL, images, small_network
 
 pytestmark = EXPORTS
@@ -241,6 +241,18 @@ def test_a_module_that_does_not_say_what_it_builds_is_named(source: str, tmp_pat
     (tmp_path / "npu.py").write_text(source)
     with pytest.raises(ValueError, match=r"npu\.py: expected FILES = "):
         built_files(tmp_path / "npu.py")
+
+
+def test_a_module_may_say_which_device_it_occupies(tmp_path: Path) -> None:
+    (tmp_path / "card.py").write_text('FILES = ("model.om",)\nDEVICE = "npu"\n')
+    assert occupied_device(tmp_path / "card.py", "DEVICE") == "npu"
+    assert occupied_device(tmp_path / "card.py", "BUILD_DEVICE") is None
+
+
+def test_a_device_that_no_rule_asks_for_is_named(tmp_path: Path) -> None:
+    (tmp_path / "card.py").write_text('FILES = ("model.om",)\nDEVICE = "tpu"\n')
+    with pytest.raises(ValueError, match=r"card\.py: DEVICE is 'tpu'; expected one of 'gpu', 'npu'"):
+        occupied_device(tmp_path / "card.py", "DEVICE")
 
 
 # --- the stage ---------------------------------------------------------------------------------------------

@@ -2,6 +2,9 @@
 
 import ast
 from pathlib import Path
+from typing import Any
+
+DEVICES = ("gpu", "npu")  # the resources that rules ask for
 
 
 def built_files(module: Path) -> tuple[str, ...]:
@@ -9,14 +12,32 @@ def built_files(module: Path) -> tuple[str, ...]:
 
     Raises ValueError where the module does not assign FILES a literal tuple of names.
     """
+    files = _literal(module, "FILES")
+    if isinstance(files, tuple) and files and all(isinstance(name, str) for name in files):
+        return files
+    raise ValueError(f'{module}: expected FILES = ("…",), a literal tuple with the names of the files it builds')
+
+
+def occupied_device(module: Path, name: str) -> str | None:
+    """The device of `DEVICES` that a job occupies, None for the processor alone: the value of the module's `name`.
+
+    `DEVICE` is what loading its build takes, `BUILD_DEVICE` what building takes. Either may be left out. Raises
+    ValueError for a device that no rule asks for.
+    """
+    value: str | None = _literal(module, name)
+    if value is None or value in DEVICES:
+        return value
+    raise ValueError(f"{module}: {name} is {value!r}; expected one of {', '.join(map(repr, DEVICES))}, or no {name}")
+
+
+def _literal(module: Path, name: str) -> Any:
+    """The literal that the module assigns to `name`, None where it assigns none."""
     for node in ast.parse(module.read_bytes()).body:
         if isinstance(node, ast.Assign) and any(
-            isinstance(name, ast.Name) and name.id == "FILES" for name in node.targets
+            isinstance(target, ast.Name) and target.id == name for target in node.targets
         ):
-            files = ast.literal_eval(node.value)
-            if isinstance(files, tuple) and files and all(isinstance(name, str) for name in files):
-                return files
-    raise ValueError(f'{module}: expected FILES = ("…",), a literal tuple with the names of the files it builds')
+            return ast.literal_eval(node.value)
+    return None
 
 
 def declared_targets(folder: Path) -> dict[str, tuple[str, ...]]:

@@ -40,6 +40,8 @@ class Target(Protocol):
 
     `FILES` names what `build` writes. The rules read it from the module's source, so it is a literal tuple.
     `TOOLS` names the distributions whose versions belong into the records of what was built and run.
+    A module of a device also says `DEVICE = "npu"` or `"gpu"`, and `BUILD_DEVICE` where building takes one too. The
+    rules read these from the source and ask for the device; nothing in the library does.
     """
 
     FILES: tuple[str, ...]
