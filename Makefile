@@ -31,8 +31,8 @@ test: lint
 	$(BIN)/pytest -n $(CORES) --dist loadgroup
 
 lint: setup
-	$(BIN)/ruff check workflow tests
-	$(BIN)/ruff format --check workflow tests
+	$(BIN)/ruff check workflow tests profiles benchmarks
+	$(BIN)/ruff format --check workflow tests profiles benchmarks
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
@@ -42,7 +42,7 @@ lint: setup
 lock:
 	rm -rf $(VENV)/lock && $(PYTHON) -m venv $(VENV)/lock
 	$(VENV)/lock/bin/pip install --quiet --upgrade pip
-	$(VENV)/lock/bin/pip install --quiet $(PIP_ARGS) --group dev .
+	$(VENV)/lock/bin/pip install --quiet $(PIP_ARGS) --group dev --group cluster .
 	{ echo "# Exact versions of everything the workflow and its checks use; made by \`make lock\`, installed by \`make setup\`."; \
 	  $(VENV)/lock/bin/pip freeze --exclude crnn-dynamic | sed 's/+cpu//'; } > requirements.lock
 	rm -rf $(VENV)/lock

@@ -28,11 +28,15 @@ class Workspace:
     config: dict[str, Any]
     root: Path = ROOT
 
-    def run(self, *arguments: str, cores: int = 2, **environment: str) -> subprocess.CompletedProcess[str]:
+    def command(self, *arguments: str) -> list[str]:
+        """The command line that runs Snakemake here with the config as it is now."""
         overlay = self.path / "overlay.yaml"
         overlay.write_text(yaml.safe_dump(self.config))
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(self.root / "Snakefile")]
-        command += ["--directory", str(self.path), "--configfile", str(overlay), "--cores", str(cores), *arguments]
+        return [*command, "--directory", str(self.path), "--configfile", str(overlay), *arguments]
+
+    def run(self, *arguments: str, cores: int = 2, **environment: str) -> subprocess.CompletedProcess[str]:
+        command = self.command("--cores", str(cores), *arguments)
         return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | environment)
 
     def report(self) -> dict[str, Any]:
