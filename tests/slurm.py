@@ -18,7 +18,9 @@ from pathlib import Path
 DAEMONS = ("munged", "slurmctld", "slurmd")
 PACKAGES = ("munge", "slurmctld", "slurmd", "slurm-client")
 # The jobs' own srun finds its configuration only here: the Slurm plugin takes SLURM_CONF out of their environment.
-CONFIGURATION = Path("/etc/slurm/slurm.conf")
+CONFIGURATION = Path("/etc/slurm")
+FILES = ("slurm.conf", "gres.conf")
+MARK = "# written by tests/slurm.py\n"
 SEARCH = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin"])
 
 Job = dict[str, str]
@@ -28,8 +30,9 @@ def why_not() -> str:
     """Why no cluster can be started here; empty where one can."""
     if os.geteuid() != 0:
         return "slurmd runs jobs as their users, which takes root"
-    if CONFIGURATION.exists() and not CONFIGURATION.is_symlink():
-        return f"{CONFIGURATION} belongs to a cluster of this machine's own"
+    for file in (CONFIGURATION / name for name in FILES):
+        if file.exists() and MARK not in file.read_text():
+            return f"{file} belongs to a cluster of this machine's own"
     missing = [name for name in DAEMONS if shutil.which(name, path=SEARCH) is None]
     if missing and not (os.environ.get("CI") and shutil.which("apt-get")):
         return f"{', '.join(missing)} not installed (apt-get install {' '.join(PACKAGES)}; with CI=1 the tests do it)"
@@ -111,18 +114,15 @@ class Slurm:
                 daemon.kill()
                 daemon.wait()
         self.daemons.clear()
-        for name in ("slurm.conf", "gres.conf"):
-            CONFIGURATION.with_name(name).unlink(missing_ok=True)
+        for name in FILES:
+            (CONFIGURATION / name).unlink(missing_ok=True)
 
-    def jobs(self) -> list[Job]:
-        """Every job of the last ten minutes as Slurm has it (`scontrol show job`), by its keys."""
+    def jobs(self, folder: Path) -> list[Job]:
+        """The jobs of the last ten minutes that were submitted in a folder as `scontrol show job` has them."""
         lines = call("scontrol", "--oneliner", "--all", "show", "job").splitlines()
-        return [dict(re.findall(r"(\S+?)=(\S*)", line)) for line in lines if line.startswith("JobId=")]
-
-    def jobs_of(self, rule: str, folder: Path) -> list[Job]:
-        """The jobs that a run in a folder submitted for a rule or a group, the first one first."""
-        mine = [job for job in self.jobs() if job["WorkDir"] == str(folder)]
-        return [job for job in mine if job["Comment"].startswith((f"rule_{rule}_", f"group_{rule}_"))]
+        found = [dict(re.findall(r"(\S+?)=(\S*)", line)) for line in lines if line.startswith("JobId=")]
+        mine = [job for job in found if job["WorkDir"] == str(folder)]
+        return sorted(mine, key=lambda job: int(job["JobId"]))
 
     def _asked(self, *command: str) -> str:
         try:
@@ -147,7 +147,7 @@ class Slurm:
         node, ports = socket.gethostname().partition(".")[0], free_ports(2)
         devices = ",".join(f"{name}:1" for name in self.devices)
         (self.state / "slurm.conf").write_text(f"""\
-ClusterName=test
+{MARK}ClusterName=test
 SlurmctldHost={node}(127.0.0.1)
 SlurmctldPort={ports[0]}
 SlurmdPort={ports[1]}
@@ -190,12 +190,11 @@ PartitionName=other Nodes={node} MaxTime=INFINITE State=UP
         lines = [
             f"NodeName={node} Name={name} {'File=/dev/null' if name == 'gpu' else 'Count=1'}" for name in self.devices
         ]
-        (self.state / "gres.conf").write_text("\n".join(lines) + "\n")
-        CONFIGURATION.parent.mkdir(parents=True, exist_ok=True)
-        for name in ("slurm.conf", "gres.conf"):
-            link = CONFIGURATION.with_name(name)
-            link.unlink(missing_ok=True)
-            link.symlink_to(self.state / name)
+        (self.state / "gres.conf").write_text(MARK + "\n".join(lines) + "\n")
+        CONFIGURATION.mkdir(exist_ok=True)
+        for name in FILES:
+            (CONFIGURATION / name).unlink(missing_ok=True)
+            (CONFIGURATION / name).symlink_to(self.state / name)
 
 
 def free_ports(count: int) -> list[int]:

@@ -6,13 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 from filelock import FileLock
 
 import slurm
-from crnn.checkpoint import write_weights
-from crnn.network import CRNN
-from workspace import ROOT, SMALL
+from workspace import ROOT, write_small_checkpoint
 
 # A target as a device's module declares it, over ONNX Runtime: here only what it occupies counts.
 DEVICE = '''"""ONNX Runtime on the processor, declared to be built with a GPU and to run on an NPU."""
@@ -29,10 +26,7 @@ BUILD_DEVICE = "gpu"
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(5)
-    path = tmp_path_factory.mktemp("checkpoint") / "small.safetensors"
-    write_weights(CRNN(SMALL).eval().state_dict(), SMALL, path)
-    return path
+    return write_small_checkpoint(tmp_path_factory.mktemp("checkpoint") / "small.safetensors")
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,25 +35,31 @@ class Run:
 
     def of(self, rule: str) -> list[Job]:
         """Its jobs of a rule or a group, in the order of their submission."""
-        return [job for job in self.jobs if job["Comment"].startswith((f"rule_{rule}_", f"group_{rule}_"))]
+        return [job for job in self.jobs if f"{job['Comment']}_".startswith(f"rule_{rule}_")]
 
 
-def start(workspace: Workspace, *arguments: str, seconds: int) -> subprocess.Popen[str]:
-    """Start Snakemake with the shipped profile, asking Slurm more often than anybody should."""
+@contextmanager
+def running(workspace: Workspace, *arguments: str, seconds: int) -> Iterator[subprocess.Popen[bytes]]:
+    """Snakemake with the shipped profile, asking Slurm more often than anybody should. It ends with the block."""
     profile = ["--profile", str(workspace.root / "profiles/slurm")]
     polling = ["--slurm-init-seconds-before-status-checks", "4", "--latency-wait", "10"]
-    killed = ["timeout", "--kill-after=5", str(seconds)]
+    killed = ["setpriv", "--pdeathsig", "TERM", "timeout", "--kill-after=5", str(seconds)]
     command = [*killed, *workspace.command(*profile, *polling, *arguments)]
-    with (workspace.path / "run.log").open("w") as log:
-        return subprocess.Popen(command, stdout=log, stderr=log, text=True, env=os.environ)
+    with (workspace.path / "run.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
-def finished(process: subprocess.Popen[str], workspace: Workspace, cluster: Slurm) -> Run:
+def finished(process: subprocess.Popen[bytes], workspace: Workspace, cluster: Slurm) -> Run:
     code = process.wait()
     log = (workspace.path / "run.log").read_text()
     assert code == 0, log
-    jobs = [job for job in cluster.jobs() if job["WorkDir"] == str(workspace.path)]
-    return Run(workspace, log, sorted(jobs, key=lambda job: int(job["JobId"])))
+    return Run(workspace, log, cluster.jobs(workspace.path))
 
 
 @pytest.fixture(scope="module")
@@ -65,10 +74,11 @@ def runs(
     tmp_path_factory: pytest.TempPathFactory, cluster: Slurm, checkout: Path, config: dict[str, Any]
 ) -> dict[str, Run]:
     """The report by Slurm, and beside it two datasets whose jobs are killed before they succeed."""
-    # A label file that never comes: a pipe that nobody writes to.
+    # A label file that never comes: a pipe that nobody writes to, and that ends with this process.
     folder = tmp_path_factory.mktemp("images")
     (folder / "word.png").write_bytes(png(scribble(60, 20)))
     os.mkfifo(folder / "labels.txt")
+    pipe = os.open(folder / "labels.txt", os.O_RDWR)
     (folder / "written.txt").write_text("word.png word\n")
     datasets = {
         "sample": {"sample": {"words": 5}},
@@ -78,17 +88,19 @@ def runs(
     words = [f"results/datasets/{name}/words.lmdb/data.mdb" for name in datasets]
     limits = ["--set-resources", NO_MEMORY_AT_FIRST, A_MINUTE_AT_FIRST]
     partitions = ["--default-resources", "mem_mb=500", "runtime=10", "slurm_partition='spare,other'"]
-    in_trouble = start(troubled, *limits, *partitions, "--", *words, seconds=600)
-
     whole = Workspace(tmp_path_factory.mktemp("whole"), config, checkout)
-    working = start(whole, "--slurm-keep-successful-logs", "report", seconds=900)
 
     def timed_out() -> bool:
-        return any(job["JobState"] == "TIMEOUT" for job in cluster.jobs_of("import_images", troubled.path))
+        return any(job["JobState"] == "TIMEOUT" for job in cluster.jobs(troubled.path))
 
-    wait_until(timed_out, "the time limit", 300)
-    (folder / "written.txt").replace(folder / "labels.txt")
-    return {"troubled": finished(in_trouble, troubled, cluster), "whole": finished(working, whole, cluster)}
+    with (
+        running(troubled, *limits, *partitions, "--", *words, seconds=600) as in_trouble,
+        running(whole, "report", seconds=900) as working,
+    ):
+        wait_until(timed_out, "the time limit", 300)
+        (folder / "written.txt").replace(folder / "labels.txt")
+        os.close(pipe)
+        return {"troubled": finished(in_trouble, troubled, cluster), "whole": finished(working, whole, cluster)}
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +135,7 @@ def timeless(value: Any) -> Any:
 
 def test_every_job_of_the_report_was_slurms_but_the_verdict(whole: Run) -> None:
     assert {job["JobState"] for job in whole.jobs} == {"COMPLETED"}
+    assert len(whole.of("make_report")) == 1
     assert not whole.of("check_budgets")
     assert (whole.workspace.path / "results/report/budgets.json").is_file()
 
