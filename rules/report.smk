@@ -85,8 +85,8 @@ rule analyse_errors:
         "../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=grows(2000),
+        runtime=grows(30),
     params:
         stage=stage("analyse_errors"),
         code=code("analyse_errors"),

@@ -18,8 +18,8 @@ checkpoint plan_shards:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=grows(1000),
+        runtime=grows(60),
     params:
         stage=stage("plan_shards"),
         code=code("plan_shards"),
@@ -72,8 +72,8 @@ rule merge_tensors:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grows(4000),
+        runtime=grows(60),
     params:
         stage=stage("merge_tensors"),
         code=code("merge_tensors"),
@@ -102,8 +102,8 @@ rule write_whole_tensors:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grows(4000),
+        runtime=grows(60),
     params:
         stage=stage("write_whole_tensors"),
         code=code("write_whole_tensors"),
@@ -184,8 +184,8 @@ rule merge_predictions:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grows(4000),
+        runtime=grows(60),
     params:
         stage=stage("merge_predictions"),
         code=code("merge_predictions"),
@@ -233,8 +233,8 @@ rule merge_proofs:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grows(4000),
+        runtime=grows(60),
     params:
         stage=stage("merge_proofs"),
         code=code("merge_proofs"),

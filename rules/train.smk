@@ -17,8 +17,8 @@ rule list_fonts:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=grows(1000),
+        runtime=grows(15),
     params:
         stage=stage("list_fonts"),
         code=code("list_fonts"),
@@ -47,8 +47,8 @@ rule render_validation:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=grows(1000),
+        runtime=grows(60),
     params:
         stage=stage("render_words"),
         code=code("render_words"),
@@ -84,8 +84,8 @@ rule train_checkpoint:
         "../envs/torch.yaml"
     threads: all_cores
     resources:
-        mem_mb=8000,
-        runtime=24 * 60,
+        mem_mb=grows(8000),
+        runtime=grows(24 * 60),
     params:
         stage=stage("train_checkpoint"),
         code=code("train_checkpoint"),
@@ -125,8 +125,8 @@ rule plot_training:
         "../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=grows(1000),
+        runtime=grows(5),
     params:
         stage=stage("plot_training"),
         code=code("plot_training"),
@@ -152,8 +152,8 @@ rule write_card:
         "../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=grows(1000),
+        runtime=grows(5),
     params:
         stage=stage("write_card"),
         code=code("write_card", "crnn/train/card.md.j2"),
@@ -180,8 +180,8 @@ rule draw_sheet:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=grows(1000),
+        runtime=grows(15),
     params:
         stage=stage("render_sheet"),
         code=code("render_sheet"),
