@@ -128,15 +128,11 @@ def grows(amount):
     return lambda wildcards, attempt: amount * attempt
 
 
-def device_resources(declaration):
-    """The device that a job occupies, by what its runtime's module declares; none for one that runs on the processor.
+def device_resources(occupied):
+    """The resources of a job that occupies the device which `occupied` names; none where it is the processor.
 
     npu=1 is what --resources npu=… limits; gres="npu:1" is the same as Slurm is asked for it.
     """
-    devices = {runtime: occupied_device(TARGETS / f"{runtime}.py", declaration) for runtime in RUNTIMES}
-
-    def occupied(wildcards):
-        return devices[deployment(wildcards)["runtime"]]
 
     def count(device):
         return lambda wildcards: 1 if occupied(wildcards) == device else None
@@ -147,8 +143,15 @@ def device_resources(declaration):
     return {"gres": gres, **{device: count(device) for device in DEVICES}}
 
 
-ON_DEVICE = device_resources("DEVICE")
-BUILT_ON_DEVICE = device_resources("BUILD_DEVICE")
+def declared_device(declaration):
+    """The device of a deployment's job, by what its runtime's module declares."""
+    devices = {runtime: occupied_device(TARGETS / f"{runtime}.py", declaration) for runtime in RUNTIMES}
+    return lambda wildcards: devices[deployment(wildcards)["runtime"]]
+
+
+ON_DEVICE = device_resources(declared_device("DEVICE"))
+BUILT_ON_DEVICE = device_resources(declared_device("BUILD_DEVICE"))
+TRAINED_ON_DEVICE = device_resources(lambda w: "gpu" if RECIPES[w.recipe]["device"] == "cuda" else None)
 
 
 # Limits of one machine: a scheduler that has more of them is not kept waiting.

@@ -84,6 +84,7 @@ rule train_checkpoint:
         "../envs/torch.yaml"
     threads: all_cores
     resources:
+        **TRAINED_ON_DEVICE,
         mem_mb=grows(8000),
         runtime=grows(24 * 60),
     params:

@@ -53,10 +53,11 @@ def imported_distributions(files: set[str]) -> set[str]:
 
 
 def declared_requirements() -> Iterator[Requirement]:
-    """What pyproject.toml asks for, for the workflow and for its checks."""
+    """What pyproject.toml asks for: for the workflow, for its profiles and for its checks."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     yield from map(Requirement, project["project"]["dependencies"])
-    yield from map(Requirement, project["dependency-groups"]["dev"])
+    for group in project["dependency-groups"].values():
+        yield from map(Requirement, group)
 
 
 def required_distributions(requirements: list[Requirement]) -> set[str]:
