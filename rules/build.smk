@@ -29,7 +29,6 @@ for runtime, files in RUNTIMES.items():
         params:
             stage=stage("build_model"),
             code=code("build_model", f"crnn/targets/{runtime}.py"),
-            tools=tools(runtime),
             runtime=runtime,
             options=runtime_options,
             directory=subpath(output.record, parent=True),

@@ -1,5 +1,6 @@
 # The only place that reads config: checks, names, lookups for the rules, digests. No rules here.
 
+import atexit
 import json
 import re
 import sys
@@ -14,6 +15,7 @@ ROOT = Path(workflow.basedir)
 STAGES = ROOT / "workflow"
 sys.path.insert(0, str(STAGES))
 
+from engine.alive import declare_alive
 from engine.config import (
     SOURCES,
     ConfigError,
@@ -23,12 +25,16 @@ from engine.config import (
     drop_nulls,
     trained_weights,
 )
-from engine.digest import code_digest
-from engine.environment import installed_versions, pinned_versions
+from engine.contents import Digests, alterations
+from engine.digest import imported_packages, module_digests
+from engine.environment import installed_versions, pinned_versions, probed_versions
 from engine.interpreter import offer_own_interpreter
 from engine.targets import DEVICES, declared_targets, occupied_device
 
 offer_own_interpreter()
+
+if workflow.is_main_process:
+    ALIVE = declare_alive(Path(".snakemake"))
 
 # --- config ------------------------------------------------------------------
 
@@ -87,8 +93,8 @@ wildcard_constraints:
 
 
 # --- what a rule's params carry ----------------------------------------------
-# Settings as one canonical JSON string: a change is seen whatever its place, and an equal config is equal.
-# The stage's path takes `output`, which keeps it out of Snakemake's comparison: moving the repository reruns nothing.
+# Settings as canonical JSON: a change is seen whatever its place, and an equal config is equal. What takes `input` or
+# `output` is kept out of Snakemake's comparison: moving the repository reruns nothing. staleness.smk joins the rest.
 
 
 def canonical(value):
@@ -100,23 +106,27 @@ def stage(name):
 
 
 def code(name, *more):
-    return code_digest(STAGES, f"{name}.py", *more)
+    """Digests of a stage's modules."""
+    return canonical(module_digests(STAGES, f"{name}.py", *more))
 
 
 def runtime_code(name):
-    """Digest of a stage that loads a deployment's runtime by name, which no import statement shows."""
+    """Digests of a stage that loads a deployment's runtime by name, which no import statement shows."""
     return lambda wildcards: code(name, f"crnn/targets/{deployment(wildcards)['runtime']}.py")
 
 
-def tools(env):
-    """Versions of what an env file names: its pins where conda makes the env, else what is installed."""
-    made_by_conda = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
-    versions = pinned_versions if made_by_conda else installed_versions
-    return canonical(versions(ROOT / "envs" / f"{env}.yaml"))
+DIGESTS = Digests(Path(".snakemake/contents.json"), limit=100 * 10**9)  # bytes, as in profiles/default
+atexit.register(DIGESTS.save)
 
 
-def runtime_tools(wildcards):
-    return tools(deployment(wildcards)["runtime"])
+def contents(*inputs):
+    """Digests of what comes from outside: Snakemake looks neither into a folder nor at a file older than the outputs."""
+
+    def digests(wildcards):
+        paths = [path(wildcards) if callable(path) else path for path in inputs]
+        return canonical({path: DIGESTS.of(Path(path)) for path in paths})
+
+    return digests
 
 
 # --- what a rule's resources carry -------------------------------------------
@@ -355,6 +365,12 @@ def errors_of_recipe(wildcards):
     return ["results/runs/{dataset}/{model}/{deployment}/errors.json".format(**run) for run in users]
 
 
+def own_surgery_of(file):
+    """`file` of every deployment that has passes of its own, of each model."""
+    own = [run for run in RUNS if run["deployment"] in deployments_with("surgery")]
+    return list(dict.fromkeys(f"results/models/{{model}}/{file}".format(**run) for run in own))
+
+
 def report_inputs():
     """What make_report.py is told: the files of every run, the records, the budgets."""
     files = {
@@ -393,6 +409,5 @@ def of_records():
         "results/runs/{dataset}/{model}/{deployment}/predictions.json",
         "results/runs/{dataset}/{model}/{deployment}/timings.json",
     ]
-    own = [run for run in RUNS if run["deployment"] in deployments_with("surgery")]
-    own_surgery = dict.fromkeys("results/models/{model}/fixed.for-{deployment}.json".format(**run) for run in own)
+    own_surgery = own_surgery_of("fixed.for-{deployment}.json")
     return [*(record for pattern in patterns for record in of_runs(pattern)), *own_surgery]

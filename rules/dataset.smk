@@ -27,7 +27,7 @@ rule import_lmdb:
     params:
         stage=stage("import_lmdb"),
         code=code("import_lmdb"),
-        tools=tools("data"),
+        contents=contents(lambda w: f"{DATASETS[w.dataset]['lmdb']}/data.mdb"),
         source=subpath(input.data, parent=True),
         directory=subpath(output.data, parent=True),
     message:
@@ -41,7 +41,8 @@ rule import_lmdb:
 
 rule import_images:
     input:
-        folder=lambda w: DATASETS[w.dataset]["images"]["folder"],
+        # Its time says nothing of the files in it; contents below does.
+        folder=ancient(lambda w: DATASETS[w.dataset]["images"]["folder"]),
         labels=lambda w: DATASETS[w.dataset]["images"]["labels"],
     output:
         data=f"{WORDS}/data.mdb",
@@ -59,7 +60,10 @@ rule import_images:
     params:
         stage=stage("import_images"),
         code=code("import_images"),
-        tools=tools("data"),
+        contents=contents(
+            lambda w: DATASETS[w.dataset]["images"]["folder"],
+            lambda w: DATASETS[w.dataset]["images"]["labels"],
+        ),
         form=lambda w: DATASETS[w.dataset]["images"]["form"],
         directory=subpath(output.data, parent=True),
     message:
@@ -89,10 +93,10 @@ rule download_iiit5k:
     params:
         stage=stage("download_file"),
         code=code("download_file"),
-        tools=tools("data"),
         url=lambda w: DATASETS[w.dataset]["iiit5k"]["url"],
         sha256=lambda w: DATASETS[w.dataset]["iiit5k"]["sha256"],
-        remedy="download it by hand and name it in the config: datasets.{dataset}.iiit5k.archive",
+        # For an error message alone, so it takes `output`: another wording downloads nothing.
+        remedy=lambda w, output: (f"download it by hand and name it in the config: datasets.{w.dataset}.iiit5k.archive"),
     message:
         "Downloading the IIIT5K archive"
     shell:
@@ -121,7 +125,6 @@ rule import_iiit5k:
     params:
         stage=stage("import_iiit5k"),
         code=code("import_iiit5k"),
-        tools=tools("data"),
         split=lambda w: DATASETS[w.dataset]["iiit5k"]["split"],
         sha256=lambda w: DATASETS[w.dataset]["iiit5k"]["sha256"],
         directory=subpath(output.data, parent=True),
@@ -154,17 +157,16 @@ rule render_sample:
     params:
         stage=stage("render_words"),
         code=code("render_words"),
-        tools=tools("data"),
-        # With their option names: Snakemake compares params as a set of values, and two numbers could change places.
-        words=lambda w: f"--words={DATASETS[w.dataset]['sample']['words']}",
-        seed=lambda w: f"--seed={DATASETS[w.dataset]['sample']['seed']}",
+        contents=contents(shipped("resources/words/english.txt"), *FONTS),
+        words=lambda w: DATASETS[w.dataset]["sample"]["words"],
+        seed=lambda w: DATASETS[w.dataset]["sample"]["seed"],
         fonts=lambda w, input: str(Path(input.fonts[0]).parent),
         directory=subpath(output.data, parent=True),
     message:
         "Rendering the words of {wildcards.dataset}"
     shell:
         r"""
-        python {params.stage:q} {params.words} {params.seed} --fonts {params.fonts:q} \
+        python {params.stage:q} --words {params.words} --seed {params.seed} --fonts {params.fonts:q} \
             --lexicon {input.lexicon:q} --output {params.directory:q} --record {output.record:q} >{log:q} 2>&1
         """
 
@@ -189,7 +191,6 @@ rule make_tensors:
     params:
         stage=stage("make_tensors"),
         code=code("make_tensors"),
-        tools=tools("data"),
         widths=width_settings,
         labels=LABELS,
         words=subpath(input.words, parent=True),
@@ -221,7 +222,6 @@ rule write_recipe_layout:
     params:
         stage=stage("write_recipe_layout"),
         code=code("write_recipe_layout"),
-        tools=tools("data"),
         widths=width_settings,
         tensors=subpath(input.contract, parent=True),
     message:

@@ -23,16 +23,16 @@ rule import_checkpoint:
     params:
         stage=stage("import_checkpoint"),
         code=code("import_checkpoint"),
-        tools=tools("torch"),
+        contents=contents(lambda w: shipped(MODELS[w.model]["checkpoint"])),
         network=network,
-        layout=lambda w: f"--layout={MODELS[w.model]['layout']}",
-        gates=lambda w: f"--gate-order={MODELS[w.model]['gate_order']}",
+        layout=lambda w: MODELS[w.model]["layout"],
+        gates=lambda w: MODELS[w.model]["gate_order"],
     message:
         "Reading the checkpoint of {wildcards.model}"
     shell:
         r"""
         python {params.stage:q} --checkpoint {input.checkpoint:q} --network {params.network:q} \
-            {params.layout:q} {params.gates:q} --output {output.weights:q} --record {output.record:q} >{log:q} 2>&1
+            --layout {params.layout:q} --gate-order {params.gates:q} --output {output.weights:q} --record {output.record:q} >{log:q} 2>&1
         """
 
 
@@ -53,7 +53,6 @@ rule export_onnx:
     params:
         stage=stage("export_onnx"),
         code=code("export_onnx"),
-        tools=tools("torch"),
         opset=lambda w: MODELS[w.model]["opset"],
     message:
         "Exporting {wildcards.model} to ONNX"
@@ -81,7 +80,6 @@ rule fix_onnx:
     params:
         stage=stage("fix_onnx"),
         code=code("fix_onnx"),
-        tools=tools("onnx"),
         surgery=lambda w: canonical(MODELS[w.model]["surgery"]),
         tolerance=config["budgets"]["max_abs_difference"],
     message:

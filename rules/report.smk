@@ -25,7 +25,6 @@ rule score_run:
     params:
         stage=stage("score_run"),
         code=code("score_run"),
-        tools=tools("score"),
         labels=LABELS,
         run=run_identity,
     message:
@@ -58,7 +57,6 @@ rule audit_run:
     params:
         stage=stage("audit_run"),
         code=code("audit_run"),
-        tools=tools("score"),
         labels=LABELS,
         stages=lambda w, input: [f"--stage={Path(file).stem}={file}" for file in input.references],
         last=lambda w, input: f"--stage=build={input.predictions}",
@@ -90,7 +88,6 @@ rule analyse_errors:
     params:
         stage=stage("analyse_errors"),
         code=code("analyse_errors"),
-        tools=tools("report"),
         widths=width_settings,
         labels=LABELS,
         charset=charset,
@@ -138,8 +135,11 @@ rule make_report:
     params:
         stage=stage("make_report"),
         code=code("make_report", *REPORT_ASSETS),
-        tools=tools("report"),
-        inputs=canonical(report_inputs()),
+        contents=contents(shipped("resources/published.json")),
+        budgets=canonical(config["budgets"]),
+        report=canonical(config["report"]),
+        runs=canonical([" ".join(run.values()) for run in RUNS]),
+        inputs=lambda w, input: canonical(report_inputs()),
         directory=subpath(output.page, parent=True),
     message:
         "Writing results/report"
@@ -169,7 +169,6 @@ rule check_budgets:
     params:
         stage=stage("check_budgets"),
         code=code("check_budgets"),
-        tools=tools("score"),
         budgets=canonical(config["budgets"]),
     message:
         "Holding every deployment against the budgets"

@@ -28,7 +28,6 @@ rule predict_reference:
     params:
         stage=stage("predict_words"),
         code=code("predict_words", "crnn/targets/torch.py"),
-        tools=tools("torch"),
         widths=width_settings,
         charset=charset,
         tensors=subpath(input.tensors, parent=True),
@@ -66,7 +65,6 @@ rule prove_words:
     params:
         stage=stage("prove_words"),
         code=code("prove_words"),
-        tools=tools("onnxruntime"),
         widths=width_settings,
         charset=charset,
         tolerance=config["budgets"]["max_abs_difference"],
@@ -103,7 +101,6 @@ rule predict_words:
     params:
         stage=stage("predict_words"),
         code=runtime_code("predict_words"),
-        tools=runtime_tools,
         widths=width_settings,
         charset=charset,
         runtime=lambda w: deployment(w)["runtime"],
@@ -141,13 +138,12 @@ rule check_batching:
     params:
         stage=stage("check_batching"),
         code=runtime_code("check_batching"),
-        tools=runtime_tools,
         widths=width_settings,
         charset=charset,
         runtime=lambda w: deployment(w)["runtime"],
         options=runtime_options,
         sizes=canonical(config["batching"]["sizes"]),
-        words=f"--words={config['batching']['words']}",
+        limit=config["batching"]["words"],
         tensors=subpath(input.tensors, parent=True),
         build=lambda w, input: str(Path(input.build[0]).parent),
     message:
@@ -156,8 +152,8 @@ rule check_batching:
         r"""
         python {params.stage:q} --tensors {params.tensors:q} --widths {params.widths:q} --charset {params.charset:q} \
             --build {params.build:q} --runtime {params.runtime:q} --options {params.options:q} \
-            --predictions {input.predictions:q} --sizes {params.sizes:q} {params.words} --threads {threads} \
-            --output {output.batching:q} >{log:q} 2>&1
+            --predictions {input.predictions:q} --sizes {params.sizes:q} --words {params.limit} \
+            --threads {threads} --output {output.batching:q} >{log:q} 2>&1
         """
 
 
@@ -184,7 +180,6 @@ rule time_words:
     params:
         stage=stage("time_words"),
         code=runtime_code("time_words"),
-        tools=runtime_tools,
         widths=width_settings,
         charset=charset,
         runtime=lambda w: deployment(w)["runtime"],

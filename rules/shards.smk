@@ -23,7 +23,6 @@ checkpoint plan_shards:
     params:
         stage=stage("plan_shards"),
         code=code("plan_shards"),
-        tools=tools("data"),
         size=lambda w: DATASETS[w.dataset]["shard_words"],
         words=subpath(input.words, parent=True),
     message:
@@ -77,7 +76,6 @@ rule merge_tensors:
     params:
         stage=stage("merge_tensors"),
         code=code("merge_tensors"),
-        tools=tools("data"),
         directory=subpath(output.contract, parent=True),
     message:
         "Joining the shards of {wildcards.dataset} ({wildcards.widths})"
@@ -107,7 +105,6 @@ rule write_whole_tensors:
     params:
         stage=stage("write_whole_tensors"),
         code=code("write_whole_tensors"),
-        tools=tools("data"),
         widths=width_settings,
         tensors=subpath(input.contract, parent=True),
         directory=subpath(output.contract, parent=True),
@@ -189,7 +186,6 @@ rule merge_predictions:
     params:
         stage=stage("merge_predictions"),
         code=code("merge_predictions"),
-        tools=tools("data"),
         directory=subpath(output.predictions, parent=True),
     message:
         "Joining what {wildcards.deployment} read of {wildcards.dataset}"
@@ -238,7 +234,6 @@ rule merge_proofs:
     params:
         stage=stage("merge_proofs"),
         code=code("merge_proofs"),
-        tools=tools("data"),
         directory=subpath(output.proof, parent=True),
     message:
         "Joining the proofs of {wildcards.model} over {wildcards.dataset} ({wildcards.widths})"

@@ -22,7 +22,6 @@ rule list_fonts:
     params:
         stage=stage("list_fonts"),
         code=code("list_fonts"),
-        tools=tools("data"),
         folders=lambda w: list(map(shipped, RECIPES[w.recipe]["fonts"])),
         share=lambda w: f"--validation-share={RECIPES[w.recipe]['validation']['fonts']}",
     message:
@@ -52,7 +51,6 @@ rule render_validation:
     params:
         stage=stage("render_words"),
         code=code("render_words"),
-        tools=tools("data"),
         words=lambda w: f"--words={RECIPES[w.recipe]['validation']['words']}",
         # Another seed than training's: the same words in other fonts would be easier.
         seed=lambda w: f"--seed={RECIPES[w.recipe]['seed'] + 1}",
@@ -90,7 +88,6 @@ rule train_checkpoint:
     params:
         stage=stage("train_checkpoint"),
         code=code("train_checkpoint"),
-        tools=tools("torch"),
         recipe=training_settings,
         network=lambda w: network_of(RECIPES[w.recipe]),
         charset=lambda w: RECIPES[w.recipe]["charset"],
@@ -131,7 +128,6 @@ rule plot_training:
     params:
         stage=stage("plot_training"),
         code=code("plot_training"),
-        tools=tools("report"),
     message:
         "Plotting the training of {wildcards.recipe}"
     shell:
@@ -158,7 +154,6 @@ rule write_card:
     params:
         stage=stage("write_card"),
         code=code("write_card", "crnn/train/card.md.j2"),
-        tools=tools("report"),
     message:
         "Writing the model card of {wildcards.recipe}"
     shell:
@@ -186,7 +181,6 @@ rule draw_sheet:
     params:
         stage=stage("render_sheet"),
         code=code("render_sheet"),
-        tools=tools("data"),
         seed=lambda w: f"--seed={RECIPES[w.recipe]['seed']}",
     message:
         "Drawing some of the words that {wildcards.recipe} learns from"

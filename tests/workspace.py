@@ -22,7 +22,10 @@ SMALL = NetworkSize(channels=(4, 4, 8, 8, 8, 8, 8), hidden=8, classes=37)
 
 @dataclass
 class Workspace:
-    """A working directory with a config overlay; `run` calls Snakemake there as a user would."""
+    """A working directory with a config overlay; `run` calls Snakemake there as a user would.
+
+    `source` is the checkout whose workflow runs: this repository, or a copy that a test may edit.
+    """
 
     path: Path
     config: dict[str, Any]

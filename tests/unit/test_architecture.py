@@ -97,7 +97,8 @@ def test_the_library_knows_nothing_of_what_calls_it(module: Path) -> None:
 
 @pytest.mark.parametrize("module", ENGINE, ids=names(ENGINE))
 def test_the_engine_needs_neither_the_library_nor_snakemake(module: Path) -> None:
-    assert not {"crnn", "snakemake", *STAGES} & packages(module)
+    asks = {"snakemake"} if module == Path("engine", "why.py") else set()  # it asks Snakemake what a run would do
+    assert not {"crnn", "snakemake", *STAGES} & packages(module) - asks
 
 
 @pytest.mark.parametrize("stage", STAGES)

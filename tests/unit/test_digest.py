@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.digest import code_digest
+from engine.digest import forget, imported_packages, module_digests
 
 WORKFLOW = Path(__file__).parents[2] / "workflow"
 
@@ -30,9 +30,9 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def digest(root: Path, *files: str) -> str:
-    code_digest.cache_clear()  # as a new run of Snakemake would find the files
-    return code_digest(root, *(files or ("stage.py",)))
+def digest(root: Path, *files: str) -> dict[str, str]:
+    forget()  # as a new run of Snakemake would find the files
+    return module_digests(root, *(files or ("stage.py",)))
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -41,9 +41,27 @@ def edit(path: Path, old: str, new: str) -> None:
     path.write_text(source.replace(old, new))
 
 
-def test_a_digest_is_sixteen_hexadecimal_digits(root: Path) -> None:
-    assert len(digest(root)) == 16
-    assert int(digest(root), 16)
+def test_each_module_has_a_digest_of_sixteen_hexadecimal_digits(root: Path) -> None:
+    assert list(digest(root)) == [
+        "package/__init__.py",
+        "package/deep/__init__.py",
+        "package/deep/far.py",
+        "package/near.py",
+        "stage.py",
+    ]
+    assert all(len(value) == 16 and int(value, 16) for value in digest(root).values())
+
+
+def test_the_module_that_changed_is_named(root: Path) -> None:
+    before = digest(root)
+    edit(root / "package/deep/far.py", "dumps(x)", "dumps([x])")
+    after = digest(root)
+    assert [path for path in after if after[path] != before[path]] == ["package/deep/far.py"]
+
+
+def test_packages_are_those_that_the_stage_or_a_module_of_it_imports(root: Path) -> None:
+    forget()
+    assert imported_packages(root, "stage.py") == {"package", "json"}
 
 
 # --- what changes it ---------------------------------------------------------------------------------------
@@ -136,8 +154,10 @@ def test_touching_a_file_does_not_change_it(name: str, root: Path) -> None:
         ("\n\n\n", "\n\n\n\n\n"),
         ("run(1)", "run(\n        1,\n    )"),
         ("    return", "        return"),
+        ("def main():", 'def main():\n    """Do it."""'),
+        ("from package", '"""A stage."""\nfrom package'),
     ],
-    ids=["a comment", "no comment", "blank lines", "reformatted", "indented otherwise"],
+    ids=["a comment", "no comment", "blank lines", "reformatted", "indented otherwise", "docstring", "of the module"],
 )
 def test_what_python_does_not_read_does_not_change_it(old: str, new: str, root: Path) -> None:
     before = digest(root)

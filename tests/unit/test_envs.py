@@ -18,7 +18,15 @@ import yaml
 from packaging.requirements import Requirement
 
 from engine.digest import source_closure
-from engine.environment import DISTRIBUTIONS, distribution, installed_versions, pinned_versions
+from engine.environment import (
+    DISTRIBUTIONS,
+    PROBES,
+    Probe,
+    distribution,
+    installed_versions,
+    pinned_versions,
+    probed_versions,
+)
 from rule_files import ENVS, ROOT, STAGES, rule_blocks, sources_by_env
 
 UNLOCKED = {"python", "pip"}  # what the environment is made with, not what a stage imports
@@ -152,10 +160,8 @@ def test_an_env_holds_exactly_what_its_stages_import(name: str) -> None:
 
 @pytest.mark.parametrize("name", ENVS)
 def test_this_environment_has_what_the_env_pins(name: str) -> None:
-    installed = installed_versions(ROOT / "envs" / f"{name}.yaml")
-    assert {package: installed[package] for package in pins(name).keys() - UNLOCKED} == {
-        package: version for package, version in pins(name).items() if package not in UNLOCKED
-    }
+    pinned = {package: version for package, version in pins(name).items() if package not in UNLOCKED}
+    assert {package: metadata.version(package).partition("+")[0] for package in pinned} == pinned
 
 
 # --- lock file and pyproject.toml ----------------------------------------------------------------------------
@@ -179,3 +185,70 @@ def test_the_lock_file_has_all_that_its_own_packages_require() -> None:
 def test_every_env_is_of_the_python_that_the_project_requires() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert {f">={pins(name)['python']}" for name in ENVS} == {project["requires-python"]}
+
+
+# --- versions of tools -------------------------------------------------------------------------------------
+
+
+def test_versions_are_those_of_the_distributions_behind_the_modules() -> None:
+    versions = installed_versions({"cv2", "PIL", "onnx_graphsurgeon"})
+    assert list(versions) == ["python", "onnx-graphsurgeon", "opencv-python-headless", "pillow"]
+    assert versions["pillow"] == metadata.version("pillow")
+    assert versions["python"] == f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def test_a_progress_bar_is_no_tool_that_results_depend_on() -> None:
+    assert list(installed_versions({"tqdm"})) == ["python"]
+
+
+def test_a_toolchain_that_is_not_installed_has_no_version() -> None:
+    assert installed_versions({"no_such_toolchain"})["no-such-toolchain"] == ""
+
+
+def put(root: Path, file: str, text: str) -> None:
+    (root / file).parent.mkdir(parents=True, exist_ok=True)
+    (root / file).write_text(text)
+
+
+def test_a_probe_reads_the_first_file_that_states_a_version(tmp_path: Path) -> None:
+    probe = Probe(("opt/new/version", "opt/old/version"), r"^Version=(\S+)")
+    assert probe.version(tmp_path) == ""
+    put(tmp_path, "opt/old/version", "Name=tool\nVersion=8.1\n")
+    assert probe.version(tmp_path) == "8.1"
+    put(tmp_path, "opt/new/version", "no version here\n")
+    assert probe.version(tmp_path) == "8.1"
+    put(tmp_path, "opt/new/version", "Version=8.2\n")
+    assert probe.version(tmp_path) == "8.2"
+
+
+@pytest.mark.parametrize(
+    ("runtime", "tool", "file", "text", "version"),
+    [
+        (
+            "ascend",
+            "CANN",
+            "usr/local/Ascend/ascend-toolkit/latest/version.cfg",
+            "# version: 1.0\nruntime_running_version=[7.5.0.1.129:8.0.RC3]\n",
+            "7.5.0.1.129",
+        ),
+        ("ascend", "Ascend driver", "usr/local/Ascend/driver/version.info", "Version=24.1.0\n", "24.1.0"),
+        (
+            "tensorrt",
+            "NVIDIA driver",
+            "proc/driver/nvidia/version",
+            "NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.65.06  Sun Jul 27\n",
+            "580.65.06",
+        ),
+    ],
+)
+def test_drivers_and_toolkits_are_asked_by_their_files(
+    runtime: str, tool: str, file: str, text: str, version: str, tmp_path: Path
+) -> None:
+    assert probed_versions(runtime, tmp_path)[tool] == ""
+    put(tmp_path, file, text)
+    assert probed_versions(runtime, tmp_path)[tool] == version
+
+
+def test_a_runtime_without_probes_has_no_such_versions() -> None:
+    assert "onnxruntime" not in PROBES
+    assert probed_versions("onnxruntime") == {}

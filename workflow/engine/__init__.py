@@ -1,4 +1,5 @@
-"""What the rules need from Python: a checked config and digests of source code. Used by `rules/common.smk` alone.
+"""What the rules need from Python: a checked config, digests of code and contents, versions of tools.
 
-Nothing here is imported by a stage, and nothing here imports Snakemake.
+Used by `rules/common.smk` and `rules/staleness.smk`. Nothing here is imported by a stage, and nothing here imports
+Snakemake, but for `why`, the command that asks it.
 """

@@ -1,10 +1,12 @@
-"""Versions of the tools that a stage uses: what its env file pins, and what is installed here.
+"""Versions of the tools that a stage uses: what its env file pins, what is installed here, what a driver's files say.
 
 Not here: making an env (conda does), the versions a finished stage had (its record has them).
 """
 
 import platform
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -13,6 +15,49 @@ import yaml
 
 # Where conda-forge has another name than the Python package index.
 DISTRIBUTIONS = {"pytorch-cpu": "torch", "python-lmdb": "lmdb"}
+# Imported and yet unable to change an output: tqdm draws progress.
+UNCOUNTED = {"tqdm"}
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Where a tool that is no Python package says its version: the first file that exists and matches `pattern`.
+
+    `pattern` has one group, the version. Files are only read; no command runs.
+    """
+
+    files: tuple[str, ...]
+    pattern: str
+
+    def version(self, root: Path = Path("/")) -> str:
+        """The version that the files under `root` state; empty where there is none."""
+        for file in self.files:
+            try:
+                found = re.search(self.pattern, (root / file).read_text(encoding="utf-8", errors="replace"), re.M)
+            except OSError:
+                continue
+            if found:
+                return found[1]
+        return ""
+
+
+# Runtime → tool → probe, for toolchains that come with a driver or an installer of their own.
+PROBES: dict[str, dict[str, Probe]] = {
+    "ascend": {
+        "CANN": Probe(
+            (
+                "usr/local/Ascend/ascend-toolkit/latest/version.cfg",
+                "usr/local/Ascend/nnae/latest/version.cfg",
+                "usr/local/Ascend/latest/version.cfg",
+            ),
+            r"^\w*running_version=\[([^:\]]+)",
+        ),
+        "Ascend driver": Probe(("usr/local/Ascend/driver/version.info",), r"^Version=(\S+)"),
+    },
+    "tensorrt": {
+        "NVIDIA driver": Probe(("proc/driver/nvidia/version",), r"Kernel Module\D*([\d.]+)"),
+    },
+}
 
 
 def distribution(package: str) -> str:
@@ -31,15 +76,31 @@ def pinned_versions(env: Path) -> dict[str, str]:
     return found
 
 
+def installed_versions(modules: Iterable[str]) -> dict[str, str]:
+    """Distribution → version installed here, of the Python and of the third-party modules that a stage imports.
+
+    Modules are top-level names; one whose distribution is not installed counts under its own name, without a version.
+    """
+    names = {distribution(_providers().get(module, [module])[0]) for module in modules}
+    return {"python": _python(), **{name: _installed(name) for name in sorted(names - UNCOUNTED)}}
+
+
+def probed_versions(runtime: str, root: Path = Path("/")) -> dict[str, str]:
+    """Tool → version of what `PROBES` lists for a runtime."""
+    return {name: probe.version(root) for name, probe in PROBES.get(runtime, {}).items()}
+
+
 @cache
-def installed_versions(env: Path) -> dict[str, str]:
-    """Distribution → version that is installed in this environment, of everything that an env file names."""
-    return {name: _installed(name) for name in pinned_versions(env)}
+def _providers() -> dict[str, list[str]]:
+    return {module: list(names) for module, names in metadata.packages_distributions().items()}
 
 
+def _python() -> str:
+    return ".".join(platform.python_version_tuple()[:2])
+
+
+@cache
 def _installed(name: str) -> str:
-    if name == "python":
-        return ".".join(platform.python_version_tuple()[:2])
     try:
         return metadata.version(name).partition("+")[0]  # a local label (+cpu) names a build, not a version
     except metadata.PackageNotFoundError:

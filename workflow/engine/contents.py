@@ -1,0 +1,117 @@
+"""What files hold: digests that are computed once for as long as a file stays as it is, and results that were altered.
+
+Snakemake compares the content of an input only when its time is newer than the outputs'; a file that is replaced by an
+older one (cp -p, rsync -t, tar) or that lies in a folder escapes it. The rules give such inputs' digests as parameters.
+
+Not here: code (`engine.digest`), what Snakemake does with a digest.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+# A file changed within this many seconds of being hashed may change again under the same time stamp.
+UNSETTLED = 2.0
+State = tuple[int, int, int, int]
+
+
+@dataclass
+class Digests:
+    """SHA-256 of files and folders, remembered in `store` (JSON) with the size, times and inode they were taken at.
+
+    Files larger than `limit` bytes count by size and modification time instead of content.
+    """
+
+    store: Path
+    limit: int
+    known: dict[str, Any] = field(default_factory=dict)
+    fresh: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # A store that cannot be read costs a rehash, nothing else.
+        with suppress(OSError, ValueError):
+            self.known = json.loads(self.store.read_text(encoding="utf-8"))
+
+    def of(self, path: Path) -> str:
+        """Digest of a file, or of the names and contents of all files below a folder; empty where nothing is there."""
+        if path.is_dir():
+            return self._of_folder(path)
+        try:
+            return self._of_file(path)
+        except FileNotFoundError:
+            return ""
+
+    def save(self) -> None:
+        """Write what was learnt since the store was read."""
+        if not self.fresh:
+            return
+        self.store.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=self.store.name, dir=self.store.parent)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            json.dump(self.known | self.fresh, stream)
+        Path(name).replace(self.store)
+        self.known, self.fresh = self.known | self.fresh, {}
+
+    def _of_folder(self, folder: Path) -> str:
+        digest = hashlib.sha256()
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + self._of_file(path).encode() + b"\0")
+        return digest.hexdigest()
+
+    def _of_file(self, path: Path) -> str:
+        state = _state(path)
+        size, modified, changed, _ = state
+        if size > self.limit:
+            return f"{size} bytes of {modified}"
+        known = self.fresh.get(str(path)) or self.known.get(str(path))
+        if known and tuple(known["state"]) == state:
+            return str(known["sha256"])
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        if time.time() - changed / 1e9 > UNSETTLED and _state(path) == state:
+            self.fresh[str(path)] = {"state": list(state), "sha256": digest}
+        return digest
+
+
+def _state(path: Path) -> State:
+    """Size, modification and change time, inode. The change time cannot be set back, so no content hides behind it."""
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+
+
+@dataclass(frozen=True)
+class Alteration:
+    """A result that is not what its stage wrote, and the file that says so."""
+
+    listing: str
+    file: str
+    missing: bool
+
+
+def alterations(listings: Iterable[str], digests: Digests) -> Iterator[Alteration]:
+    """Every result that is gone or holds something else than the stage that wrote it says.
+
+    A listing is a stage's record, whose `outputs` are paths relative to here, or the contract of tensors, whose `files`
+    lie beside it. One that is missing or cannot be read is passed over: Snakemake makes what is missing.
+    """
+    for listing in listings:
+        for file, facts in _listed(Path(listing)).items():
+            found = digests.of(Path(file))
+            if found != facts["sha256"] and (not found or Path(file).stat().st_size <= digests.limit):
+                yield Alteration(listing, file, missing=not found)
+
+
+def _listed(listing: Path) -> dict[str, dict[str, Any]]:
+    try:
+        stated = json.loads(listing.read_text(encoding="utf-8"))
+        beside = {str(listing.parent / name): facts for name, facts in stated.get("files", {}).items()}
+        return {**stated.get("outputs", {}), **beside}
+    except (OSError, ValueError, AttributeError):
+        return {}
