@@ -1,19 +1,24 @@
 # make report   set up and run the default workflow: results/report/index.html
+# make why      say what `make report` would run, and for which cause
 # make test     set up, check the code and run the tests
 # make lint     format, lint and type checks alone
 #
-# PYTHON=python3.12, CORES=4 and PIP_ARGS="--extra-index-url …" can be set on the command line.
+# CONFIG=mine.yaml, ARGS="--sdm conda", CORES=4, PYTHON=python3.12 and PIP_ARGS="--extra-index-url …" can be set on the
+# command line.
 
 PYTHON ?= python3
 CORES ?= $(shell $(PYTHON) -c "import os; print(len(os.sched_getaffinity(0)))")
 PIP_ARGS ?=
+CONFIG ?=
+ARGS ?=
+OPTIONS = $(if $(CONFIG),--configfile $(CONFIG)) $(ARGS)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 # snakefmt calls shfmt, which is there too.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup report test lint lock clean
+.PHONY: setup report why test lint lock clean
 
 setup: $(STAMP)
 
@@ -24,8 +29,13 @@ $(STAMP): requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check $(PIP_ARGS) --requirement requirements.lock
 	touch $@
 
+# In two runs, so that tensors and models that come out as they were spare the builds: see docs/staleness.md.
 report: setup
-	$(BIN)/snakemake --cores $(CORES) report
+	$(BIN)/snakemake --cores $(CORES) $(OPTIONS) -- prepare
+	$(BIN)/snakemake --cores $(CORES) $(OPTIONS) -- report
+
+why: setup
+	@$(BIN)/python workflow/engine/why.py $(OPTIONS) -- report
 
 test: lint
 	$(BIN)/pytest -n $(CORES) --dist loadgroup

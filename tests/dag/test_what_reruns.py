@@ -5,6 +5,7 @@ results, the change, and a dry run that must plan exactly the jobs of the row. T
 checkout may be moved with its results. At the end a few of the changes are run for real.
 """
 
+import json
 import os
 import re
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from checkout import Checkout, new_checkout, write_checkpoint
+from engine.why import recorded as made_from
 from examples import png, scribble
 
 pytestmark = [pytest.mark.dag, pytest.mark.xdist_group("reruns")]
@@ -354,12 +356,12 @@ def test_a_change_reruns_exactly(change: Change, expected: Jobs, clone: Checkout
 # --- for real ----------------------------------------------------------------------------------------------
 
 
-def executed(clone: Checkout) -> Jobs:
+def executed(clone: Checkout, target: str = "report") -> Jobs:
     """The jobs that a run really ran."""
-    result = clone.run("report")
+    result = clone.run(target)
     assert result.returncode == 0, result.stdout + result.stderr
     rules = re.findall(r"Finished jobid: \d+ \(Rule: (\w+)\)", result.stdout + result.stderr)
-    return {rule: rules.count(rule) for rule in rules if rule != "report"}
+    return {rule: rules.count(rule) for rule in rules if rule != target}
 
 
 def test_a_new_deployment_really_runs_its_own_build_and_runs_alone(clone: Checkout) -> None:
@@ -377,3 +379,20 @@ def test_what_was_altered_is_really_made_again(clone: Checkout) -> None:
     assert executed(clone) == prepared(1) | FIXED
     assert tensor.read_bytes() == before
     assert planned(clone) == NOTHING
+
+
+def test_an_export_that_comes_out_the_same_spares_the_builds_and_runs(clone: Checkout) -> None:
+    """As `make report` does it: what runs start from, and then the report."""
+    statement("export_onnx.py")(clone)
+    assert planned(clone) == EXPORTED
+    assert executed(clone, "prepare") == times(1, "export_onnx", "fix_onnx")
+    assert planned(clone) == END  # the page lists the records of the stages, which are new
+
+
+def test_every_setting_of_every_rule_has_its_key_in_the_config(original: Checkout) -> None:
+    """So that `make why` can name it."""
+    records = [json.loads(path.read_text()) for path in (original.path / ".snakemake/metadata").iterdir()]
+    keys = {key for record in records for key in (made_from(record["params"]) or {})["config"]}
+    assert len(keys) > 20
+    sections = {"datasets", "models", "widths", "deployments", "labels", "measure", "batching", "budgets", "report"}
+    assert {key.partition(".")[0] for key in keys} <= sections | {"runs"}
