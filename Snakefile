@@ -40,6 +40,9 @@ rule report:
     default_target: True
     input:
         "results/report/index.html",
+        "results/report/report.json",
+        "results/report/accuracy.csv",
+        "results/report/audit.csv",
         "results/report/budgets.json",
     message:
         "The report is ready: results/report/index.html"
