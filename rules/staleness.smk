@@ -67,7 +67,7 @@ def tools(rule, wildcards, modules):
         return installed_tools(*modules) | probed
     env = ROOT / "envs" / Path(rule.conda_env(wildcards) if callable(rule.conda_env) else rule.conda_env).name
     beside = {path.name: DIGESTS.of(path) for path in env.parent.glob(f"{env.stem}.*") if path != env}
-    return pinned_versions(env) | beside | probed
+    return {"--sdm": "conda"} | pinned_versions(env) | beside | probed
 
 
 def made_from(rule):
