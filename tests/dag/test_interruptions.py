@@ -5,6 +5,7 @@ The workflow is small: one dataset, one deployment. CRNN_KILLS says how often a 
 
 import os
 import random
+import re
 import resource
 import signal
 import subprocess
@@ -80,25 +81,23 @@ def without_times(value: Any) -> Any:
 
 
 @contextmanager
-def running(clone: Checkout, **limits: Any) -> Iterator[subprocess.Popen[str]]:
+def running(clone: Checkout) -> Iterator[subprocess.Popen[bytes]]:
     """A run in a session of its own, killed with all its jobs at the end of the block if it is still there."""
-    process = subprocess.Popen(
-        clone.command("report"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    try:
-        yield process
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+    with (clone.path / "run.log").open("wb") as log:
+        process = subprocess.Popen(clone.command("report"), stdout=log, stderr=log, start_new_session=True)
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
-def wait_for_jobs(process: subprocess.Popen[str], count: int) -> None:
+def wait_for_jobs(clone: Checkout, process: subprocess.Popen[bytes], count: int) -> None:
     """Return when so many jobs have started, or when the run has ended."""
-    assert process.stderr is not None
-    started = 0
-    while started < count and (line := process.stderr.readline()):
-        started += line.startswith("Job ")
+    log = clone.path / "run.log"
+    while process.poll() is None and len(re.findall(r"^Job \d+: ", log.read_text(), re.MULTILINE)) < count:
+        time.sleep(0.05)
 
 
 # --- kill -9 -----------------------------------------------------------------------------------------------
@@ -111,7 +110,7 @@ def test_a_run_that_was_killed_is_completed_by_the_next(
     """Killed at a random moment: every second time with its jobs, else alone, so that jobs go on without it."""
     moment = random.Random(seed)
     with running(clone) as process:
-        wait_for_jobs(process, moment.randint(1, JOBS))
+        wait_for_jobs(clone, process, moment.randint(1, JOBS))
         time.sleep(moment.uniform(0, 1.5))
         kill = os.killpg if seed % 2 else os.kill
         kill(process.pid, signal.SIGKILL)
@@ -127,12 +126,11 @@ def test_of_two_runs_at_once_the_second_is_refused_and_the_first_goes_on(
     clone: Checkout, undisturbed: dict[str, Any]
 ) -> None:
     with running(clone) as first:
-        wait_for_jobs(first, 1)
+        wait_for_jobs(clone, first, 1)
         second = clone.run("report")
         assert second.returncode == 1
         assert "cannot be locked" in second.stdout + second.stderr
-        assert first.communicate()[1]
-        assert first.returncode == 0
+        assert first.wait() == 0
     assert clone.planned() == {}
     assert outcome(clone) == undisturbed
 
