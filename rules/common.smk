@@ -123,7 +123,8 @@ def contents(*inputs):
     """Digests of what comes from outside: Snakemake looks neither into a folder nor at a file older than the outputs."""
 
     def digests(wildcards):
-        paths = [path(wildcards) if callable(path) else path for path in inputs]
+        named = [each(wildcards) if callable(each) else each for each in inputs]
+        paths = [path for each in named for path in ([each] if isinstance(each, str) else each)]
         return canonical({path: DIGESTS.of(Path(path)) for path in paths})
 
     return digests
@@ -369,6 +370,17 @@ def own_surgery_of(file):
     """`file` of every deployment that has passes of its own, of each model."""
     own = [run for run in RUNS if run["deployment"] in deployments_with("surgery")]
     return list(dict.fromkeys(f"results/models/{{model}}/{file}".format(**run) for run in own))
+
+
+def shard_contracts():
+    """The contracts of the tensors of all shards that are planned so far."""
+    pattern = "results/datasets/{dataset}/tensors/{widths}/shards/{shard}/contract.json"
+    split = {(run["dataset"], run["widths"]) for run in RUNS if run["dataset"] in SHARDED}
+    return [
+        pattern.format(dataset=dataset, widths=widths, shard=shard)
+        for dataset, widths in sorted(split)
+        for shard in planned_shards({"dataset": dataset})
+    ]
 
 
 def report_inputs():

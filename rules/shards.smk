@@ -48,7 +48,7 @@ use rule make_tensors as make_tensors_of_shard with:
         dataset=one_of(SHARDED),
     params:
         shard=lambda w: [f"--plan={PLAN.format(**w)}", f"--shard={w.shard}"],
-        digest=lambda w: planned_shards(w).get(w.shard),
+        contents=lambda w: canonical({f"words {w.shard} of {w.dataset}": planned_shards(w).get(w.shard)}),
     message:
         "Preparing words {wildcards.shard} of {wildcards.dataset} by the width rule {wildcards.widths}"
 

@@ -29,6 +29,7 @@ CONFIG_KEYS = {
     "runs": "runs",
     "runtime": "deployments.{deployment}.runtime",
     "seed": "datasets.{dataset}.sample.seed",
+    "size": "datasets.{dataset}.shard_words",
     "sha256": "datasets.{dataset}.iiit5k.sha256",
     "sizes": "batching.sizes",
     "split": "datasets.{dataset}.iiit5k.split",
@@ -38,6 +39,15 @@ CONFIG_KEYS = {
     "url": "datasets.{dataset}.iiit5k.url",
     "widths": "widths.{widths}",
     "words": "datasets.{dataset}.sample.words",
+    "list_fonts.folders": "training.{recipe}.fonts",
+    "list_fonts.share": "training.{recipe}.validation.fonts",
+    "render_validation.words": "training.{recipe}.validation.words",
+    "render_validation.seed": "training.{recipe}.seed",
+    "draw_sheet.seed": "training.{recipe}.seed",
+    "train_checkpoint.recipe": "training.{recipe}",
+    "train_checkpoint.network": "training.{recipe}",
+    "train_checkpoint.charset": "training.{recipe}.charset",
+    "train_checkpoint.widths": "widths of training.{recipe}",
 }
 
 
@@ -106,7 +116,7 @@ def declared(path):
 
 def force_altered():
     """Have Snakemake make again what is not as its stage left it; the command line says that with --forcerun."""
-    contracts = of_runs("results/datasets/{dataset}/tensors/{widths}/contract.json")
+    contracts = [*shard_contracts(), *of_runs("results/datasets/{dataset}/tensors/{widths}/contract.json")]
     found = alterations([*of_records(), *contracts, "results/report/record.json"], DIGESTS)
     ALTERED.update({each.listing: each.file for each in found if not (each.missing and declared(each.file))})
     workflow.dag.forcefiles.update(ALTERED)

@@ -23,13 +23,13 @@ rule list_fonts:
         stage=stage("list_fonts"),
         code=code("list_fonts"),
         folders=lambda w: list(map(shipped, RECIPES[w.recipe]["fonts"])),
-        share=lambda w: f"--validation-share={RECIPES[w.recipe]['validation']['fonts']}",
+        share=lambda w: RECIPES[w.recipe]["validation"]["fonts"],
     message:
         "Looking at the fonts of {wildcards.recipe}"
     shell:
         r"""
-        python {params.stage:q} --fonts {params.folders:q} {params.share} --output {output.fonts:q} \
-            --record {output.record:q} >{log:q} 2>&1
+        python {params.stage:q} --fonts {params.folders:q} --validation-share {params.share} \
+            --output {output.fonts:q} --record {output.record:q} >{log:q} 2>&1
         """
 
 
@@ -51,16 +51,18 @@ rule render_validation:
     params:
         stage=stage("render_words"),
         code=code("render_words"),
-        words=lambda w: f"--words={RECIPES[w.recipe]['validation']['words']}",
+        contents=contents(lexicons),
+        words=lambda w: RECIPES[w.recipe]["validation"]["words"],
         # Another seed than training's: the same words in other fonts would be easier.
-        seed=lambda w: f"--seed={RECIPES[w.recipe]['seed'] + 1}",
+        seed=lambda w: RECIPES[w.recipe]["seed"] + 1,
         directory=subpath(output.data, parent=True),
     message:
         "Rendering the words that {wildcards.recipe} is watched with"
     shell:
         r"""
-        python {params.stage:q} {params.words} {params.seed} --fonts-list {input.fonts:q} --split validation \
-            --lexicon {input.lexicons:q} --output {params.directory:q} --record {output.record:q} >{log:q} 2>&1
+        python {params.stage:q} --words {params.words} --seed {params.seed} --fonts-list {input.fonts:q} \
+            --split validation --lexicon {input.lexicons:q} --output {params.directory:q} --record {output.record:q} \
+            >{log:q} 2>&1
         """
 
 
@@ -88,6 +90,7 @@ rule train_checkpoint:
     params:
         stage=stage("train_checkpoint"),
         code=code("train_checkpoint"),
+        contents=contents(lexicons, starting_weights, watched_words),
         recipe=training_settings,
         network=lambda w: network_of(RECIPES[w.recipe]),
         charset=lambda w: RECIPES[w.recipe]["charset"],
@@ -99,7 +102,7 @@ rule train_checkpoint:
             for file in files
         ],
         running=running_options,
-        state=f"{TRAINING}/state.pt",
+        state=lambda w, output: f"{Path(output.weights).parent}/state.pt",
     message:
         "Training {wildcards.recipe} (progress in {log})"
     shell:
@@ -181,12 +184,13 @@ rule draw_sheet:
     params:
         stage=stage("render_sheet"),
         code=code("render_sheet"),
-        seed=lambda w: f"--seed={RECIPES[w.recipe]['seed']}",
+        contents=contents(lexicons),
+        seed=lambda w: RECIPES[w.recipe]["seed"],
     message:
         "Drawing some of the words that {wildcards.recipe} learns from"
     shell:
         r"""
-        python {params.stage:q} --words 200 {params.seed} --fonts-list {input.fonts:q} --split train \
+        python {params.stage:q} --words 200 --seed {params.seed} --fonts-list {input.fonts:q} --split train \
             --lexicon {input.lexicons:q} --output {output.sheet:q} --record {output.record:q} >{log:q} 2>&1
         """
 

@@ -24,7 +24,7 @@ class Checkout(Workspace):
     def copy(self, path: Path) -> "Checkout":
         """The same checkout with its results elsewhere, to be changed without changing this one."""
         shutil.copytree(self.path, path)
-        return Checkout(path, _copied(self.config), source=path)
+        return Checkout(path, _copied(self.config), root=path)
 
     def set(self, key: str, value: Any) -> None:
         """Change one value of the config; `key` is dotted."""
@@ -79,7 +79,7 @@ def new_checkout(path: Path) -> Checkout:
         (path / "data" / "images" / f"{name}.png").write_bytes(png(scribble(80, 30, seed)))
     (path / "data" / "labels.csv").write_text("file,text\none.png,one\ntwo.png,two\nthree.png,three\n")
     write_checkpoint(path / "data" / "small.safetensors", seed=5)
-    return Checkout(path, _config(), source=path)
+    return Checkout(path, _config(), root=path)
 
 
 def write_checkpoint(path: Path, seed: int) -> None:

@@ -54,7 +54,7 @@ def arguments() -> ArgumentParser:
         "--processes", type=int, help="of them for rendering; default: all but one with a GPU, else 1/4"
     )
     command.add_argument("--save-seconds", type=float, default=300, help="seconds between two saved states")
-    command.add_argument("--code", default="", help="digest of the code, kept in the record")
+    command.add_argument("--code", default="", help="what tells this code from another; its digest is in the record")
     command.add_argument("--state", type=Path, required=True, help="file that a killed run goes on from")
     command.add_argument("--output", type=Path, required=True, help="weights.safetensors to write")
     command.add_argument("--log", type=Path, required=True, help="log.jsonl to write")
@@ -66,7 +66,11 @@ def identity(args: Namespace) -> str:
     """16 hex digits over what a state must agree on: settings, fonts, words and the weights at the start."""
     files = [args.fonts, *args.lexicon, *([args.start] if args.start else [])]
     settings = [args.recipe, args.network, args.charset, args.widths, [sha256(path) for path in files]]
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
+    return digest(json.dumps(settings, sort_keys=True))
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def new_network(size: NetworkSize, seed: int, start: Path | None) -> CRNN:
@@ -106,7 +110,7 @@ def main(args: Namespace) -> None:
     learner = Learner(new_network(size, recipe.seed, args.start), recipe, device)
     stream = partial(batches, prepare, recipe.batch, processes=rendering_processes(args, device))
     training = Run(
-        recipe, learner, stream, validation, charset, args.state, identity(args), args.code, args.save_seconds
+        recipe, learner, stream, validation, charset, args.state, identity(args), digest(args.code), args.save_seconds
     )
     progress = training.train()
     write_weights(kept_weights(learner.averaged), size, args.output)

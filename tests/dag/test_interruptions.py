@@ -84,7 +84,8 @@ def without_times(value: Any) -> Any:
 def running(clone: Checkout) -> Iterator[subprocess.Popen[bytes]]:
     """A run in a session of its own, killed with all its jobs at the end of the block if it is still there."""
     with (clone.path / "run.log").open("wb") as log:
-        process = subprocess.Popen(clone.command("report"), stdout=log, stderr=log, start_new_session=True)
+        command = clone.command("--cores", "2", "report")
+        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         try:
             yield process
         finally:
@@ -145,7 +146,8 @@ def test_a_run_that_can_write_no_more_fails_and_the_next_completes_it(
     """No file may grow over the limit, which every stage meets as it meets a full disk: a write that fails."""
     limited = f"import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))"
     command = [sys.executable, "-c", f"{limited}; sys.argv[0] = 'snakemake'; runpy.run_module('snakemake')"]
-    ended = subprocess.run([*command, *clone.command("report")[3:]], capture_output=True, text=True, check=False)
+    command += clone.command("--cores", "2", "report")[3:]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 1
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != limit
     finish(clone)
