@@ -29,6 +29,7 @@ CONFIG_KEYS = {
     "runs": "runs",
     "runtime": "deployments.{deployment}.runtime",
     "seed": "datasets.{dataset}.sample.seed",
+    "shard": "datasets.{dataset}.shard_words",
     "size": "datasets.{dataset}.shard_words",
     "sha256": "datasets.{dataset}.iiit5k.sha256",
     "sizes": "batching.sizes",

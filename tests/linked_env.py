@@ -16,7 +16,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from engine.environment import distribution, installed_versions, pinned_versions
+from engine.environment import distribution, pinned_versions
 
 INTERPRETER = {"python", "pip"}  # `python` is checked and `pip` left out: no stage needs it
 
@@ -49,17 +49,26 @@ def _applies(requirement: Requirement) -> bool:
 
 def make_linked_env(env: Path, prefix: Path) -> None:
     """Make at `prefix` an environment of what the file `env` pins. Raises EnvError naming each pin not installed."""
-    installed = installed_versions(env)
     faults = [
-        f"{env}: wants {name} {version or '(no version)'}, here is {installed[name] or 'none'}"
+        f"{env}: wants {name} {version or '(no version)'}, here is {_installed(name) or 'none'}"
         for name, version in pinned_versions(env).items()
-        if name != "pip" and version != installed[name]
+        if name != "pip" and version != _installed(name)
     ]
     if faults:
         raise EnvError("\n".join(faults))
     venv.EnvBuilder(symlinks=True).create(prefix)
     for name in with_requirements(pinned_distributions(env)):
         _link(metadata.distribution(name), site_packages(prefix))
+
+
+def _installed(name: str) -> str:
+    """The version that is here, without the label of a build (+cpu); empty where there is none."""
+    if name == "python":
+        return "{}.{}".format(*sys.version_info)
+    try:
+        return metadata.version(name).partition("+")[0]
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 def site_packages(prefix: Path) -> Path:

@@ -48,9 +48,11 @@ def test_nothing_is_left_to_do(in_own_envs: CondaWorkspace) -> None:
     assert in_own_envs.planned() == {}
 
 
-def test_an_edited_env_file_reruns_its_rules_and_what_follows(in_own_envs: CondaWorkspace) -> None:
-    with (in_own_envs.root / "envs" / "score.yaml").open("a") as stream:
-        stream.write("# solved again\n")
+def test_another_pin_reruns_the_rules_of_its_env_and_what_follows(in_own_envs: CondaWorkspace) -> None:
+    env = in_own_envs.root / "envs" / "score.yaml"
+    env.write_text(env.read_text() + "# a comment\n")
+    assert in_own_envs.planned() == {}
+    env.write_text(env.read_text().replace("- scipy=", "- scipy=99."))
     assert in_own_envs.planned() == {"score_run": 2, "audit_run": 2, "make_report": 1, "check_budgets": 1}
 
 

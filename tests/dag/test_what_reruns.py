@@ -170,7 +170,7 @@ NOTHING_RERUNS: dict[str, Change] = {
     "a docstring in the library": edit("workflow/crnn/tensors.py", '"""Words to tensors', '"""From words to tensors'),
     "a module that nothing imports": lambda clone: (clone.path / "workflow/crnn/new.py").write_text("NEW = 1\n"),
     "memory and message of a rule": lambda clone: (
-        clone.edit("rules/dataset.smk", "mem_mb=4000", "mem_mb=5000"),
+        clone.edit("rules/dataset.smk", "mem_mb=grows(4000)", "mem_mb=grows(5000)"),
         clone.edit("rules/dataset.smk", "Preparing {wild", "Making {wild"),
     ),
     "a comment in the rules": edit("rules/model.smk", "rule export_onnx", "# a comment\nrule export_onnx"),
