@@ -4,14 +4,13 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from workspace import ROOT, SMALL, Workspace, small_recipe
+from workspace import SMALL, Workspace, small_recipe
 
 pytestmark = pytest.mark.dag
 
@@ -25,16 +24,7 @@ def workspace(path: Path) -> Workspace:
 
 def kill_once_it_saved(space: Workspace, steps: int) -> None:
     """Start `snakemake train` and kill everything it started after so many saved steps, as a power cut would."""
-    command = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        "--snakefile",
-        str(ROOT / "Snakefile"),
-        "--directory",
-        str(space.path),
-    ]
-    command += ["--configfile", str(space.path / "overlay.yaml"), "--cores", "2", "train"]
+    command = space.command("--cores", "2", "train")
     running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     state = space.path / TRAINED / "state.pt"
     saves: set[int] = set()
@@ -63,10 +53,8 @@ def test_a_killed_training_goes_on_and_ends_as_an_undisturbed_one(tmp_path: Path
         assert (folder / name).stat().st_size > 0
     assert not (folder / "state.pt").exists()
 
-    killed.run("--dry-run", "train")  # writes the overlay
     kill_once_it_saved(killed, steps=5)
     assert not (killed.path / TRAINED / "weights.safetensors").exists()
-    assert killed.run("--unlock").returncode == 0
     done = killed.run("train")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "going on after word" in (killed.path / "logs/train_checkpoint/crnn.log").read_text()
