@@ -49,6 +49,12 @@ def test_taking_starts_again_from_zero() -> None:
     assert laps.take() == laps_of()
 
 
+def test_seconds_can_be_moved_to_a_step_of_their_own() -> None:
+    laps = Laps(laps_of(execute=1.0, transfer_in=0.5))
+    laps.move("execute", {"transfer_in": 0.25, "transfer_out": 0.125})
+    assert laps.take() == laps_of(execute=0.625, transfer_in=0.75, transfer_out=0.125)
+
+
 def test_a_step_that_raises_is_timed_all_the_same() -> None:
     laps = Laps()
 

@@ -1,5 +1,6 @@
 """The end-to-end path: it reads what the accuracy run reads, and its clocks account for every word."""
 
+import time
 from pathlib import Path
 
 import polars as pl
@@ -10,7 +11,7 @@ from crnn.measure import STEPS, Timings, cold_seconds, latency_percentiles, summ
 from crnn.pipeline import Pipeline, Repeats, time_words
 from crnn.predictions import predict
 from crnn.targets import Runtime
-from crnn.tensors import Preprocess, TensorSet, make_tensors
+from crnn.tensors import Preprocess, Tensor, TensorSet, make_tensors
 from examples import (
     ASPECT,
     CHARSET,
@@ -83,6 +84,32 @@ def test_the_steps_of_a_pass_do_not_exceed_it(healthy: Path) -> None:
     assert 0 < sum(steps.values()) <= total
     used = {"read", "decode", "resize", "collate", "execute", "ctc"}
     assert {step for step, seconds in steps.items() if seconds} == used
+
+
+class CopyingReader(PixelReader):
+    """Says of each call that copying took a millisecond in and half of one out, as long as the call at least took."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unasked = 1000  # calls of before
+
+    def infer(self, images: Tensor) -> Tensor:
+        time.sleep(0.002)
+        self.unasked += 1
+        return super().infer(images)
+
+    def transfer_seconds(self) -> tuple[float, float]:
+        calls, self.unasked = self.unasked, 0
+        return 0.001 * calls, 0.0005 * calls
+
+
+def test_copies_to_a_device_are_steps_of_their_own(healthy: Path) -> None:
+    timings = Timings()
+    pipeline_of(healthy, CopyingReader()).run(timings, 0)
+    calls = timings.frame().filter(phase="e2e")
+    assert calls["transfer_in"].to_list() == [0.001] * calls.height
+    assert calls["transfer_out"].to_list() == [0.0005] * calls.height
+    assert calls["execute"].min() > 0
 
 
 # --- both clocks -------------------------------------------------------------------------------------------

@@ -37,6 +37,12 @@ class Laps:
         finally:
             self.seconds[name] += time.perf_counter() - started
 
+    def move(self, name: str, parts: dict[str, float]) -> None:
+        """Count seconds that were spent inside step `name` under steps of their own instead."""
+        for part, seconds in parts.items():
+            self.seconds[part] += seconds
+            self.seconds[name] -= seconds
+
     def take(self) -> dict[str, float]:
         """Return the laps so far and start again from zero."""
         taken, self.seconds = self.seconds, dict.fromkeys(STEPS, 0.0)

@@ -45,6 +45,7 @@ class Pipeline:
         """
         texts: dict[int, str] = {}
         laps = Laps()
+        self._transfers()  # those of earlier calls
         started = time.perf_counter()
         with Words(self.words) as words:
             count = len(words) if limit is None else min(len(words), limit)
@@ -79,9 +80,15 @@ class Pipeline:
             images = normalise(np.stack(bucket.pixels)[:, None])
         with laps.step("execute"):
             log_probabilities = self.runtime.infer(images)
+        laps.move("execute", self._transfers())
         with laps.step("ctc"):
             texts, _ = greedy_decode(log_probabilities, self.charset)
         return dict(zip(bucket.indices, texts, strict=True))
+
+    def _transfers(self) -> dict[str, float]:
+        """Seconds of the copies since the last call, by step, of a runtime that tells them apart."""
+        transfer_seconds = getattr(self.runtime, "transfer_seconds", None)
+        return dict(zip(("transfer_in", "transfer_out"), transfer_seconds(), strict=True)) if transfer_seconds else {}
 
 
 @dataclass(frozen=True)
