@@ -30,7 +30,7 @@ for runtime, files in RUNTIMES.items():
             stage=stage("build_model"),
             code=code("build_model", f"crnn/targets/{runtime}.py"),
             runtime=runtime,
-            options=runtime_options,
+            options=build_options,
             directory=subpath(output.record, parent=True),
         message:
             "Building {wildcards.model} for {wildcards.deployment}"
@@ -39,3 +39,8 @@ for runtime, files in RUNTIMES.items():
             python {params.stage:q} --source {input.source:q} --runtime {params.runtime:q} \
                 --options {params.options:q} --output {params.directory:q} --record {output.record:q} >{log:q} 2>&1
             """
+
+
+# What a deployment lacks on this machine is said before the first job, and not when its turn comes.
+onstart:
+    check_toolchains(workflow.dag.needrun_jobs())

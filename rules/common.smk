@@ -3,6 +3,7 @@
 import atexit
 import json
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -29,7 +30,12 @@ from engine.contents import Digests, alterations
 from engine.digest import imported_packages, module_digests
 from engine.environment import installed_versions, pinned_versions, probed_versions
 from engine.interpreter import offer_own_interpreter
-from engine.targets import DEVICES, declared_targets, occupied_device
+from engine.targets import (
+    DEVICES,
+    compiles_shapes,
+    declared_targets,
+    occupied_device,
+)
 
 offer_own_interpreter()
 
@@ -41,6 +47,7 @@ if workflow.is_main_process:
 
 TARGETS = STAGES / "crnn" / "targets"
 RUNTIMES = declared_targets(TARGETS)  # name → files it builds
+SHAPED = [name for name in RUNTIMES if compiles_shapes(TARGETS / f"{name}.py")]
 
 
 def checked(config):
@@ -170,6 +177,29 @@ resource_scopes:
     **dict.fromkeys(DEVICES, "local"),
 
 
+def check_toolchains(jobs):
+    """Raise WorkflowError naming every deployment whose toolchain a job needs and this machine lacks.
+
+    Jobs that another machine or an env of conda's will run are left to say so themselves.
+    """
+    if not workflow.local_exec or DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
+        return
+    asked = {
+        (not job.rule.name.startswith("build_"), job.wildcards.deployment, job.params.runtime, job.params.options)
+        for job in jobs
+        if {"runtime", "options"} <= set(job.params.keys())
+    }
+    questions = [
+        {"deployment": name, "runtime": runtime, "options": json.loads(options), "building": not running}
+        for running, name, runtime, options in sorted(asked)
+    ]
+    if questions:
+        command = [sys.executable, str(STAGES / "check_toolchains.py"), "--asked", canonical(questions)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise WorkflowError(done.stderr.removeprefix("error: ").strip())
+
+
 # --- lookups by wildcards ----------------------------------------------------
 
 
@@ -196,6 +226,13 @@ def iiit5k_archive(wildcards):
 
 def runtime_options(wildcards):
     return canonical(deployment(wildcards)["options"])
+
+
+def build_options(wildcards):
+    """A deployment's options; for a runtime that compiles shapes also the batch and the width rule that ask for them."""
+    entry = deployment(wildcards)
+    shapes = {"batch": entry["batch"], "width_rule": WIDTHS[entry["widths"]]}
+    return canonical(entry["options"] | (shapes if entry["runtime"] in SHAPED else {}))
 
 
 def runtime_env(wildcards):

@@ -57,8 +57,13 @@ def make_linked_env(env: Path, prefix: Path) -> None:
     if faults:
         raise EnvError("\n".join(faults))
     venv.EnvBuilder(symlinks=True).create(prefix)
-    for name in with_requirements(pinned_distributions(env)):
-        _link(metadata.distribution(name), site_packages(prefix))
+    link_distributions(with_requirements(pinned_distributions(env)), site_packages(prefix))
+
+
+def link_distributions(names: Iterable[str], folder: Path) -> None:
+    """Link installed distributions into a folder that Python imports from."""
+    for name in names:
+        _link(metadata.distribution(name), folder)
 
 
 def _installed(name: str) -> str:

@@ -2,12 +2,14 @@
 
   --runtime onnxruntime --options '{"graph_optimization": "all"}'
 
-Writes model.* into the output folder; the record holds the tool versions, the options and the host.
+Writes model.* into the output folder; the record holds the tool versions, the options, the host and what a target
+says of its build in a JSON file.
 """
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from crnn.files import read_json
 from crnn.record import Record
 from crnn.stage import json_object, parser, run
 from crnn.targets import known_targets, target
@@ -28,6 +30,7 @@ def main(args: Namespace) -> None:
     device = target(args.runtime)
     record = Record("build_model", [args.source], parameters, device.TOOLS)
     files = device.build(args.source, args.output, args.options)
+    record.results = {path.stem: read_json(path) for path in files if path.suffix == ".json"}
     record.write(args.record, files)
 
 

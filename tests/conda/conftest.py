@@ -5,14 +5,17 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from conda_workspace import CondaWorkspace
+from contract.toolkit import PACKAGES, import_path, install
 from crnn.files import sha256
 from engine.environment import pinned_versions
 from examples import png, scribble
 from iiit5k_archive import members, pack
+from linked_env import link_distributions, with_requirements
 from rule_files import ENVS
 from workspace import ROOT, WORKFLOW_FILES, small_config, small_recipe, write_small_checkpoint
 
@@ -58,8 +61,21 @@ def add_a_dataset_in_shards(space: CondaWorkspace) -> list[str]:
     return [*joined, "results/runs/split/crnn/ort/predictions.parquet", whole]
 
 
-def make(space: CondaWorkspace, *targets: str) -> None:
-    result = space.run(*targets)
+def ascend_deployment(folder: Path) -> dict[str, Any]:
+    """A deployment that converts with the toolkit of tests/contract."""
+    toolkit = install(folder / "cann")
+    options = {"set_env": str(toolkit.set_env), "soc_version": "Ascend310P3"}
+    return {"runtime": "ascend", "widths": "aspect", "options": options}
+
+
+def packages_of_a_card(folder: Path) -> dict[str, str]:
+    """Where an env finds what no index has: the doubles, and ONNX Runtime, which computes for them."""
+    link_distributions(with_requirements(["onnxruntime"]), folder / "card")
+    return {**import_path(PACKAGES, folder / "card"), "TMPDIR": str(folder)}
+
+
+def make(space: CondaWorkspace, *targets: str, **environment: str) -> None:
+    result = space.run(*targets, **environment)
     assert result.returncode == 0, result.stdout + result.stderr
 
 
@@ -73,6 +89,8 @@ def session_in_own_envs(tmp_path_factory: pytest.TempPathFactory) -> CondaWorksp
     root = copy_of_the_workflow(base / "checkout")
     space = CondaWorkspace(base / "run", config, root, prefix=base / "envs")
     make(space, "report")
+    space.config["deployments"]["om"] = ascend_deployment(base)
+    make(space, "--conda-not-block-search-path-envvars", "report", **packages_of_a_card(base))  # as docs/ascend.md says
     make(space, *add_a_dataset_of_each_source(space, base / "sources"))
     make(space, *add_a_dataset_in_shards(space))
     space.config["training"] = {"crnn": {**small_recipe(), "words": 32}}

@@ -251,8 +251,8 @@ def test_all_faults_are_told_at_once() -> None:
             "deployments.ort.widths is 'wide'; expected one of aspect, w100, recipe (the keys of widths)",
         ),
         (
-            nested("deployments.npu", {"runtime": "ascend", "widths": "aspect"}),
-            "deployments.npu.runtime is 'ascend'; expected one of onnxruntime, torch",
+            nested("deployments.phone", {"runtime": "coreml", "widths": "aspect"}),
+            "deployments.phone.runtime is 'coreml'; expected one of ascend, onnxruntime, torch",
         ),
         (
             nested("deployments.torch.source", "fixed"),

@@ -20,7 +20,7 @@ from crnn.parity import prove_equal
 from crnn.surgery import Step, operate
 from crnn.targets import Runtime, known_targets, target
 from crnn.targets.onnxruntime import OnnxRuntime
-from engine.targets import built_files, declared_targets, occupied_device
+from engine.targets import built_files, compiles_shapes, declared_targets, occupied_device
 from networks import EXPORTS, SMALL, images, small_network
 
 pytestmark = EXPORTS
@@ -42,6 +42,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
+# Those whose toolchains are here; tests/contract has the one that needs a double.
 SOURCES = {"torch": "weights.safetensors", "onnxruntime": "raw.onnx"}
 
 
@@ -55,7 +56,7 @@ def built(name: str, models: Path, directory: Path, **options: Any) -> Runtime:
 
 
 def test_targets_are_the_modules_of_the_package() -> None:
-    assert known_targets() == sorted(SOURCES) == ["onnxruntime", "torch"]
+    assert known_targets() == sorted(["ascend", *SOURCES]) == ["ascend", "onnxruntime", "torch"]
 
 
 def test_what_rules_read_from_the_source_is_what_the_modules_say() -> None:
@@ -126,7 +127,7 @@ def test_the_optimiser_runs_when_building(models: Path, tmp_path: Path) -> None:
 
 
 def test_an_unknown_runtime_is_an_error_that_lists_the_known_ones() -> None:
-    with pytest.raises(UserError, match="runtime 'tensorrt': expected one of onnxruntime, torch"):
+    with pytest.raises(UserError, match="runtime 'tensorrt': expected one of ascend, onnxruntime, torch"):
         target("tensorrt")
 
 
@@ -158,7 +159,7 @@ def test_a_missing_toolchain_is_named_with_the_remedy() -> None:
         "target('onnxruntime')",
         WORKFLOW,
     )
-    assert done.stdout.split() == ["onnxruntime", "torch"]
+    assert done.stdout.split() == ["ascend", "onnxruntime", "torch"]
     fault = "runtime onnxruntime: the Python package 'onnxruntime' is not installed here"
     assert f"crnn.errors.UserError: {fault}; run with `--sdm conda`" in done.stderr
     assert "envs/onnxruntime.yaml" in done.stderr
@@ -231,6 +232,12 @@ def test_the_rules_read_a_device_whose_toolchain_is_absent(tmp_path: Path) -> No
     (tmp_path / "npu.py").write_text('import no_such_toolchain\nFILES = ("model.om", "model.json")\n')
     (tmp_path / "__init__.py").write_text("")
     assert declared_targets(tmp_path) == {"npu": ("model.om", "model.json")}
+
+
+def test_a_module_may_say_that_it_compiles_shapes(tmp_path: Path) -> None:
+    (tmp_path / "npu.py").write_text('FILES = ("model.om",)\nCOMPILES_SHAPES = True\n')
+    assert compiles_shapes(tmp_path / "npu.py")
+    assert [name for name in known_targets() if compiles_shapes(TARGETS / f"{name}.py")] == ["ascend"]
 
 
 @pytest.mark.parametrize(

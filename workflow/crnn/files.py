@@ -25,10 +25,11 @@ def _sync(path: Path) -> None:
 
 
 @contextmanager
-def atomic_path(target: Path) -> Iterator[Path]:
+def atomic_path(target: Path, mode: int = 0o666) -> Iterator[Path]:
     """Yield a temporary path beside `target`; on success sync it and rename it to `target`.
 
-    When the block raises, `target` is left as it was and the temporary file is removed.
+    When the block raises, `target` is left as it was and the temporary file is removed. The file gets `mode`, less
+    what the umask takes from it.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
@@ -39,7 +40,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
         # mkstemp makes the file private; results are for everyone the umask allows.
         umask = os.umask(0)
         os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        temporary.chmod(mode & ~umask)
         _sync(temporary)
         temporary.replace(target)
         _sync(target.parent)

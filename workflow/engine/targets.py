@@ -40,6 +40,11 @@ def _literal(module: Path, name: str) -> Any:
     return None
 
 
+def compiles_shapes(module: Path) -> bool:
+    """Whether the module says `COMPILES_SHAPES = True`: its build depends on the shapes that will be asked for."""
+    return any(ast.unparse(node) == "COMPILES_SHAPES = True" for node in ast.parse(module.read_bytes()).body)
+
+
 def declared_targets(folder: Path) -> dict[str, tuple[str, ...]]:
     """Every target module of a folder with the files it builds, by name."""
     return {path.stem: built_files(path) for path in sorted(folder.glob("[!_]*.py"))}

@@ -20,7 +20,11 @@ Options = dict[str, Any]
 
 
 class Runtime(Protocol):
-    """A model loaded on a device."""
+    """A model loaded on a device.
+
+    One that copies to a device of its own may also have `transfer_seconds() -> (in, out)`: seconds that copying took
+    since the last time it was asked, which the breakdown then shows apart from `execute`.
+    """
 
     def infer(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Images float32 [N, 1, 32, W] to log-probabilities float32 [T, N, classes], both in host memory."""
@@ -42,6 +46,9 @@ class Target(Protocol):
     `TOOLS` names the distributions whose versions belong into the records of what was built and run.
     A module of a device also says `DEVICE = "npu"` or `"gpu"`, and `BUILD_DEVICE` where building takes one too. The
     rules read these from the source and ask for the device; nothing in the library does.
+    A module whose build depends on the shapes that will be asked for says `COMPILES_SHAPES = True`; its options then
+    hold `batch` and `width_rule` of the deployment, too. It may have `check(options, building)`, which raises UserError
+    where this machine cannot build or, if not `building`, cannot run; it is asked before a run begins.
     """
 
     FILES: tuple[str, ...]
@@ -74,6 +81,13 @@ def target(name: str) -> Target:
             f"runtime {name}: {fault}; run with `--sdm conda` to get it from envs/{name}.yaml, "
             f"or install it into this environment"
         ) from error
+
+
+def check_target(name: str, options: Options, building: bool) -> None:
+    """Raise UserError where this machine cannot build for a target, or run on it, as far as its module can tell."""
+    check = getattr(target(name), "check", None)
+    if check is not None:
+        check(options, building)
 
 
 def check_options(options: Options, *known: str) -> None:

@@ -1,0 +1,67 @@
+"""A toolkit, a small network to convert, and the doubles where Python finds them."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import onnx
+import pytest
+
+from contract.toolkit import PACKAGES, PACKAGES_2023, Toolkit, Use, install
+from crnn.export import export_onnx
+from crnn.surgery import Step, operate
+from networks import small_network
+
+DOUBLES = ("aclruntime", "ais_bench")
+
+
+@pytest.fixture
+def toolkit(tmp_path: Path) -> Toolkit:
+    return install(tmp_path / "cann")
+
+
+@pytest.fixture(scope="session")
+def fixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small network, exported and repaired."""
+    folder = tmp_path_factory.mktemp("model")
+    export_onnx(small_network(), folder / "raw.onnx")
+    passes = ["fold_constants", "drop_zero_states", "split_bidirectional", "reverse_direction", "prune_unused"]
+    model, _ = operate(onnx.load(folder / "raw.onnx"), [Step(name) for name in passes])
+    onnx.save(model, folder / "fixed.onnx")
+    return folder / "fixed.onnx"
+
+
+def forget() -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] in DOUBLES]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def packages(monkeypatch: pytest.MonkeyPatch) -> Iterator[Use]:
+    """A function that puts folders of packages on this Python's path, and takes what was imported away afterwards."""
+
+    def use(*folders: Path) -> None:
+        forget()
+        for folder in reversed(folders):
+            monkeypatch.syspath_prepend(str(folder))
+
+    yield use
+    forget()
+
+
+GENERATIONS = {"since 2024": (PACKAGES,), "until 2023": (PACKAGES_2023, PACKAGES)}
+
+
+@pytest.fixture(params=GENERATIONS)
+def generation(request: pytest.FixtureRequest, packages: Use, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Each generation of ais_bench's interface in turn."""
+    if request.param == "until 2023":
+        monkeypatch.setenv("ACLRUNTIME_OLD", "1")
+    packages(*GENERATIONS[request.param])
+    return str(request.param)
+
+
+@pytest.fixture
+def doubles(packages: Use) -> None:
+    """The newer generation."""
+    packages(PACKAGES)

@@ -1,0 +1,218 @@
+"""Running an .om through `ais_bench.infer.interface.InferSession`, in either generation of its interface.
+
+The session goes by what it finds and not by a version: both generations call themselves 0.0.2. The older one (to 2023)
+has `sumary`, execution times as numbers and `get_H2D_time_list`; the newer one `summary`, times as pairs and
+`get_h2d_time_list`. Both know the modes used here. ais_bench is imported when a session is opened, never before.
+"""
+
+import fcntl
+import shutil
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from importlib import metadata
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from crnn.ascend.shapes import Shapes
+from crnn.errors import UserError
+from crnn.stage import LOG
+
+Array = npt.NDArray[np.float32]
+
+MODES = {"range": "dymshape", "gears": "dymdims", "static": "static"}  # of InferSession.infer
+BYTES = 4  # of a float32
+ALIGNMENT = 512  # bytes; what a size of device memory is rounded up to
+UNKNOWN_OUTPUT = 10_000_000  # bytes; where the model does not say how many classes it has
+INSTALL = "install aclruntime and ais_bench from one source (docs/ascend.md)"
+
+
+def infer_session() -> Any:
+    """The class InferSession. Raises UserError that says which package is missing, broken or another one."""
+    try:
+        from ais_bench.infer.interface import InferSession
+    except ModuleNotFoundError as error:
+        if error.name == "ais_bench":
+            fault = f"the Python package 'ais_bench' is not installed here; {INSTALL}"
+        elif str(error.name).startswith("ais_bench"):
+            fault = (
+                "the Python package 'ais_bench' here is another one of that name: it has no ais_bench.infer (the "
+                f"package index's ais_bench_benchmark, for language models, is one); remove it and {INSTALL}"
+            )
+        else:
+            fault = f"ais_bench needs the Python package {error.name!r}, which is not installed here; {INSTALL}"
+        raise UserError(f"runtime ascend: {fault}") from error
+    except ImportError as error:
+        raise UserError(
+            f"runtime ascend: ais_bench cannot be loaded ({error}); source CANN's set_env.sh before starting "
+            f"Snakemake, and use the aclruntime that was built for this Python"
+        ) from error
+    return InferSession
+
+
+def simulated() -> bool:
+    """Whether the installed aclruntime is a contract double, which says so itself."""
+    import aclruntime
+
+    return bool(getattr(aclruntime, "SIMULATED", False))
+
+
+def transfer_seconds() -> tuple[float, float]:
+    """Seconds of copying to and from the device since the last call, over all sessions of this process."""
+    from ais_bench.infer.interface import MemorySummary
+
+    seconds = []
+    for newer, older in (("get_h2d_time_list", "get_H2D_time_list"), ("get_d2h_time_list", "get_D2H_time_list")):
+        times = getattr(MemorySummary, newer, None) or getattr(MemorySummary, older)
+        seconds.append(sum(times()) / 1e3)
+    MemorySummary.reset()
+    return seconds[0], seconds[1]
+
+
+def execution_milliseconds(times: Sequence[Any]) -> list[float]:
+    """`exec_time_list` of either generation as durations: numbers are some already, pairs are (start, end)."""
+    return [float(time[1] - time[0]) if isinstance(time, (tuple, list)) else float(time) for time in times]
+
+
+class DeviceClaims:
+    """Which card a process uses, so that jobs beside each other on one machine take one each.
+
+    A claim is a lock on a file in the folder for temporary files; the system drops it with the process.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def claim(self, devices: list[int]) -> tuple[int, IO[bytes]]:
+        """The first of `devices` that is free, and what to close to give it back; waits where none is."""
+        for device in devices:
+            lock = self._open(device)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.close()
+                continue
+            return device, lock
+        LOG.info("every card of %s is taken; waiting for %d", devices, devices[0])
+        lock = self._open(devices[0])
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return devices[0], lock
+
+    def _open(self, device: int) -> IO[bytes]:
+        path = self._folder / f"crnn-npu-{device}.lock"
+        if not path.exists():  # one of another user may be read, and not be opened as if to make it
+            path.touch()
+            path.chmod(0o644)
+        return path.open("rb")
+
+
+class AscendRuntime:
+    """A model on one card. Words are fitted to the shapes it was converted for; their widths are not changed."""
+
+    def __init__(self, model: Path, facts: dict[str, Any], devices: list[int]) -> None:
+        self._shapes, self._facts = Shapes.from_facts(facts["shapes"]), facts
+        self._held = ExitStack()
+        try:
+            opened = infer_session()
+            self._device, lock = DeviceClaims(Path(tempfile.gettempdir())).claim(devices)
+            self._held.callback(lock.close)
+            self._session = self._opened(opened, self._private_copy(model))
+            self._held.callback(_released, self._session)
+            self._classes = self._output_classes()
+            transfer_seconds()  # what loading copied is no transfer of a word
+        except BaseException:
+            self._held.close()
+            raise
+
+    def _private_copy(self, model: Path) -> Path:
+        """A copy that ais_bench accepts: no link, private, and without a space or the like in its path."""
+        folder = Path(tempfile.mkdtemp(prefix="crnn-om-"))
+        self._held.callback(shutil.rmtree, folder, ignore_errors=True)
+        copy = folder / "model.om"
+        copy.touch(mode=0o600)
+        shutil.copyfile(model, copy)
+        return copy
+
+    def _opened(self, opened: Any, model: Path) -> Any:
+        try:
+            return opened(self._device, str(model))
+        except Exception as error:  # whatever the generations raise: RuntimeError, ValueError and their own
+            raise UserError(
+                f"device {self._device}: the model of {self._facts['soc_version']} cannot be loaded "
+                f"({str(error).strip()}); check the card with `npu-smi info`, the user's right to it (group "
+                f"HwHiAiUser), and that it is the chip and the CANN that the model was converted for "
+                f"({self._facts['cann']} or up to four releases later)"
+            ) from error
+
+    def _output_classes(self) -> int | None:
+        """The last size of the output; None where the model does not say it, as some dynamic ones do not."""
+        shape = self._session.get_outputs()[0].shape
+        return int(shape[-1]) if len(shape) and shape[-1] > 0 else None
+
+    def infer(self, images: Array) -> Array:
+        count, _, _, width = images.shape
+        pieces = [self._call(images[a:b], batch) for a, b, batch in self._shapes.calls(count, width)]
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1)
+
+    def _call(self, words: Array, batch: int) -> Array:
+        """One call with `words` filled up to `batch` with zeros, whose steps are dropped again."""
+        count, _, height, width = words.shape
+        images = np.zeros((batch, 1, height, width), np.float32)
+        images[:count] = words
+        steps = width // 4 + 1
+        mode = MODES[self._shapes.mode]
+        try:
+            (output,) = self._session.infer([images], mode, custom_sizes=self._output_bytes(steps, batch))
+        except RuntimeError as error:
+            raise UserError(
+                f"device {self._device}: inference of {list(images.shape)} in mode {mode} failed "
+                f"({str(error).strip()}); see ~/ascend/log, and `npu-smi info` for the card's health"
+            ) from error
+        # Where the runtime does not know the shape of a dynamic output it gives one dimension.
+        whole = np.asarray(output, np.float32).reshape(steps, batch, -1)
+        return whole[:, :count]
+
+    def _output_bytes(self, steps: int, batch: int) -> int:
+        """Size of the output, rounded up; a buffer of this size is made on the device in every call."""
+        if self._classes is None:
+            return UNKNOWN_OUTPUT
+        return -(-steps * batch * self._classes * BYTES // ALIGNMENT) * ALIGNMENT
+
+    def transfer_seconds(self) -> tuple[float, float]:
+        """Seconds of copying to and from the device since the last call."""
+        return transfer_seconds()
+
+    def describe(self) -> dict[str, Any]:
+        session = self._session
+        summary = (getattr(session, "summary", None) or session.sumary)()
+        executions = execution_milliseconds(summary.exec_time_list)
+        return {
+            "device": f"{self._facts['soc_version']}, device {self._device}",
+            "simulated": simulated(),
+            "soc_version": self._facts["soc_version"],
+            "cann": self._facts["cann"],
+            "shapes": self._facts["shapes"]["mode"],
+            "interface": "summary" if hasattr(session, "summary") else "sumary",
+            "device_calls": len(executions),
+            "device_ms_median": float(np.median(executions)) if executions else None,
+            **{name: _version(name) for name in ("aclruntime", "ais_bench")},
+        }
+
+    def close(self) -> None:
+        self._held.close()
+
+
+def _released(session: Any) -> None:
+    """Unload the model; the older generation does so when the session goes."""
+    if hasattr(session, "free_resource"):
+        session.free_resource()
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "unknown"

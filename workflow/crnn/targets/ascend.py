@@ -1,0 +1,109 @@
+"""Huawei Ascend NPUs: ATC converts the ONNX file to an .om, ais_bench runs it.
+
+Options, all of them optional:
+
+- `shapes`: `range` (default), `gears` or `static`; `batches`, `widths`: the sizes to convert for, of a range the lowest
+  and the highest. Without them the deployment's batch and width rule decide.
+- `soc_version`: the chip, such as Ascend310P3; without it the one of this machine.
+- `set_env`: CANN's set_env.sh; `cann_version`: where the installation does not say it; `python`: the python3 for ATC.
+- `precision_mode` or `precision_mode_v2`, `log`, `flags`: as ATC has them.
+- `devices`: cards that a job may use, [0] by default; it takes the first that is free.
+
+conversion.json, beside the model, says what it was converted for; the runtime goes by it.
+"""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from crnn.ascend import atc
+from crnn.ascend.chips import checked_soc
+from crnn.ascend.session import AscendRuntime, infer_session, simulated
+from crnn.ascend.shapes import planned_shapes
+from crnn.ascend.toolchain import Toolchain, find_toolchain
+from crnn.errors import UserError
+from crnn.files import atomic_path, read_json, write_json
+from crnn.stage import LOG
+from crnn.targets import Options, check_options
+
+FILES = ("model.om", "conversion.json")
+TOOLS = ("ais_bench", "aclruntime")
+DEVICE = "npu"
+COMPILES_SHAPES = True
+
+PRIVATE = 0o600  # ais_bench refuses a model that others may write
+BUILDING = ("soc_version", "set_env", "cann_version", "python", "precision_mode", "precision_mode_v2", "log", "flags")
+SHAPING = ("shapes", "batches", "widths", "batch", "width_rule")
+MOST_DEVICES = 256  # ais_bench takes device 0 to 255
+
+
+def _conversion(toolchain: Toolchain, options: Options) -> atc.Conversion:
+    soc = checked_soc(options["soc_version"]) if "soc_version" in options else toolchain.soc_version()
+    precision, log, flags = atc.checked_precision(options), atc.checked_log(options), atc.checked_flags(options)
+    return atc.Conversion(soc, toolchain.version, planned_shapes(options), log, precision, flags)
+
+
+def build(source: Path, directory: Path, options: Options) -> list[Path]:
+    """Convert `source` with ATC, in a folder of its own; model.om and conversion.json appear when both are whole."""
+    _devices(options)
+    toolchain = find_toolchain(options)
+    conversion = _conversion(toolchain, options)
+    model, facts = (directory / name for name in FILES)
+    with tempfile.TemporaryDirectory(prefix="crnn-atc-") as name:
+        scratch = Path(name)
+        shutil.copyfile(source, scratch / atc.SOURCE)
+        made = _converted(toolchain, conversion, scratch)
+        with atomic_path(model, PRIVATE) as temporary:
+            shutil.copyfile(made, temporary)
+    write_json(facts, _facts(toolchain, conversion, made))
+    return [model, facts]
+
+
+def _converted(toolchain: Toolchain, conversion: atc.Conversion, scratch: Path) -> Path:
+    arguments = conversion.command()
+    LOG.info("CANN %s: %s %s", toolchain.version, toolchain.atc, " ".join(arguments))
+    status, output = toolchain.run(arguments, scratch)
+    for line in output.splitlines():
+        LOG.info("atc: %s", line)
+    if status != 0:
+        raise UserError(f"ATC failed with status {status}, {atc.explained(output)}")
+    return atc.product(scratch)
+
+
+def _facts(toolchain: Toolchain, conversion: atc.Conversion, made: Path) -> dict[str, Any]:
+    """What the runtime and a reader need to know of a conversion; equal conversions have equal facts."""
+    return {
+        "soc_version": conversion.soc_version,
+        "cann": toolchain.version,
+        "command": ["atc", *conversion.command()],
+        "shapes": conversion.shapes.facts(),
+        "host": made.stem.removeprefix(atc.OUTPUT).lstrip("_") or "any",
+    }
+
+
+def load(directory: Path, options: Options, threads: int) -> AscendRuntime:
+    return AscendRuntime(directory / FILES[0], read_json(directory / FILES[1]), _devices(options))
+
+
+def _devices(options: Options) -> list[int]:
+    check_options(options, *BUILDING, *SHAPING, "devices")
+    devices = options.get("devices", [0])
+    whole = isinstance(devices, list) and devices and all(type(device) is int for device in devices)
+    if not whole or not all(0 <= device < MOST_DEVICES for device in devices):
+        raise UserError(f"options.devices is {devices!r}; expected a list of device numbers from 0, such as [0, 1]")
+    return list(devices)
+
+
+def check(options: Options, building: bool) -> None:
+    """Raise UserError where this machine cannot convert (`building`), or cannot run, before any work is done."""
+    _devices(options)
+    if building:
+        _conversion(find_toolchain(options), options)
+        return
+    infer_session()
+    if not any(Path("/dev").glob("davinci[0-9]*")) and not simulated():
+        raise UserError(
+            "runtime ascend: no Ascend card here (no /dev/davinci0 or another); run on the machine that has it, or "
+            "take what it made: copy its results/ here (docs/ascend.md)"
+        )
