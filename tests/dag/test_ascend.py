@@ -1,0 +1,193 @@
+"""The Ascend lane from words to report, over the doubles of tests/contract: what it makes, refuses and survives."""
+
+import json
+import stat
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import yaml
+
+from contract.toolkit import PACKAGES, PACKAGES_2023, Toolkit, import_path, install
+from crnn.checkpoint import write_weights
+from networks import SMALL, small_network
+from workspace import ROOT, Workspace, small_config
+
+pytestmark = [pytest.mark.dag, pytest.mark.xdist_group("dag")]
+
+OVERLAY = yaml.safe_load((ROOT / "config/ascend-310p3.yaml").read_text())["deployments"]
+LIKE_OTHERS = ("om-static-4", "om-static-8", "om-static-32")  # but for a number: left out to save time
+RUN = "results/runs/sample/crnn"
+
+
+def ascend_config(checkpoint: Path, toolkit: Toolkit, *names: str) -> dict[str, Any]:
+    """The small run with the named deployments of the shipped overlay, and the toolkit of the test."""
+    config = small_config(checkpoint)
+    config["deployments"] = {"torch": None, "ort-w100": None, "ort-recipe": None}
+    for name in names:
+        options = {**OVERLAY[name]["options"], "set_env": str(toolkit.set_env)}
+        config["deployments"][name] = {**OVERLAY[name], "options": options}
+    return config
+
+
+@pytest.fixture(scope="session")
+def cann(tmp_path_factory: pytest.TempPathFactory) -> Toolkit:
+    return install(tmp_path_factory.mktemp("toolkit") / "cann")
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small network as if trained, which reads different words differently."""
+    path = tmp_path_factory.mktemp("varied") / "varied.safetensors"
+    write_weights(small_network().state_dict(), SMALL, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory, checkpoint: Path, cann: Toolkit) -> Workspace:
+    """A working directory in which the report of the shipped overlay has been made."""
+    folder = tmp_path_factory.mktemp("ascend")
+    names = [name for name, entry in OVERLAY.items() if entry is not None and name not in LIKE_OTHERS]
+    space = Workspace(folder, ascend_config(checkpoint, cann, *names))
+    result = space.run("report", TMPDIR=str(folder), **import_path(PACKAGES))
+    assert result.returncode == 0, result.stdout + result.stderr
+    return space
+
+
+def readings(space: Workspace, file: str) -> pl.DataFrame:
+    return pl.read_parquet(space.path / "results" / file)
+
+
+# --- what it makes -----------------------------------------------------------------------------------------
+
+
+def test_every_row_of_a_double_is_marked(made: Workspace) -> None:
+    rows = {row["deployment"]: row for row in made.report()["rows"]}
+    assert {name for name, row in rows.items() if row["simulated"]} == rows.keys() - {"ort"}
+    assert len(rows) == 8
+    assert rows["om-range"]["device"] == "Ascend310P3, device 0"
+    assert "simulated" in (made.path / "results/report/index.html").read_text()
+
+
+def test_every_deployment_reads_what_onnxruntime_reads(made: Workspace) -> None:
+    """At its own batch size, at those of the batching check, and when it is timed."""
+    for row in made.report()["rows"]:
+        reference = readings(made, f"references/sample/crnn/{row['widths']}/fixed.parquet")
+        own = readings(made, f"runs/sample/crnn/{row['deployment']}/predictions.parquet")
+        assert own["text"].to_list() == reference["text"].to_list()
+        assert own["confidence"].to_list() == pytest.approx(reference["confidence"].to_list(), rel=1e-4)
+        assert reference["confidence"].n_unique() > 6  # the words are read differently from each other
+        assert row["batching"]["changed"] == row["audit"]["flipped"] == 0
+        assert row["repeat_texts"] == {"e2e_changed": 0, "infer_only_changed": 0}
+
+
+def test_transfers_are_steps_of_their_own(made: Workspace) -> None:
+    for row in made.report()["rows"]:
+        steps = row["e2e"]["breakdown"]
+        assert (steps["transfer_in"] > steps["transfer_out"] > 0) is row["simulated"]
+        assert steps["execute"] > 0
+
+
+def test_the_build_says_how_it_was_made(made: Workspace) -> None:
+    folder = made.path / "results/builds/crnn/om-gears"
+    said = json.loads((folder / "build.json").read_text())["results"]["conversion"]
+    assert (said["soc_version"], said["cann"], said["command"][0]) == ("Ascend310P3", "8.0.RC3", "atc")
+    assert any(argument.startswith("--dynamic_dims=1,40;1,48;") for argument in said["command"])
+    assert stat.S_IMODE((folder / "model.om").stat().st_mode) == 0o600
+    assert "ATC run success" in (made.path / "logs/build_ascend/crnn.om-gears.log").read_text()
+
+
+def test_nothing_is_left_to_do(made: Workspace) -> None:
+    assert made.planned(**import_path(PACKAGES)) == {}
+
+
+def test_another_batch_converts_anew_and_makes_no_other_build(made: Workspace) -> None:
+    before = deepcopy(made.config)
+    made.config["deployments"]["om-static-16"]["batch"] = 8
+    made.config["deployments"]["ort"] = {"batch": 8}
+    planned = made.planned(**import_path(PACKAGES))
+    made.config = before
+    assert planned["build_ascend"] == 1
+    assert "build_onnxruntime" not in planned
+
+
+def test_results_that_were_copied_from_the_card_are_reported_without_it(made: Workspace) -> None:
+    """No card, no ais_bench and another title: only the page is made."""
+    made.config["report"] = {"title": "copied"}
+    result = made.run("report")
+    del made.config["report"]
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert {row["device"] for row in made.report()["rows"]} >= {"Ascend310P3, device 0"}
+
+
+def test_the_older_interface_gives_the_same_texts(
+    made: Workspace, workspace: Workspace, checkpoint: Path, cann: Toolkit
+) -> None:
+    workspace.config = ascend_config(checkpoint, cann, "om-range")
+    environment = {**import_path(PACKAGES_2023, PACKAGES), "ACLRUNTIME_OLD": "1", "TMPDIR": str(workspace.path)}
+    result = workspace.run(f"{RUN}/om-range/predictions.parquet", **environment)
+    assert result.returncode == 0, result.stdout + result.stderr
+    newer, older = (readings(space, "runs/sample/crnn/om-range/predictions.parquet") for space in (made, workspace))
+    assert newer.equals(older)
+
+
+# --- what it refuses, and survives -------------------------------------------------------------------------
+
+
+def without_cann(workspace: Workspace, checkpoint: Path, **entry: Any) -> None:
+    workspace.config = small_config(checkpoint)
+    workspace.config["deployments"] = {"torch": None, "ort-w100": None, "ort-recipe": None}
+    workspace.config["deployments"]["om"] = {"runtime": "ascend", "widths": "aspect", "options": {}, **entry}
+
+
+def test_without_a_toolchain_nothing_is_begun(workspace: Workspace, checkpoint: Path) -> None:
+    without_cann(workspace, checkpoint)
+    result = workspace.run("report", HOME=str(workspace.path))
+    assert result.returncode != 0
+    said = result.stdout + result.stderr
+    assert "Traceback" not in said
+    assert said.count("deployments om: no CANN toolkit here: `atc` is not on PATH") == 1
+    assert said.count("deployments om: runtime ascend: the Python package 'ais_bench' is not installed here") == 1
+    assert not (workspace.path / "results").exists()
+    assert not (workspace.path / "logs").exists()
+
+
+def test_without_a_toolchain_the_rows_of_the_processor_are_made(workspace: Workspace, checkpoint: Path) -> None:
+    without_cann(workspace, checkpoint)
+    result = workspace.run(f"{RUN}/ort/predictions.parquet", HOME=str(workspace.path))
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_a_plan_needs_no_toolchain(workspace: Workspace, checkpoint: Path) -> None:
+    without_cann(workspace, checkpoint)
+    assert workspace.planned(HOME=str(workspace.path))["build_ascend"] == 1
+
+
+def test_a_range_on_a_310b_is_refused_before_any_work(workspace: Workspace, checkpoint: Path, cann: Toolkit) -> None:
+    options = {"set_env": str(cann.set_env), "soc_version": "Ascend310B1"}
+    without_cann(workspace, checkpoint, options=options)
+    result = workspace.run("report", **import_path(PACKAGES))
+    assert result.returncode != 0
+    assert "deployments om: options.shapes is 'range', but Ascend310B1 takes no shape ranges" in result.stderr
+    assert not (workspace.path / "results").exists()
+
+
+def test_a_card_that_fails_leaves_nothing_half_written_and_the_rerun_completes(
+    workspace: Workspace, checkpoint: Path, cann: Toolkit
+) -> None:
+    workspace.config = ascend_config(checkpoint, cann, "om-range")
+    run = workspace.path / RUN / "om-range"
+    targets = [f"{RUN}/om-range/{name}.json" for name in ("run", "audit")]
+    environment = {**import_path(PACKAGES), "TMPDIR": str(workspace.path)}
+
+    result = workspace.run(*targets, ACLRUNTIME_FAILS_AFTER="3", **environment)
+    assert result.returncode != 0
+    assert "device 0: inference of [" in result.stdout + result.stderr
+    assert [path.name for path in run.rglob("*") if path.name != ".snakemake_timestamp"] == []
+    assert list(workspace.path.glob("crnn-om-*")) == []
+
+    result = workspace.run(*targets, **environment)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert {path.name for path in run.iterdir()} >= {"predictions.parquet", "timings.parquet", "run.json", "audit.json"}
