@@ -170,6 +170,31 @@ def test_a_job_waits_where_no_card_is_free(tmp_path: Path) -> None:
     assert waiting.communicate(timeout=20)[0].strip() == "0"
 
 
+def answering(session: Any, change: Callable[[Any], Any]) -> None:
+    """Let the runtime get a changed output from its session."""
+    infer = session.infer
+    session.infer = lambda *given, **named: [change(output) for output in infer(*given, **named)]
+
+
+def test_an_output_without_a_shape_gets_the_networks(
+    doubles: None, toolkit: Toolkit, fixed: Path, tmp_path: Path
+) -> None:
+    runtime, batch = opened(toolkit, fixed, "range", tmp_path), images(3, 100)
+    answering(runtime._session, np.ravel)
+    np.testing.assert_allclose(runtime.infer(batch), OnnxRuntime(fixed, 1).infer(batch), atol=1e-5)
+    runtime.close()
+
+
+def test_an_output_of_another_shape_is_an_error_and_no_garbage(
+    doubles: None, toolkit: Toolkit, fixed: Path, tmp_path: Path
+) -> None:
+    runtime = opened(toolkit, fixed, "range", tmp_path)
+    answering(runtime._session, lambda output: np.swapaxes(output, 0, 1))
+    with pytest.raises(UserError, match=r"gave an output of \[3, 26, 37\]; expected 26 steps of 3 words"):
+        runtime.infer(images(3, 100))
+    runtime.close()
+
+
 # --- what ais_bench is strict about ------------------------------------------------------------------------
 
 

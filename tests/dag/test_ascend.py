@@ -133,6 +133,20 @@ def test_the_older_interface_gives_the_same_texts(
     assert newer.equals(older)
 
 
+def test_a_dataset_in_shards_gives_the_same_texts(
+    made: Workspace, workspace: Workspace, checkpoint: Path, cann: Toolkit
+) -> None:
+    """Each shard is a job, and so may have a card of its own."""
+    workspace.config = ascend_config(checkpoint, cann, "om-range")
+    workspace.config["datasets"]["sample"]["shard_words"] = 6
+    workspace.config["deployments"]["om-range"]["options"]["devices"] = [0, 1]
+    environment = {**import_path(PACKAGES), "TMPDIR": str(workspace.path)}
+    result = workspace.run(f"{RUN}/om-range/predictions.parquet", **environment)
+    assert result.returncode == 0, result.stdout + result.stderr
+    whole, parts = (readings(space, "runs/sample/crnn/om-range/predictions.parquet") for space in (made, workspace))
+    assert parts["text"].to_list() == whole["text"].to_list()
+
+
 # --- what it refuses, and survives -------------------------------------------------------------------------
 
 

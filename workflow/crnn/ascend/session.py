@@ -159,11 +159,10 @@ class AscendRuntime:
 
     def _call(self, words: Array, batch: int) -> Array:
         """One call with `words` filled up to `batch` with zeros, whose steps are dropped again."""
-        count, _, height, width = words.shape
-        images = np.zeros((batch, 1, height, width), np.float32)
-        images[:count] = words
-        steps = width // 4 + 1
-        mode = MODES[self._shapes.mode]
+        count, mode, steps = len(words), MODES[self._shapes.mode], words.shape[3] // 4 + 1
+        images = np.ascontiguousarray(words, np.float32)
+        if count < batch:
+            images = np.concatenate([images, np.zeros((batch - count, *images.shape[1:]), np.float32)])
         try:
             (output,) = self._session.infer([images], mode, custom_sizes=self._output_bytes(steps, batch))
         except RuntimeError as error:
@@ -171,8 +170,14 @@ class AscendRuntime:
                 f"device {self._device}: inference of {list(images.shape)} in mode {mode} failed "
                 f"({str(error).strip()}); see ~/ascend/log, and `npu-smi info` for the card's health"
             ) from error
-        # Where the runtime does not know the shape of a dynamic output it gives one dimension.
-        whole = np.asarray(output, np.float32).reshape(steps, batch, -1)
+        whole = np.asarray(output, np.float32)
+        if whole.ndim == 1:  # what the runtime gives where it does not know the shape of a dynamic output
+            whole = whole.reshape(steps, batch, -1)
+        if whole.shape[:2] != (steps, batch):
+            raise UserError(
+                f"device {self._device}: images {list(images.shape)} gave an output of {list(whole.shape)}; expected "
+                f"{steps} steps of {batch} words. Was the model made from another network's ONNX file?"
+            )
         return whole[:, :count]
 
     def _output_bytes(self, steps: int, batch: int) -> int:
