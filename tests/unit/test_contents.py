@@ -22,6 +22,11 @@ def sha(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "labels.txt")
+    assert Digests(tmp_path / "store.json", limit=10**9).of(tmp_path / "labels.txt") == "no regular file"
+
+
 def test_a_files_digest_is_its_sha256(tmp_path: Path, digests: Digests) -> None:
     (tmp_path / "file").write_bytes(b"word")
     assert digests.of(tmp_path / "file") == sha(b"word")

@@ -40,9 +40,14 @@ class Digests:
             self.known = json.loads(self.store.read_text(encoding="utf-8"))
 
     def of(self, path: Path) -> str:
-        """Digest of a file, or of the names and contents of all files below a folder; empty where nothing is there."""
+        """Digest of a file, or of the names and contents of all files below a folder; empty where nothing is there.
+
+        A pipe or a device is not read, which might never end.
+        """
         if path.is_dir():
             return self._of_folder(path)
+        if path.exists() and not path.is_file():
+            return "no regular file"
         try:
             return self._of_file(path)
         except FileNotFoundError:
