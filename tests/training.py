@@ -10,6 +10,7 @@ from crnn.network import CRNN
 from crnn.render.fonts import find_fonts
 from crnn.render.lexicon import CHARACTERS, Lexicon
 from crnn.render.sample import Renderer
+from crnn.tensors import Preprocess
 from crnn.train.loop import Run
 from crnn.train.recipe import Recipe
 from crnn.train.steps import Learner
@@ -20,7 +21,8 @@ from workspace import ROOT, SMALL
 CHARSET = Charset("0123456789abcdefghijklmnopqrstuvwxyz")
 FONTS = find_fonts([ROOT / "resources" / "fonts"], CHARACTERS).fonts
 RENDERER = Renderer(5, FONTS, Lexicon(("exit", "hotel", "parking")))
-PREPARE = Preparation(RENDERER, Aspect(step=32, max=200), (0.75, 1.25), CHARSET, training_policy(CHARSET), seed=5)
+PREPROCESS = Preprocess(Aspect(step=32, max=200), "opencv-area-cubic")
+PREPARE = Preparation(RENDERER, PREPROCESS, (0.75, 1.25), CHARSET, training_policy(CHARSET), seed=5)
 CPU = torch.device("cpu")
 
 

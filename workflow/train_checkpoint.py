@@ -29,7 +29,6 @@ from crnn.train.recipe import Recipe
 from crnn.train.steps import Learner, chosen_device, kept_weights
 from crnn.train.stream import Preparation, batches, training_policy
 from crnn.train.validate import ValidationSet
-from crnn.widths import width_rule
 
 
 def named_path(text: str) -> tuple[str, Path]:
@@ -101,8 +100,8 @@ def main(args: Namespace) -> None:
     device = chosen_device(args.device)
     fonts = read_fonts(args.fonts, "train")
     renderer = Renderer(recipe.seed, fonts, Lexicon(*map(read_words, args.lexicon)))
-    prepare = Preparation(renderer, width_rule(args.widths), recipe.jitter, charset, policy, recipe.seed)
     preprocess = Preprocess.from_settings(args.widths)
+    prepare = Preparation(renderer, preprocess, recipe.jitter, charset, policy, recipe.seed)
     validation = {name: ValidationSet.read(words, preprocess, policy) for name, words in args.validation}
     for name, words in validation.items():
         LOG.info("validation set %s: %d words", name, len(words))

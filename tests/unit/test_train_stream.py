@@ -1,5 +1,6 @@
 """Rendered words as batches: one width each, every word once, and the same order from any place on."""
 
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn.charset import Charset, steps_needed
+from crnn.tensors import Preprocess
 from crnn.train.stream import Batch, Place, batches, fitting_width, jittered, training_policy
 from crnn.widths import Aspect, Fixed
 from training import CHARSET, PREPARE
@@ -43,6 +45,15 @@ def test_a_stream_goes_on_from_any_place_as_if_it_had_never_stopped(steps: int) 
 
 def test_worker_processes_change_nothing() -> None:
     assert all(map(same, first(12, processes=1), first(12)))
+
+
+def test_words_are_resized_as_the_deployment_will_resize_them() -> None:
+    cubic = Preprocess.from_settings({"rule": "aspect", "interpolation": "opencv-cubic"})
+    prepare = replace(PREPARE, preprocess=cubic, jitter=(1.0, 1.0))
+    for index in range(5):
+        word, gray = prepare(index), prepare.renderer.draw(index)[0]
+        assert word is not None
+        assert np.array_equal(word.pixels, cubic.resize(gray))
 
 
 def test_labels_are_classes_of_the_charset() -> None:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from crnn.charset import Case, Charset, LabelPolicy, steps_needed
 from crnn.render.sample import Renderer
-from crnn.tensors import DEFAULT_RESAMPLER, RESAMPLERS, Pixels
+from crnn.tensors import RESAMPLERS, Pixels, Preprocess
 from crnn.widths import Aspect, WidthRule
 from crnn.workers import Workers
 
@@ -38,7 +38,7 @@ class Preparation:
     """Renders word k and fits it to the network: width, pixels, classes."""
 
     renderer: Renderer
-    rule: WidthRule
+    preprocess: Preprocess
     jitter: tuple[float, float]
     charset: Charset
     policy: LabelPolicy
@@ -50,11 +50,11 @@ class Preparation:
         text, _ = self.policy.apply(shown)
         height, width = gray.shape
         rng = np.random.default_rng([self.seed, index, WIDTH_STREAM])
-        tensor_width = fitting_width(jittered(self.rule, rng.uniform(*self.jitter)), width, height, text)
+        tensor_width = fitting_width(jittered(self.preprocess.rule, rng.uniform(*self.jitter)), width, height, text)
         if not text or tensor_width is None:
             return None
-        resize = RESAMPLERS[DEFAULT_RESAMPLER["aspect"]].resize
-        return Prepared(index, resize(gray, tensor_width), self.charset.encode(text))
+        pixels = RESAMPLERS[self.preprocess.resampler].resize(gray, tensor_width)
+        return Prepared(index, pixels, self.charset.encode(text))
 
     def all(self, indices: Sequence[int]) -> list[Prepared]:
         """The words of `indices` that can be learned from."""
