@@ -6,14 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import lmdb
-import torch
 
-from crnn.checkpoint import write_weights
-from crnn.network import CRNN
 from examples import healthy_words, png, scribble
-from workspace import ROOT, SMALL, Workspace
+from workspace import ROOT, SMALL, WORKFLOW_FILES, Workspace, write_small_checkpoint
 
-SOURCES = ("Snakefile", "rules", "workflow", "config", "envs", "profiles")
+SOURCES = tuple(name for name in WORKFLOW_FILES if name != "resources")  # of which the checkpoint is left out
 RESOURCES = ("fonts", "words", "published.json")
 
 
@@ -78,13 +75,8 @@ def new_checkout(path: Path) -> Checkout:
     for name, seed in (("one", 1), ("two", 2), ("three", 3)):
         (path / "data" / "images" / f"{name}.png").write_bytes(png(scribble(80, 30, seed)))
     (path / "data" / "labels.csv").write_text("file,text\none.png,one\ntwo.png,two\nthree.png,three\n")
-    write_checkpoint(path / "data" / "small.safetensors", seed=5)
+    write_small_checkpoint(path / "data" / "small.safetensors")
     return Checkout(path, _config(), root=path)
-
-
-def write_checkpoint(path: Path, seed: int) -> None:
-    torch.manual_seed(seed)
-    write_weights(CRNN(SMALL).eval().state_dict(), SMALL, path)
 
 
 def _config() -> dict[str, Any]:

@@ -64,9 +64,9 @@ class Workspace:
         return jobs
 
 
-def write_small_checkpoint(path: Path) -> Path:
-    """Weights of a network that takes milliseconds, the same at every call."""
-    torch.manual_seed(5)
+def write_small_checkpoint(path: Path, seed: int = 5) -> Path:
+    """Weights of a network that takes milliseconds, the same at every call with a seed."""
+    torch.manual_seed(seed)
     write_weights(CRNN(SMALL).eval().state_dict(), SMALL, path)
     return path
 

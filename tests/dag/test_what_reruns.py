@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from checkout import Checkout, new_checkout, write_checkpoint
+from checkout import Checkout, new_checkout
 from engine.why import recorded as made_from
 from examples import png, scribble
+from workspace import write_small_checkpoint
 
 pytestmark = [pytest.mark.dag, pytest.mark.xdist_group("reruns")]
 
@@ -125,13 +126,13 @@ def defaults_written_out(clone: Checkout) -> None:
 
 def older_checkpoint(clone: Checkout) -> None:
     """As `cp -p` of a checkpoint that is older than the results."""
-    write_checkpoint(clone.path / "other.safetensors", seed=6)
+    write_small_checkpoint(clone.path / "other.safetensors", seed=6)
     os.utime(clone.path / "other.safetensors", (1_500_000_000, 1_500_000_000))
     (clone.path / "other.safetensors").replace(clone.path / "data" / "small.safetensors")
 
 
 def same_checkpoint_again(clone: Checkout) -> None:
-    write_checkpoint(clone.path / "data" / "small.safetensors", seed=5)
+    write_small_checkpoint(clone.path / "data" / "small.safetensors", seed=5)
 
 
 def another_picture(clone: Checkout) -> None:
@@ -195,7 +196,7 @@ CONFIG: dict[str, tuple[Change, Jobs]] = {
     "images.form": (config("datasets.images.images.form", "csv"), times(1, "import_images") | prepared(1)),
     "checkpoint": (
         lambda clone: (
-            write_checkpoint(clone.path / "data/other.safetensors", seed=6),
+            write_small_checkpoint(clone.path / "data/other.safetensors", seed=6),
             clone.set("models.crnn.checkpoint", "data/other.safetensors"),
         ),
         IMPORTED,
