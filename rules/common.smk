@@ -228,6 +228,12 @@ def runtime_options(wildcards):
     return canonical(deployment(wildcards)["options"])
 
 
+def lanes(wildcards):
+    """How many calls at a time a deployment asks for; without it the stage decides by its cores."""
+    entry = deployment(wildcards)
+    return [f"--lanes={entry['lanes']}"] if "lanes" in entry else []
+
+
 def build_options(wildcards):
     """A deployment's options; for a runtime that compiles shapes also the batch and the width rule that ask for them."""
     entry = deployment(wildcards)

@@ -105,6 +105,7 @@ rule predict_words:
         charset=charset,
         runtime=lambda w: deployment(w)["runtime"],
         options=runtime_options,
+        lanes=lanes,
         batch=lambda w: deployment(w)["batch"],
         tensors=subpath(input.tensors, parent=True),
         build=lambda w, input: str(Path(input.build[0]).parent),
@@ -114,7 +115,7 @@ rule predict_words:
         r"""
         python {params.stage:q} --tensors {params.tensors:q} --widths {params.widths:q} --charset {params.charset:q} \
             --build {params.build:q} --runtime {params.runtime:q} --options {params.options:q} \
-            --batch {params.batch} --threads {threads} \
+            --batch {params.batch} {params.lanes:q} --threads {threads} \
             --output {output.predictions:q} --record {output.record:q} >{log:q} 2>&1
         """
 
@@ -142,6 +143,7 @@ rule check_batching:
         charset=charset,
         runtime=lambda w: deployment(w)["runtime"],
         options=runtime_options,
+        lanes=lanes,
         sizes=canonical(config["batching"]["sizes"]),
         limit=config["batching"]["words"],
         tensors=subpath(input.tensors, parent=True),
@@ -153,7 +155,7 @@ rule check_batching:
         python {params.stage:q} --tensors {params.tensors:q} --widths {params.widths:q} --charset {params.charset:q} \
             --build {params.build:q} --runtime {params.runtime:q} --options {params.options:q} \
             --predictions {input.predictions:q} --sizes {params.sizes:q} --words {params.limit} \
-            --threads {threads} --output {output.batching:q} >{log:q} 2>&1
+            {params.lanes:q} --threads {threads} --output {output.batching:q} >{log:q} 2>&1
         """
 
 
@@ -184,6 +186,7 @@ rule time_words:
         charset=charset,
         runtime=lambda w: deployment(w)["runtime"],
         options=runtime_options,
+        lanes=lanes,
         measure=lambda w: canonical({**config["measure"], "batch": deployment(w)["batch"]}),
         words=subpath(input.words, parent=True),
         tensors=subpath(input.tensors, parent=True),
@@ -194,6 +197,6 @@ rule time_words:
         r"""
         python {params.stage:q} --words {params.words:q} --tensors {params.tensors:q} --widths {params.widths:q} \
             --charset {params.charset:q} --build {params.build:q} --runtime {params.runtime:q} \
-            --options {params.options:q} --measure {params.measure:q} --threads {threads} \
+            --options {params.options:q} --measure {params.measure:q} {params.lanes:q} --threads {threads} \
             --output {output.timings:q} --texts {output.texts:q} --record {output.record:q} >{log:q} 2>&1
         """

@@ -18,6 +18,7 @@ CONFIG_KEYS = {
     "form": "datasets.{dataset}.images.form",
     "gates": "models.{model}.gate_order",
     "labels": "labels",
+    "lanes": "deployments.{deployment}.lanes",
     "layout": "models.{model}.layout",
     "limit": "batching.words",
     "measure": "measure",

@@ -102,6 +102,8 @@ class PixelReader:
     A real Runtime: float32 [N, 1, 32, W] in, log-probabilities [W // 4 + 1, N, 37] out. Remembers its calls.
     """
 
+    lanes = 1
+
     def __init__(self) -> None:
         self.calls: list[tuple[int, ...]] = []
 

@@ -13,7 +13,7 @@ import polars as pl
 from crnn.charset import Charset
 from crnn.files import write_json
 from crnn.predictions import changed_by_batching
-from crnn.runs import add_runtime_arguments, add_tensor_arguments, opened_runtime
+from crnn.runs import add_runtime_arguments, add_tensor_arguments, opened_runtime, workers
 from crnn.stage import LOG, parser, run
 from crnn.tensors import Preprocess, TensorSet
 
@@ -33,7 +33,9 @@ def main(args: Namespace) -> None:
     tensors = TensorSet(args.tensors, Preprocess.from_settings(args.widths))
     predictions, charset = pl.read_parquet(args.predictions), Charset(args.charset)
     with opened_runtime(args) as runtime:
-        changed = changed_by_batching(tensors, runtime, charset, predictions, args.sizes, args.words)
+        changed = changed_by_batching(
+            tensors, runtime, charset, predictions, args.sizes, args.words, workers(args, runtime)
+        )
     words = min(args.words, predictions.height)
     LOG.info("%d words at batch sizes %s: %d texts changed", words, args.sizes, len(changed))
     write_json(args.output, {"sizes": args.sizes, "words": words, "changed": changed})

@@ -10,10 +10,11 @@ from crnn.charset import Charset
 from crnn.files import atomic_path
 from crnn.predictions import predict
 from crnn.record import Record
-from crnn.runs import add_runtime_arguments, add_tensor_arguments, opened_runtime
+from crnn.runs import add_runtime_arguments, add_tensor_arguments, opened_runtime, workers
 from crnn.stage import parser, run
 from crnn.targets import target
 from crnn.tensors import Preprocess, TensorSet
+from crnn.widths import at_most
 
 
 def arguments() -> ArgumentParser:
@@ -32,7 +33,7 @@ def main(args: Namespace) -> None:
     record = Record("predict_words", inputs, parameters, ("numpy", "polars", *target(args.runtime).TOOLS))
     tensors = TensorSet(args.tensors, Preprocess.from_settings(args.widths))
     with opened_runtime(args) as runtime:
-        predictions = predict(tensors, runtime, Charset(args.charset), args.batch)
+        predictions = predict(tensors, runtime, Charset(args.charset), at_most(args.batch), workers(args, runtime))
         record.results = {"words": predictions.height, "runtime": runtime.describe()}
     with atomic_path(args.output) as temporary:
         predictions.write_parquet(temporary)

@@ -2,6 +2,7 @@
 
 infer_only: the inference call alone, batch 1, inputs in memory (the original recipe's boundary).
 e2e: encoded bytes from the LMDB in, texts out, everything inside, in batches of equal width.
+    Decoding, resizing, inference and CTC overlap, on as many threads as there are cores.
 Run it with nothing else on the machine; the workflow gives it every core.
 
   --measure '{"passes": 3, "warmup": 50, "words": 3000, "batch": 16}'
@@ -15,12 +16,14 @@ from pathlib import Path
 
 from crnn.charset import Charset
 from crnn.files import atomic_path
-from crnn.pipeline import Pipeline, Repeats, time_words
+from crnn.measure import Timings
+from crnn.pipeline import Pipeline, Repeats, time_infer_only, timed_texts
 from crnn.record import Record
-from crnn.runs import add_runtime_arguments, add_tensor_arguments, opened_runtime
+from crnn.runs import add_runtime_arguments, add_tensor_arguments, opened_runtime, workers
 from crnn.stage import json_object, parser, run
 from crnn.targets import target
 from crnn.tensors import Preprocess, TensorSet
+from crnn.widths import at_most
 
 
 def arguments() -> ArgumentParser:
@@ -41,12 +44,16 @@ def main(args: Namespace) -> None:
     tools = ("numpy", "opencv-python-headless", *target(args.runtime).TOOLS)
     record = Record("time_words", inputs, parameters, tools)
     preprocess = Preprocess.from_settings(args.widths)
+    repeats = Repeats(args.measure["passes"], args.measure["warmup"], args.measure["words"])
+    charset, batch_of, timings = Charset(args.charset), at_most(args.measure["batch"]), Timings()
+    # Loaded twice: a single call wants all cores at once, and the whole wants a call on each.
+    with opened_runtime(args, lanes=1) as runtime:
+        alone = time_infer_only(runtime, charset, TensorSet(args.tensors, preprocess), timings, repeats)
     with opened_runtime(args) as runtime:
-        pipeline = Pipeline(args.words, preprocess, runtime, Charset(args.charset), args.measure["batch"])
-        repeats = Repeats(args.measure["passes"], args.measure["warmup"], args.measure["words"])
-        timings, texts = time_words(pipeline, TensorSet(args.tensors, preprocess), repeats)
+        pipeline = Pipeline(args.words, preprocess, runtime, charset, batch_of, workers(args, runtime))
+        e2e = pipeline.time(timings, repeats)
         record.results = {"runtime": runtime.describe()}
-    for frame, path in ((timings, args.output), (texts, args.texts)):
+    for frame, path in ((timings.frame(), args.output), (timed_texts(alone, e2e), args.texts)):
         with atomic_path(path) as temporary:
             frame.write_parquet(temporary)
     record.write(args.record, [args.output, args.texts])

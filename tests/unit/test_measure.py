@@ -77,10 +77,11 @@ def test_a_row_per_call_with_its_steps_where_they_were_timed() -> None:
     first, second = timings.frame().iter_rows(named=True)
     assert first == {
         **{"phase": "cold", "pass": 0, "batch": 1, "width": 96, "seconds": 0.5, "cold": True},
-        **dict.fromkeys(STEPS),
+        **dict.fromkeys(["workers", "lanes", *STEPS]),
     }
     assert second == {
         **{"phase": "e2e", "pass": 2, "batch": 16, "width": 104, "seconds": 0.25, "cold": False},
+        **{"workers": None, "lanes": None},
         **laps_of(execute=0.2),
     }
 
@@ -99,7 +100,15 @@ def three_passes() -> pl.DataFrame:
     for number, total in enumerate((2.5, 2.0, 4.0)):
         for share in (0.3, 0.5):
             timings.add("e2e", number, 50, 96, total * share, laps_of(execute=total * share, decode=0.1))
-        timings.add("e2e_total", number, 100, None, total)
+        timings.add_pass(number, 100, total, [laps_of()], workers=1, lanes=1)
+    return timings.frame()
+
+
+def two_workers(lanes: int) -> pl.DataFrame:
+    timings = Timings()
+    timings.add("e2e", 0, 8, 96, 1.0, laps_of(decode=0.5, execute=1.0))
+    timings.add("e2e", 0, 8, 96, 1.0, laps_of(decode=0.3, execute=1.0))
+    timings.add_pass(0, 16, 1.5, [laps_of(decode=0.2), laps_of()], workers=2, lanes=lanes)
     return timings.frame()
 
 
@@ -118,6 +127,26 @@ def test_e2e_breakdown_is_of_the_median_pass_and_adds_up_to_it() -> None:
     assert summary["breakdown"]["decode"] == pytest.approx(0.2)
     assert sum(summary["breakdown"].values()) == pytest.approx(summary["seconds"])
     assert summary["breakdown"]["other"] == pytest.approx(0.3)
+
+
+def test_the_work_of_two_workers_is_shared_by_two() -> None:
+    summary = summarise_e2e(two_workers(lanes=2))
+    assert summary is not None
+    assert (summary["breakdown"]["decode"], summary["breakdown"]["execute"]) == (0.5, 1.0)
+    assert (summary["workers"], summary["lanes"], summary["breakdown"]["other"]) == (2, 2, 0.0)
+
+
+def test_a_device_that_takes_one_call_at_a_time_is_not_shared() -> None:
+    summary = summarise_e2e(two_workers(lanes=1))
+    assert summary is not None
+    assert (summary["breakdown"]["decode"], summary["breakdown"]["execute"]) == (0.5, 2.0)
+    assert summary["breakdown"]["other"] == 0.0  # both overlap, so the steps are more than the pass
+
+
+def test_packed_rows_are_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = two_workers(lanes=2)
+    monkeypatch.setattr("crnn.measure.ROWS", 1)
+    assert two_workers(lanes=2).equals(whole)
 
 
 def test_infer_only_sums_the_calls_of_each_pass_and_takes_the_median() -> None:

@@ -8,10 +8,11 @@ import pytest
 
 from crnn.audit import changed_by_repeating
 from crnn.measure import STEPS, Timings, cold_seconds, latency_percentiles, summarise_e2e, summarise_infer_only
-from crnn.pipeline import Pipeline, Repeats, time_words
+from crnn.pipeline import Pipeline, Repeats, time_infer_only, timed_texts
 from crnn.predictions import predict
 from crnn.targets import Runtime
 from crnn.tensors import Preprocess, Tensor, TensorSet, make_tensors
+from crnn.widths import at_most
 from examples import (
     ASPECT,
     CHARSET,
@@ -32,8 +33,18 @@ def tensors_of(words: Path, directory: Path, preprocess: Preprocess = ASPECT) ->
     return TensorSet(directory, preprocess)
 
 
-def pipeline_of(words: Path, runtime: Runtime, preprocess: Preprocess = ASPECT, batch: int = 3) -> Pipeline:
-    return Pipeline(words, preprocess, runtime, CHARSET, batch)
+def pipeline_of(
+    words: Path, runtime: Runtime, preprocess: Preprocess = ASPECT, batch: int = 3, workers: int = 1
+) -> Pipeline:
+    return Pipeline(words, preprocess, runtime, CHARSET, at_most(batch), workers)
+
+
+def time_words(pipeline: Pipeline, tensors: TensorSet, repeats: Repeats) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Both clocks on one runtime, as the stage of this name runs them on two: timings and texts."""
+    timings = Timings()
+    alone = time_infer_only(pipeline.runtime, pipeline.charset, tensors, timings, repeats)
+    e2e = pipeline.time(timings, repeats)
+    return timings.frame(), timed_texts(alone, e2e)
 
 
 def texts_of(predictions: pl.DataFrame) -> dict[int, str]:
@@ -48,20 +59,22 @@ def texts_of(predictions: pl.DataFrame) -> dict[int, str]:
 def test_bytes_to_text_equals_the_accuracy_run(
     healthy: Path, tmp_path: Path, preprocess: Preprocess, batch: int
 ) -> None:
-    predicted = predict(tensors_of(healthy, tmp_path / "t", preprocess), PixelReader(), CHARSET, batch=16)
-    assert pipeline_of(healthy, PixelReader(), preprocess, batch).run(Timings(), 0) == texts_of(predicted)
+    predicted = predict(tensors_of(healthy, tmp_path / "t", preprocess), PixelReader(), CHARSET, at_most(16))
+    read = pipeline_of(healthy, PixelReader(), preprocess, batch).run(Timings(), 0)
+    assert texts_of(read) == texts_of(predicted)
 
 
 def test_every_readable_word_is_read_once(faulty: Path) -> None:
     reader = PixelReader()
     texts = pipeline_of(faulty, reader, batch=2).run(Timings(), 0)
-    assert set(texts) == READABLE
+    assert set(texts["index"]) == READABLE
     assert sum(shape[0] for shape in reader.calls) == len(READABLE)
     assert max(shape[0] for shape in reader.calls) == 2
 
 
 def test_a_limit_counts_records_and_not_readable_words(faulty: Path) -> None:
-    limits = {limit: set(pipeline_of(faulty, PixelReader()).run(Timings(), 0, limit)) for limit in (0, 6, 7, 99)}
+    runs = {limit: pipeline_of(faulty, PixelReader()).run(Timings(), 0, limit) for limit in (0, 6, 7, 99)}
+    limits = {limit: set(found["index"]) for limit, found in runs.items()}
     assert limits == {0: set(), 6: {1, 6}, 7: {1, 6, 7}, 99: READABLE}
 
 
@@ -199,7 +212,7 @@ def test_not_one_readable_word_is_measured_as_such(tmp_path: Path) -> None:
 
 def test_a_steady_runtime_reads_the_same_when_timed(timed: Timed, healthy: Path, tmp_path: Path) -> None:
     _, texts, _ = timed
-    predictions = predict(tensors_of(healthy, tmp_path / "t"), PixelReader(), CHARSET, batch=16)
+    predictions = predict(tensors_of(healthy, tmp_path / "t"), PixelReader(), CHARSET, at_most(16))
     assert changed_by_repeating(predictions, texts) == {"e2e_changed": 0, "infer_only_changed": 0}
 
 
@@ -207,6 +220,6 @@ def test_a_runtime_that_reads_differently_each_time_is_caught(tmp_path: Path) ->
     images = {i: png(scribble(60, 20, seed=i)) for i in range(1, 5)}
     words = put_words(tmp_path / "words", 4, images, {})
     reader, tensors = MoodyReader(), tensors_of(words, tmp_path / "t")
-    predictions = predict(tensors, reader, CHARSET, batch=4)
+    predictions = predict(tensors, reader, CHARSET, at_most(4))
     _, texts = time_words(pipeline_of(words, reader, batch=4), tensors, Repeats(passes=2, warmup=1, limit=4))
     assert changed_by_repeating(predictions, texts) == {"e2e_changed": 4, "infer_only_changed": 4}

@@ -9,6 +9,7 @@ from crnn.audit import changed_by_repeating
 from crnn.predictions import changed_by_batching, predict, predict_side_by_side
 from crnn.targets import Runtime
 from crnn.tensors import TensorSet, make_tensors
+from crnn.widths import at_most
 from examples import (
     ASPECT,
     CHARSET,
@@ -31,7 +32,7 @@ def tensors(tmp_path_factory: pytest.TempPathFactory) -> TensorSet:
 
 @pytest.fixture(scope="module")
 def predictions(tensors: TensorSet) -> pl.DataFrame:
-    return predict(tensors, PixelReader(), CHARSET, batch=16)
+    return predict(tensors, PixelReader(), CHARSET, at_most(16))
 
 
 # --- predicting --------------------------------------------------------------------------------------------
@@ -47,7 +48,7 @@ def test_every_word_gets_the_text_of_its_own_pixels(predictions: pl.DataFrame) -
 
 def test_words_that_cannot_be_read_have_no_text(tmp_path: Path) -> None:
     make_tensors(faulty_words(tmp_path / "words"), tmp_path / "tensors", ASPECT, POLICY)
-    predictions = predict(TensorSet(tmp_path / "tensors", ASPECT), PixelReader(), CHARSET, batch=4)
+    predictions = predict(TensorSet(tmp_path / "tensors", ASPECT), PixelReader(), CHARSET, at_most(4))
     assert predictions["index"].to_list() == list(range(1, 13))
     assert predictions.filter(pl.col("text").is_not_null())["index"].to_list() == [1, 6, 7, 8, 9]
     assert predictions["text"].is_null().equals(predictions["confidence"].is_null())
@@ -55,15 +56,15 @@ def test_words_that_cannot_be_read_have_no_text(tmp_path: Path) -> None:
 
 def test_no_call_is_larger_than_the_batch(tensors: TensorSet) -> None:
     reader = PixelReader()
-    predict(tensors, reader, CHARSET, batch=2)
+    predict(tensors, reader, CHARSET, at_most(2))
     assert {shape[0] for shape in reader.calls} == {1, 2}
     assert sum(shape[0] for shape in reader.calls) == 12
 
 
 def test_a_limit_reads_the_first_words(tensors: TensorSet, predictions: pl.DataFrame) -> None:
-    assert predict(tensors, PixelReader(), CHARSET, batch=4, limit=5).equals(predictions.head(5))
-    assert predict(tensors, PixelReader(), CHARSET, batch=4, limit=99).equals(predictions)
-    assert predict(tensors, PixelReader(), CHARSET, batch=4, limit=0).is_empty()
+    assert predict(tensors, PixelReader(), CHARSET, at_most(4), limit=5).equals(predictions.head(5))
+    assert predict(tensors, PixelReader(), CHARSET, at_most(4), limit=99).equals(predictions)
+    assert predict(tensors, PixelReader(), CHARSET, at_most(4), limit=0).is_empty()
 
 
 # --- two models side by side -------------------------------------------------------------------------------
@@ -72,7 +73,7 @@ def test_a_limit_reads_the_first_words(tensors: TensorSet, predictions: pl.DataF
 def test_side_by_side_equals_predicting_with_each(tensors: TensorSet, predictions: pl.DataFrame) -> None:
     left, right, difference = predict_side_by_side(tensors, PixelReader(), NeighbourlyReader(), CHARSET, batch=4)
     assert left.equals(predictions)
-    assert right.equals(predict(tensors, NeighbourlyReader(), CHARSET, batch=4))
+    assert right.equals(predict(tensors, NeighbourlyReader(), CHARSET, at_most(4)))
     assert difference > 1
 
 
@@ -91,7 +92,7 @@ def test_a_runtime_that_looks_at_each_word_alone_passes(tensors: TensorSet, pred
 
 def test_a_runtime_that_looks_at_neighbours_is_caught(tensors: TensorSet) -> None:
     reader = NeighbourlyReader()
-    alone = predict(tensors, reader, CHARSET, batch=1)
+    alone = predict(tensors, reader, CHARSET, at_most(1))
     changed = changed_by_batching(tensors, reader, CHARSET, alone, sizes=(1, 2), words=12)
     assert {entry["batch"] for entry in changed} == {2}
     widths = tensors.samples["tensor_width"].to_list()

@@ -37,7 +37,7 @@ def build(source, directory, options):
     return []
 
 
-def load(directory, options, threads):
+def load(directory, options, threads, lanes=1):
     runtime = PixelReader()
     runtime.close = lambda: (directory / "closed").touch()
     return runtime

@@ -20,6 +20,7 @@ import polars as pl
 
 # Order of work on one word; also the keys of the report's breakdown.
 STEPS = ("read", "decode", "resize", "collate", "transfer_in", "execute", "transfer_out", "ctc")
+IN_CALL = frozenset({"transfer_in", "execute", "transfer_out"})  # steps within the runtime's call
 PERCENTILES = (50, 90, 99)
 
 
@@ -49,11 +50,25 @@ class Laps:
         return taken
 
 
-@dataclass
-class Timings:
-    """One row per call, as timings.parquet holds them. `seconds` is wall time."""
+COLUMNS = {
+    **{"phase": pl.String, "pass": pl.Int64, "batch": pl.Int64, "width": pl.Int64, "seconds": pl.Float64},
+    **{"cold": pl.Boolean, "workers": pl.Int64, "lanes": pl.Int64},
+    **dict.fromkeys(STEPS, pl.Float64),
+}
+ROWS = 4096  # rows that are kept as Python objects, which take ten times the room
 
-    rows: list[dict[str, Any]] = field(default_factory=list)
+
+class Timings:
+    """One row per call or pass, as timings.parquet holds them. `seconds` is wall time.
+
+    A row of phase `e2e_total` is a whole pass, of `workers` threads and `lanes` calls at a time; its steps are what was
+    worked on after the last call.
+    """
+
+    def __init__(self) -> None:
+        self.last_seconds = 0.0
+        self._rows: list[dict[str, Any]] = []
+        self._frames: list[pl.DataFrame] = []
 
     def add(
         self,
@@ -65,23 +80,30 @@ class Timings:
         laps: dict[str, float] | None = None,
     ) -> None:
         """Record a call of `phase` in pass `number`, with the steps it consisted of where they were timed."""
-        steps = laps or dict.fromkeys(STEPS)
-        self.rows.append(
-            {
-                "phase": phase,
-                "pass": number,
-                "batch": batch,
-                "width": width,
-                "seconds": seconds,
-                "cold": phase == "cold",
-                **steps,
-            }
-        )
+        call = {"phase": phase, "pass": number, "batch": batch, "width": width, "seconds": seconds}
+        self._append({**call, "cold": phase == "cold", **(laps or {})})
+
+    def add_pass(
+        self, number: int, words: int, seconds: float, rest: list[dict[str, float]], workers: int, lanes: int
+    ) -> None:
+        """Record the whole of pass `number`. rest: each worker's steps after its last call."""
+        steps = {step: sum(laps[step] for laps in rest) for step in STEPS}
+        whole = {"phase": "e2e_total", "pass": number, "batch": words, "seconds": seconds, "cold": False}
+        self._append({**whole, "workers": workers, "lanes": lanes, **steps})
+
+    def _append(self, row: dict[str, Any]) -> None:
+        self.last_seconds = row["seconds"]
+        self._rows.append(row)
+        if len(self._rows) >= ROWS:
+            self._pack()
+
+    def _pack(self) -> None:
+        self._frames.append(pl.DataFrame(self._rows, schema=COLUMNS))
+        self._rows = []
 
     def frame(self) -> pl.DataFrame:
-        types = {"phase": pl.String, "pass": pl.Int64, "batch": pl.Int64, "width": pl.Int64, "seconds": pl.Float64}
-        schema = types | {"cold": pl.Boolean} | dict.fromkeys(STEPS, pl.Float64)
-        return pl.DataFrame(self.rows, schema=schema)
+        self._pack()
+        return pl.concat(self._frames)
 
 
 def _of(timings: pl.DataFrame, phase: str) -> pl.DataFrame:
@@ -89,18 +111,26 @@ def _of(timings: pl.DataFrame, phase: str) -> pl.DataFrame:
 
 
 def summarise_e2e(timings: pl.DataFrame) -> dict[str, Any] | None:
-    """The e2e clock: median pass, its spread, images per second, and the median pass's seconds by step."""
+    """The e2e clock: median pass, its spread, images per second, and the median pass's seconds by step.
+
+    A step's seconds are those it would take alone, shared by all who can do it at a time: the workers, or the calls
+    that the runtime takes. `other` is the wall time that no step accounts for; where device and processor work at the
+    same time there may be none, and the steps add up to more than the pass.
+    """
     passes = _of(timings, "e2e_total").sort("seconds")
     if passes.is_empty():
         return None
     middle = passes.row((passes.height - 1) // 2, named=True)
-    calls = _of(timings, "e2e").filter(pl.col("pass") == middle["pass"])
-    breakdown = {step: float(calls[step].sum()) for step in STEPS}
+    steps = timings.filter(pl.col("phase").is_in(["e2e", "e2e_total"]) & (pl.col("pass") == middle["pass"]))
+    sharers = {step: middle["lanes"] if step in IN_CALL else middle["workers"] for step in STEPS}
+    breakdown = {step: float(steps[step].sum()) / sharers[step] for step in STEPS}
     breakdown["other"] = max(0.0, middle["seconds"] - sum(breakdown.values()))
     return {
         "seconds": middle["seconds"],
         "images_per_second": middle["batch"] / middle["seconds"],
         "words": middle["batch"],
+        "workers": middle["workers"],
+        "lanes": middle["lanes"],
         "passes": passes.height,
         "spread": [passes["seconds"].min(), passes["seconds"].max()],
         "breakdown": breakdown,

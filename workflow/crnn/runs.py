@@ -25,13 +25,24 @@ def add_runtime_arguments(command: ArgumentParser) -> None:
     command.add_argument("--build", type=Path, required=True, help="folder that build_model wrote")
     command.add_argument("--runtime", choices=known_targets(), required=True)
     command.add_argument("--options", type=json_object, default={}, help="the deployment's `options`")
+    command.add_argument("--lanes", type=int, help="calls under way at a time, as far as the device takes them")
 
 
 @contextmanager
-def opened_runtime(args: Namespace) -> Iterator[Runtime]:
-    """Load the build that the arguments name; the device is released when the block ends, however it ends."""
-    runtime = target(args.runtime).load(args.build, args.options, args.threads)
+def opened_runtime(args: Namespace, lanes: int | None = None) -> Iterator[Runtime]:
+    """Load the build that the arguments name; the device is released when the block ends, however it ends.
+
+    lanes: calls under way at a time; by default what --lanes says, or else one for each core, which is fastest where
+    the whole counts and not a single call.
+    """
+    lanes = lanes or args.lanes or args.threads
+    runtime = target(args.runtime).load(args.build, args.options, args.threads, lanes)
     try:
         yield runtime
     finally:
         runtime.close()
+
+
+def workers(args: Namespace, runtime: Runtime) -> int:
+    """Threads that a stream over this runtime has: one for each core, and no fewer than it takes calls."""
+    return max(int(args.threads), runtime.lanes)

@@ -28,7 +28,7 @@ from crnn.errors import UserError
 from crnn.files import atomic_path, file_facts, read_json, scratch_directory, write_json
 from crnn.shards import Shard, ShardFolder, join_contracts, join_samples
 from crnn.stage import progress
-from crnn.widths import HEIGHT, WidthRule, width_rule
+from crnn.widths import HEIGHT, BatchOf, WidthRule, at_most, width_rule
 from crnn.words import Word, Words
 from crnn.workers import Workers
 
@@ -102,6 +102,11 @@ _NORMALISED: Tensor = (np.arange(256, dtype=np.float32) / np.float32(255) - np.f
 def normalise(pixels: Pixels) -> Tensor:
     """uint8 of any shape to float32 of that shape, (pixel / 255 - 0.5) / 0.5, in [-1, 1]."""
     return _NORMALISED[pixels]
+
+
+def normalise_into(pixels: Pixels, out: Tensor) -> None:
+    """`normalise` into an array of the same shape that is there already."""
+    np.take(_NORMALISED, pixels, out=out, mode="clip")  # without a mode, NumPy takes the detour of a copy
 
 
 @dataclass(frozen=True)
@@ -355,9 +360,10 @@ class _Rows:
         return np.searchsorted(self._ends, rows, side="right")
 
     def _tensor(self, number: int) -> Tensor:
-        if self._open is None or self._open[0] != number:
-            self._open = (number, np.load(self._paths[number], mmap_mode="r"))
-        return self._open[1]
+        opened = self._open
+        if opened is None or opened[0] != number:  # two threads may open a file twice, which does no harm
+            opened = self._open = (number, np.load(self._paths[number], mmap_mode="r"))
+        return opened[1]
 
     def files_with(self, rows: npt.NDArray[np.int64]) -> list[Path]:
         """The files that these rows lie in."""
@@ -371,6 +377,18 @@ class _Rows:
             tensor, here = self._tensor(number), numbers == number
             taken[here] = tensor[rows[here] - (self._ends[number] - len(tensor))]
         return taken
+
+
+class TensorBatch(NamedTuple):
+    """Words of one width that are not in memory yet."""
+
+    indices: list[int]
+    rows: npt.NDArray[np.int64]
+    source: _Rows
+
+    def load(self) -> Tensor:
+        """float32 [n, 1, 32, W]."""
+        return self.source.take(self.rows)
 
 
 class TensorSet:
@@ -411,21 +429,25 @@ class TensorSet:
         return [(self.directory / name, facts) for name, facts in files if Path(name).name == f"w{width}.npy"]
 
     def batches(self, size: int, limit: int | None = None) -> Iterator[tuple[list[int], Tensor]]:
-        """Yield (indices, float32 [n, 1, 32, W]) with n <= size: words of equal width, narrow first, LMDB order.
+        """Yield (indices, float32 [n, 1, 32, W]) with n <= size; as `unread`, read."""
+        return ((batch.indices, batch.load()) for batch in self.unread(at_most(size), limit))
+
+    def unread(self, batch_of: BatchOf, limit: int | None = None) -> Iterator[TensorBatch]:
+        """Yield batches of at most batch_of(width) words of equal width, narrow first, in LMDB order.
 
         `limit` keeps the first so many words of the dataset.
         """
         readable = self.samples[:limit].filter(pl.col("row").is_not_null()).sort("tensor_width", "index")
         groups = [
-            (_Rows(width, self.files_of(width)), group)
+            (_Rows(width, self.files_of(width)), batch_of(width), group)
             for (width,), group in readable.group_by("tensor_width", maintain_order=True)
         ]
-        for rows, group in groups:
+        for rows, _, group in groups:
             for path in rows.files_with(group["row"].to_numpy()):
                 self.check_file(path)
-        for rows, group in groups:
+        for rows, size, group in groups:
             for batch in group.iter_slices(size):
-                yield batch["index"].to_list(), rows.take(batch["row"].to_numpy())
+                yield TensorBatch(batch["index"].to_list(), batch["row"].to_numpy(), rows)
 
 
 def write_whole_tensors(tensors: TensorSet, directory: Path) -> None:

@@ -4,12 +4,19 @@ A width that depended on a word's neighbours would let batching change answers, 
 of text-recognition deployments. Not here: pixels (`crnn.tensors`).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from crnn.errors import UserError
 
 HEIGHT = 32  # network input height, pixels
+BatchOf = Callable[[int], int]  # tensor width → most words in one call
+
+
+def at_most(batch: int) -> BatchOf:
+    """The same batch size for every width."""
+    return lambda _: batch
 
 
 class WidthRule(Protocol):

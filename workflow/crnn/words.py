@@ -99,9 +99,14 @@ class Words:
         """Return record `index` (1 … len). Absent keys come back as None, never as an exception."""
         if not 1 <= index <= self._count:
             raise IndexError(index)
-        image = self._transaction.get(b"image-%09d" % index)
+        image = self.image(index)
         label = self._transaction.get(b"label-%09d" % index)
-        return Word(index, None if image is None else bytes(image), None if label is None else bytes(label))
+        return Word(index, image, None if label is None else bytes(label))
+
+    def image(self, index: int) -> bytes | None:
+        """The image of record `index` alone."""
+        image = self._transaction.get(b"image-%09d" % index)
+        return None if image is None else bytes(image)
 
     def __iter__(self) -> Iterator[Word]:
         return (self[index] for index in range(1, self._count + 1))

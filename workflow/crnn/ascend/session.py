@@ -115,6 +115,7 @@ class AscendRuntime:
     def __init__(self, model: Path, facts: dict[str, Any], devices: list[int]) -> None:
         self._shapes, self._facts = Shapes.from_facts(facts["shapes"]), facts
         self._held = ExitStack()
+        self.lanes = 1  # a session takes one call at a time
         try:
             opened = infer_session()
             self._device, lock = DeviceClaims(Path(tempfile.gettempdir())).claim(devices)

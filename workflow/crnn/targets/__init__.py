@@ -22,12 +22,18 @@ Options = dict[str, Any]
 class Runtime(Protocol):
     """A model loaded on a device.
 
-    One that copies to a device of its own may also have `transfer_seconds() -> (in, out)`: seconds that copying took
-    since the last time it was asked, which the breakdown then shows apart from `execute`.
+    `lanes` is how many calls of `infer` it takes at a time, from different threads. One that copies to a device of its
+    own may also have `transfer_seconds() -> (in, out)`: seconds that copying took since the last time it was asked,
+    which the breakdown then shows apart from `execute`.
     """
 
+    lanes: int
+
     def infer(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Images float32 [N, 1, 32, W] to log-probabilities float32 [T, N, classes], both in host memory."""
+        """Images float32 [N, 1, 32, W] to log-probabilities float32 [T, N, classes], both in host memory.
+
+        The images are the caller's again when the call returns.
+        """
         ...
 
     def describe(self) -> dict[str, Any]:
@@ -58,8 +64,12 @@ class Target(Protocol):
         """Turn a model file into what the device loads: write FILES into `directory` and return them."""
         ...
 
-    def load(self, directory: Path, options: Options, threads: int) -> Runtime:
-        """Load what `build` wrote. `threads` is how many CPU cores the runtime may use."""
+    def load(self, directory: Path, options: Options, threads: int, lanes: int = 1) -> Runtime:
+        """Load what `build` wrote.
+
+        threads: CPU cores that the runtime may use. lanes: calls that will be under way at a time; on the CPU they
+        share the cores. A target whose device takes another number of calls says so in the runtime's `lanes`.
+        """
         ...
 
 

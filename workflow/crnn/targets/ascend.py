@@ -82,7 +82,7 @@ def _facts(toolchain: Toolchain, conversion: atc.Conversion, made: Path) -> dict
     }
 
 
-def load(directory: Path, options: Options, threads: int) -> AscendRuntime:
+def load(directory: Path, options: Options, threads: int, lanes: int = 1) -> AscendRuntime:
     return AscendRuntime(directory / FILES[0], read_json(directory / FILES[1]), _devices(options))
 
 

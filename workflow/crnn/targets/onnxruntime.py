@@ -31,10 +31,11 @@ LEVELS = {
 class OnnxRuntime:
     """An ONNX file run as it is: no optimisation happens on loading."""
 
-    def __init__(self, model: Path, threads: int) -> None:
+    def __init__(self, model: Path, threads: int, lanes: int = 1) -> None:
+        self.lanes = lanes
         settings = onnxruntime.SessionOptions()
         settings.graph_optimization_level = LEVELS["disabled"]
-        settings.intra_op_num_threads = threads
+        settings.intra_op_num_threads = max(1, threads // lanes)
         self._session = _open(model, settings)
         self._input = self._session.get_inputs()[0].name
 
@@ -76,5 +77,5 @@ def build(source: Path, directory: Path, options: Options) -> list[Path]:
     return [directory / FILES[0]]
 
 
-def load(directory: Path, options: Options, threads: int) -> OnnxRuntime:
-    return OnnxRuntime(directory / FILES[0], threads)
+def load(directory: Path, options: Options, threads: int, lanes: int = 1) -> OnnxRuntime:
+    return OnnxRuntime(directory / FILES[0], threads, lanes)

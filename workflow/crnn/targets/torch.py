@@ -21,8 +21,9 @@ TOOLS = ("torch",)
 class TorchRuntime:
     """The network itself, float32."""
 
-    def __init__(self, network: CRNN, threads: int) -> None:
-        torch.set_num_threads(threads)
+    def __init__(self, network: CRNN, threads: int, lanes: int = 1) -> None:
+        self.lanes = lanes
+        torch.set_num_threads(max(1, threads // lanes))
         self._network = network
 
     def infer(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -45,5 +46,5 @@ def build(source: Path, directory: Path, options: Options) -> list[Path]:
     return [directory / FILES[0]]
 
 
-def load(directory: Path, options: Options, threads: int) -> TorchRuntime:
-    return TorchRuntime(load_network(directory / FILES[0]), threads)
+def load(directory: Path, options: Options, threads: int, lanes: int = 1) -> TorchRuntime:
+    return TorchRuntime(load_network(directory / FILES[0]), threads, lanes)
