@@ -27,7 +27,7 @@ from engine.config import (
     trained_weights,
 )
 from engine.contents import Digests, alterations
-from engine.digest import imported_packages, module_digests
+from engine.digest import Modules
 from engine.environment import installed_versions, pinned_versions, probed_versions
 from engine.interpreter import offer_own_interpreter
 from engine.targets import (
@@ -112,9 +112,13 @@ def stage(name):
     return lambda wildcards, output: str(STAGES / f"{name}.py")
 
 
+MODULES = Modules(STAGES, store=Path(".snakemake/modules.json"))
+atexit.register(MODULES.save)
+
+
 def code(name, *more):
     """Digests of a stage's modules."""
-    return canonical(module_digests(STAGES, f"{name}.py", *more))
+    return canonical(MODULES.digests(f"{name}.py", *more))
 
 
 def runtime_code(name):

@@ -68,7 +68,7 @@ def parsed(value):
 @cache
 def installed_tools(*modules):
     """Versions of the packages that these modules import, as installed here."""
-    return installed_versions(imported_packages(STAGES, *modules) - sys.stdlib_module_names - {"crnn"})
+    return installed_versions(MODULES.packages(*modules) - sys.stdlib_module_names - {"crnn"})
 
 
 def tools(rule, wildcards, modules):

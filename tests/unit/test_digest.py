@@ -1,12 +1,13 @@
 """Digests of code: they change with what a stage really runs, and with nothing else."""
 
+import ast
 import os
 import shutil
 from pathlib import Path
 
 import pytest
 
-from engine.digest import forget, imported_packages, module_digests
+from engine.digest import Modules
 
 WORKFLOW = Path(__file__).parents[2] / "workflow"
 
@@ -31,8 +32,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def digest(root: Path, *files: str) -> dict[str, str]:
-    forget()  # as a new run of Snakemake would find the files
-    return module_digests(root, *(files or ("stage.py",)))
+    return Modules(root).digests(*(files or ("stage.py",)))
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -60,8 +60,7 @@ def test_the_module_that_changed_is_named(root: Path) -> None:
 
 
 def test_packages_are_those_that_the_stage_or_a_module_of_it_imports(root: Path) -> None:
-    forget()
-    assert imported_packages(root, "stage.py") == {"package", "json"}
+    assert Modules(root).packages("stage.py") == {"package", "json"}
 
 
 # --- what changes it ---------------------------------------------------------------------------------------
@@ -181,6 +180,39 @@ def test_moving_the_repository_does_not_change_it(root: Path, tmp_path_factory: 
     elsewhere = tmp_path_factory.mktemp("elsewhere") / "clone"
     shutil.copytree(root, elsewhere)
     assert digest(elsewhere) == digest(root)
+
+
+# --- remembering ---------------------------------------------------------------------------------------------
+
+
+def remembering(root: Path) -> dict[str, str]:
+    modules = Modules(root, store=root / ".cache" / "modules.json")
+    found = modules.digests("stage.py", "page.html")
+    modules.save()
+    return found
+
+
+def test_what_was_remembered_is_what_would_be_found(root: Path) -> None:
+    first = remembering(root)
+    assert remembering(root) == first == digest(root, "stage.py", "page.html")
+    edit(root / "package/deep/far.py", "import json", "import json, package.unrelated")
+    assert remembering(root) == digest(root, "stage.py", "page.html") != first
+
+
+def test_a_module_is_not_read_again_unless_its_bytes_are_new(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    remembering(root)
+    edit(root / "stage.py", "run(1)", "run(2)")
+    read: list[bytes] = []
+    parse = ast.parse
+    monkeypatch.setattr(ast, "parse", lambda source: read.append(source) or parse(source))
+    remembering(root)
+    assert read == [(root / "stage.py").read_bytes()]
+
+
+def test_a_store_that_cannot_be_read_costs_nothing_but_time(root: Path) -> None:
+    first = remembering(root)
+    (root / ".cache" / "modules.json").write_text("{half")
+    assert remembering(root) == first
 
 
 # --- this repository ---------------------------------------------------------------------------------------

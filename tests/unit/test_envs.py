@@ -18,7 +18,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from engine.digest import source_closure
+from engine.digest import Modules
 from engine.environment import (
     DISTRIBUTIONS,
     PROBES,
@@ -51,7 +51,7 @@ def pins(name: str) -> dict[str, str]:
 def imported_distributions(files: set[str]) -> set[str]:
     """Third-party distributions that files of workflow/ import, directly or through this repository's modules."""
     modules = set()
-    for path in source_closure(STAGES, [STAGES / name for name in files]):
+    for path in Modules(STAGES).closure(files):
         for node in ast.walk(ast.parse(path.read_bytes())):
             if isinstance(node, ast.Import):
                 modules |= {alias.name.partition(".")[0] for alias in node.names}

@@ -8,82 +8,126 @@ absolute.
 
 import ast
 import hashlib
-from collections.abc import Iterator
-from functools import cache
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-def module_digests(root: Path, *files: str) -> dict[str, str]:
-    """Path → 16 hex digits, for `files` and all local modules they import, however indirectly.
+@dataclass(frozen=True)
+class Source:
+    """What a file says. digest: 16 hex digits; names: every dotted name that its import statements may load."""
 
-    A module's digest is taken over its syntax tree, that of any other file over its bytes. `files` and the paths are
-    relative to `root`, the folder that imports start from.
+    digest: str
+    names: tuple[str, ...] = ()
+
+
+@dataclass
+class Modules:
+    """The modules below `root`, the folder that imports start from; each is read once.
+
+    Reading a syntax tree takes longer than everything else that a run does where nothing is to be done, so what was
+    found is remembered in `store` (JSON), by the hash of a file's bytes.
     """
-    closure = source_closure(root, [root / name for name in files])
-    return {path.relative_to(root).as_posix(): _digest(path) for path in sorted(closure)}
+
+    root: Path
+    store: Path | None = None
+    _known: dict[str, Any] = field(default_factory=dict)
+    _fresh: dict[str, Any] = field(default_factory=dict)
+    _sources: dict[Path, Source] = field(default_factory=dict)
+    _files: dict[str, list[Path]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # A store that cannot be read costs a second, nothing else.
+        with suppress(OSError, ValueError):
+            self._known = json.loads(self.store.read_text(encoding="utf-8")) if self.store else {}
+
+    def digests(self, *files: str) -> dict[str, str]:
+        """Path → 16 hex digits, for `files` and all local modules they import, however indirectly.
+
+        A module's digest is taken over its syntax tree, that of any other file over its bytes. `files` and the paths
+        are relative to the root.
+        """
+        closure = sorted(self.closure(files))
+        return {path.relative_to(self.root).as_posix(): self._source(path).digest for path in closure}
+
+    def packages(self, *files: str) -> set[str]:
+        """Top-level names of everything that `files` and their local modules import, local or not."""
+        return {name.partition(".")[0] for path in self.closure(files) for name in self._source(path).names}
+
+    def closure(self, files: Iterable[str]) -> set[Path]:
+        """`files` and every local module that they import, however indirectly."""
+        seen: set[Path] = set()
+        waiting = [self.root / name for name in files]
+        while waiting:
+            path = waiting.pop()
+            if path not in seen:
+                seen.add(path)
+                waiting.extend(file for name in self._source(path).names for file in self._files_of(name))
+        return seen
+
+    def save(self) -> None:
+        """Write what was learnt since the store was read."""
+        if not self._fresh or self.store is None:
+            return
+        self.store.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=self.store.name, dir=self.store.parent)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            json.dump(self._fresh, stream)
+        Path(name).replace(self.store)
+
+    def _files_of(self, name: str) -> list[Path]:
+        """The file of a local module, and the __init__ of every package around it, which importing runs too."""
+        if name not in self._files:
+            parts = name.split(".")
+            bases = [self.root.joinpath(*parts[:depth]) for depth in range(1, len(parts) + 1)]
+            candidates = (file for base in bases for file in (base.with_suffix(".py"), base / "__init__.py"))
+            self._files[name] = [file for file in candidates if file.is_file()]
+        return self._files[name]
+
+    def _source(self, path: Path) -> Source:
+        if path not in self._sources:
+            self._sources[path] = self._remembered(path.read_bytes()) if path.suffix == ".py" else _bytes_of(path)
+        return self._sources[path]
+
+    def _remembered(self, source: bytes) -> Source:
+        # A syntax tree is printed otherwise by another Python.
+        key = hashlib.sha256(sys.version.encode() + source).hexdigest()
+        if key not in self._fresh:
+            self._fresh[key] = self._known.get(key) or _read(source)
+        digest, names = self._fresh[key]
+        return Source(digest, tuple(names))
 
 
-def imported_packages(root: Path, *files: str) -> set[str]:
-    """Top-level names of everything that `files` and their local modules import, local or not."""
-    closure = source_closure(root, [root / name for name in files])
-    return {name.partition(".")[0] for path in closure for name in _imported_names(path)}
+def _bytes_of(path: Path) -> Source:
+    return Source(_digits(path.read_bytes()))
 
 
-def source_closure(root: Path, start: list[Path]) -> set[Path]:
-    """The files of `start` and every local module that they import, however indirectly."""
-    seen: set[Path] = set()
-    waiting = list(start)
-    while waiting:
-        path = waiting.pop()
-        if path not in seen:
-            seen.add(path)
-            waiting.extend(file for name in _imported_names(path) for file in _module_files(root, name))
-    return seen
-
-
-def forget() -> None:
-    """Read every file anew from here on; without it a file is read once in a process."""
-    for remembered in (_tree, _digest, _imported_names, _module_files):
-        remembered.cache_clear()
-
-
-@cache
-def _tree(path: Path) -> ast.Module:
-    """The syntax tree of a module: what it does, free of comments, docstrings and layout."""
-    tree = ast.parse(path.read_bytes())
-    for node in ast.walk(tree):
+def _read(source: bytes) -> tuple[str, list[str]]:
+    """The digest of a module's syntax tree, free of comments, docstrings and layout, and the names it imports."""
+    tree = ast.parse(source)
+    nodes = list(ast.walk(tree))
+    for node in nodes:
         if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             del node.body[0]
-    return tree
+    return _digits(ast.dump(tree).encode()), list(_names_in(nodes))
 
 
-@cache
-def _digest(path: Path) -> str:
-    meaning = ast.dump(_tree(path)).encode() if path.suffix == ".py" else path.read_bytes()
-    return hashlib.sha256(meaning).hexdigest()[:16]
+def _digits(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]
 
 
-@cache
-def _imported_names(path: Path) -> tuple[str, ...]:
-    """Every dotted name that the import statements of a module may load, wherever in it they stand."""
-    return tuple(_names_in(path)) if path.suffix == ".py" else ()
-
-
-def _names_in(path: Path) -> Iterator[str]:
-    for node in ast.walk(_tree(path)):
+def _names_in(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-@cache
-def _module_files(root: Path, name: str) -> tuple[Path, ...]:
-    """The file of a local module, and the __init__ of every package around it, which importing runs too."""
-    parts = name.split(".")
-    bases = [root.joinpath(*parts[:depth]) for depth in range(1, len(parts) + 1)]
-    candidates = (file for base in bases for file in (base.with_suffix(".py"), base / "__init__.py"))
-    return tuple(file for file in candidates if file.is_file())
