@@ -6,17 +6,18 @@ report (`snakemake --dry-run report`) and prints a row of a Markdown table for e
 of processor time, and the largest resident memory of the process. No dataset is opened: a dry run looks at files, not
 into them.
 
-    python benchmarks/dag_scale.py --datasets 1 10 100 --deployments 10
+    python benchmarks/dag_scale.py --datasets 1 10 100 --deployments 10 --output benchmarks/results/dag_scale.json
 """
 
 import argparse
+import json
 import os
 import re
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--datasets", type=int, nargs="+", default=[1, 10, 100], help="how many, a row each")
     parser.add_argument("--deployments", type=int, default=10, help="how many per dataset, torch among them")
     parser.add_argument("--profile", type=Path, help="of the cluster to plan for, such as profiles/slurm")
+    parser.add_argument("--output", type=Path, help="JSON file to write as well")
     return parser
 
 
@@ -86,10 +88,12 @@ def plan(folder: Path, overlay: dict[str, Any], profile: Path | None) -> Plan:
 def main(args: argparse.Namespace) -> None:
     print("| datasets | deployments | jobs | seconds | of processor time | memory, MiB |")
     print("|---|---|---|---|---|---|")
+    rows = []
     for datasets in args.datasets:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             took = plan(folder, config(folder, datasets, args.deployments), args.profile)
+        rows.append({"datasets": datasets, "deployments": args.deployments, **asdict(took)})
         row = (
             datasets,
             args.deployments,
@@ -99,6 +103,9 @@ def main(args: argparse.Namespace) -> None:
             f"{took.memory:.0f}",
         )
         print(f"| {' | '.join(map(str, row))} |", flush=True)
+    if args.output:
+        args.output.parent.mkdir(parents=True, exist_ok=True)
+        args.output.write_text(json.dumps({"command": sys.argv, "rows": rows}, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

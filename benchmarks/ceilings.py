@@ -1,0 +1,123 @@
+"""What there is to reach: a runtime used as its makers advise, and the largest matrix product of the machine.
+
+Not here: the product's own runs (`contestants.py`).
+"""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+from torch import nn
+
+from crnn.network import CRNN, NetworkSize
+from crnn.tensors import Tensor
+from crnn.widths import HEIGHT
+
+Ceiling = Callable[[list[Tensor]], None]
+SIDE = 4096  # rows and columns of the matrices
+SECONDS = 3.0  # of multiplying them
+
+
+def inference_ceilings(runtime: str, build: Path, options: dict[str, Any], cores: int) -> dict[str, Ceiling]:
+    """Ways to run batches through a build and do nothing else, by name; none where the runtime has no others."""
+    makers = {"onnxruntime": onnxruntime_ceilings, "openvino": openvino_ceilings}
+    return makers[runtime](build, options, cores) if runtime in makers else {}
+
+
+def onnxruntime_ceilings(build: Path, options: dict[str, Any], cores: int) -> dict[str, Ceiling]:  # noqa: ARG001
+    """One call on all cores, and a call on each core."""
+
+    def ceiling(calls: int) -> Ceiling:
+        settings = onnxruntime.SessionOptions()
+        settings.intra_op_num_threads = cores // calls
+        settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL  # the build has it
+        session = onnxruntime.InferenceSession(str(build / "model.onnx"), settings, providers=["CPUExecutionProvider"])
+        name = session.get_inputs()[0].name
+
+        def run(batches: list[Tensor]) -> None:
+            with ThreadPoolExecutor(calls) as pool:
+                for _ in pool.map(lambda images: session.run(None, {name: images}), batches):
+                    pass
+
+        return run
+
+    return {f"ceiling: {calls} at a time": ceiling(calls) for calls in sorted({1, cores})}
+
+
+def openvino_ceilings(build: Path, options: dict[str, Any], cores: int) -> dict[str, Ceiling]:
+    """OpenVINO's asynchronous queue under each of its performance hints, as its benchmark_app uses it."""
+    import openvino
+    from openvino import properties
+
+    model = openvino.Core().read_model(build / "model.xml")
+    precision = {"bf16": openvino.Type.bf16}.get(options.get("precision", "fp32"), openvino.Type.f32)
+
+    def ceiling(hint: Any) -> Ceiling:
+        settings = {
+            properties.hint.performance_mode: hint,
+            properties.hint.inference_precision: precision,
+            properties.inference_num_threads: cores,
+        }
+        compiled = openvino.Core().compile_model(model, "CPU", settings)
+        queue = openvino.AsyncInferQueue(compiled)
+
+        def run(batches: list[Tensor]) -> None:
+            for images in batches:
+                queue.start_async([images])
+            queue.wait_all()
+
+        return run
+
+    modes = properties.hint.PerformanceMode
+    return {f"ceiling: {mode.name.lower()}": ceiling(mode) for mode in (modes.THROUGHPUT, modes.LATENCY)}
+
+
+@cache
+def multiply_adds(width: int) -> int:
+    """Multiplications of the usual network on one word of this tensor width, counted layer by layer as it runs."""
+    counted = 0
+    network = CRNN(NetworkSize()).eval()
+
+    def count(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: Any) -> None:
+        nonlocal counted
+        outputs = output[0] if isinstance(output, tuple) else output
+        if isinstance(module, nn.Conv2d):
+            counted += outputs.numel() * module.weight[0].numel()
+        elif isinstance(module, nn.Linear):
+            counted += outputs.numel() * module.in_features
+        elif isinstance(module, nn.LSTM):
+            steps = inputs[0].shape[0] * inputs[0].shape[1]
+            counted += steps * sum(weight.numel() for name, weight in module.named_parameters() if "weight" in name)
+
+    hooks = [module.register_forward_hook(count) for module in network.modules()]
+    with torch.inference_mode():
+        network(torch.zeros(1, 1, HEIGHT, width))
+    for hook in hooks:
+        hook.remove()
+    return counted
+
+
+def matrix_product(precision: str, threads: int) -> float:
+    """Operations per second of the product of two large square matrices; a multiplication and its addition are two."""
+    torch.set_num_threads(threads)
+    multiply, dtype = {
+        "fp32": (torch.mm, torch.float32),
+        "bf16": (torch.mm, torch.bfloat16),
+        "int8": (torch._int_mm, torch.int8),
+    }[precision]
+    random = np.random.default_rng(0).integers(-100, 100, (SIDE, SIDE))
+    matrix = torch.from_numpy(random).to(dtype)
+    multiply(matrix, matrix)
+    times = []
+    started = time.perf_counter()
+    while not times or time.perf_counter() - started < SECONDS:
+        called = time.perf_counter()
+        multiply(matrix, matrix)
+        times.append(time.perf_counter() - called)
+    return 2 * SIDE**3 / min(times)

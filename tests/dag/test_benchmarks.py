@@ -1,0 +1,68 @@
+"""The benchmarks run, on a dozen words, and what they write becomes a page; their figures mean nothing here."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from workspace import ROOT, Workspace
+
+pytestmark = [pytest.mark.dag, pytest.mark.xdist_group("dag")]
+
+
+def benchmark(name: str, *arguments: str | Path) -> None:
+    command = [sys.executable, str(ROOT / "benchmarks" / f"{name}.py"), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def results(finished: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The result files of bytes_to_text and scale."""
+    folder = tmp_path_factory.mktemp("results")
+    contest = ["--results", finished.path / "results", "--dataset", "sample", "--deployments", "ort", "torch"]
+    benchmark("bytes_to_text", *contest, "--repeats", "2", "--output", folder / "bytes_to_text.json")
+    words = finished.path / "results/datasets/sample/words.lmdb"
+    benchmark("scale", "--words", words, "--sizes", "30", "60", "--output", folder / "scale.json")
+    return folder
+
+
+def loaded(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def test_every_contestant_is_timed_in_every_round(results: Path) -> None:
+    contestants = loaded(results / "bytes_to_text.json")["contestants"]
+    assert set(contestants) == {"recipe", "ort", "torch"}
+    assert all(len(times) == 2 for each in contestants.values() for times in each["seconds"].values())
+    assert set(contestants["recipe"]["seconds"]) == {"bytes to text", "own boundary"}
+    steps = {"bytes to text", "inference and CTC", "reading, decoding, resizing", "CTC"}
+    assert steps < set(contestants["ort"]["seconds"])
+    assert sum(name.startswith("ceiling: ") for name in contestants["ort"]["seconds"]) >= 1
+
+
+def test_the_benchmark_reads_what_the_report_read(results: Path, finished: Workspace) -> None:
+    contestants = loaded(results / "bytes_to_text.json")["contestants"]
+    rows = {row["deployment"]: row for row in finished.report()["rows"]}
+    for name in ("ort", "torch"):
+        assert (contestants[name]["samples"], contestants[name]["correct"]) == (
+            rows[name]["samples"],
+            rows[name]["correct"],
+        )
+    assert contestants["torch"]["against_reference"]["flipped"] == 0
+
+
+def test_words_are_read_again_until_there_are_enough(results: Path) -> None:
+    rows = loaded(results / "scale.json")["rows"]
+    assert all(row["seconds"] > 0 and row["peak_mib"] > row["before_mib"] / 2 for row in rows)
+    assert rows[1]["words"] == 2 * rows[0]["words"] > 0
+
+
+def test_the_page_is_made_of_the_files(results: Path, tmp_path: Path) -> None:
+    benchmark("write_readme", "--results", results, "--output", tmp_path)
+    page = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert all(f"| `{name}` |" in page for name in ("recipe", "ort", "torch"))
+    assert (tmp_path / "bytes_to_text.svg").read_text(encoding="utf-8").startswith("<svg")
