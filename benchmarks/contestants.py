@@ -16,6 +16,7 @@ import onnxruntime
 import polars as pl
 from ceilings import inference_ceilings, multiply_adds
 
+from crnn.buckets import at_most
 from crnn.charset import Charset, greedy_decode
 from crnn.feeds import EncodedWords
 from crnn.files import read_json
@@ -24,7 +25,6 @@ from crnn.pipeline import Pipeline
 from crnn.stream import Batch, Stream
 from crnn.targets import target
 from crnn.tensors import Preprocess, Tensor, normalise
-from crnn.widths import at_most
 from crnn.words import Words
 
 Texts = list[tuple[int, str, float]]  # index, text, confidence

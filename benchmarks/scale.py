@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
 import torch
 
+from crnn.buckets import at_most
 from crnn.charset import Charset
 from crnn.export import export_onnx
 from crnn.feeds import EncodedWords
@@ -34,7 +35,6 @@ from crnn.stage import LOG, parser, run
 from crnn.stream import Reading, Stream
 from crnn.targets.onnxruntime import OnnxRuntime
 from crnn.tensors import Preprocess
-from crnn.widths import at_most
 from crnn.words import Words
 
 CHARACTERS = "0123456789abcdefghijklmnopqrstuvwxyz"

@@ -12,6 +12,7 @@ for runtime, files in RUNTIMES.items():
             f"build_{runtime}"
         input:
             source=source_of,
+            buckets=compiled_plan,
         output:
             files=[f"{BUILD}/{file}" for file in files],
             record=f"{BUILD}/build.json",
@@ -31,13 +32,14 @@ for runtime, files in RUNTIMES.items():
             code=code("build_model", f"crnn/targets/{runtime}.py"),
             runtime=runtime,
             options=build_options,
+            plan=lambda w, input: [f"--plan={file}" for file in input.buckets],
             directory=subpath(output.record, parent=True),
         message:
             "Building {wildcards.model} for {wildcards.deployment}"
         shell:
             r"""
             python {params.stage:q} --source {input.source:q} --runtime {params.runtime:q} \
-                --options {params.options:q} --output {params.directory:q} --record {output.record:q} >{log:q} 2>&1
+                --options {params.options:q} {params.plan:q} --output {params.directory:q} --record {output.record:q} >{log:q} 2>&1
             """
 
 

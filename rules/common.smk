@@ -24,6 +24,7 @@ from engine.config import (
     check_references,
     check_schema,
     drop_nulls,
+    planned_widths,
     trained_weights,
 )
 from engine.contents import Digests, alterations
@@ -70,6 +71,7 @@ WIDTHS, DEPLOYMENTS = config["widths"], config["deployments"]
 SHARDED = [name for name, entry in DATASETS.items() if "shard_words" in entry]
 WHOLE = [name for name in DATASETS if name not in SHARDED]
 RECIPES = config["training"]
+PLANNED = list(planned_widths(config))
 
 
 def one_of(names):
@@ -217,9 +219,9 @@ def shipped(path):
 
 
 def width_settings(wildcards):
-    """The width rule of a {widths} wildcard, or of a deployment."""
+    """The width rule of a {widths} wildcard, or of a deployment; of a planned one, the plan."""
     name = wildcards.get("widths") or deployment(wildcards)["widths"]
-    return canonical(WIDTHS[name])
+    return plan_of(name) if name in PLANNED else canonical(WIDTHS[name])
 
 
 def iiit5k_archive(wildcards):
@@ -241,7 +243,9 @@ def lanes(wildcards):
 def build_options(wildcards):
     """A deployment's options; for a runtime that compiles shapes also the batch and the width rule that ask for them."""
     entry = deployment(wildcards)
-    shapes = {"batch": entry["batch"], "width_rule": WIDTHS[entry["widths"]]}
+    shapes = {"width_rule": WIDTHS[entry["widths"]]}
+    if entry["widths"] not in PLANNED:  # for those, the plan says how many words go into a call
+        shapes["batch"] = entry["batch"]
     return canonical(entry["options"] | (shapes if entry["runtime"] in SHAPED else {}))
 
 
@@ -334,6 +338,59 @@ def references_of(wildcards):
         "fixed": ["torch", "raw", "fixed"],
     }[deployment(wildcards)["source"]]
     return [f"{reference_folder(wildcards)}/{stage}.parquet" for stage in stages]
+
+
+# --- planned buckets ---------------------------------------------------------
+
+
+def plan_of(name):
+    """The plan of a planned width rule."""
+    entry = WIDTHS[name]
+    return f"results/plans/{entry.get('model', next(iter(MODELS)))}/{entry['deployment']}/{name}/plan.json"
+
+
+def bucket_plan(wildcards):
+    """The plan that the tensors of a job follow; none where their widths are not planned."""
+    name = wildcards.get("widths") or deployment(wildcards)["widths"]
+    return [plan_of(name)] if name in PLANNED else []
+
+
+def compiled_plan(wildcards):
+    """The plan that a build is compiled for; none where it takes any shape."""
+    return bucket_plan(wildcards) if deployment(wildcards)["runtime"] in SHAPED else []
+
+
+def batch_sizes(wildcards):
+    """Most words in a call of a deployment; where its widths are planned, the plan, which says it of every width."""
+    return next(iter(bucket_plan(wildcards)), deployment(wildcards)["batch"])
+
+
+def counted_samples(wildcards):
+    """The words that a plan is made for: of every dataset that it names, with the sizes of their images."""
+    widths = deployment(wildcards)["widths"]
+    counted = WIDTHS[wildcards.widths].get("datasets", DATASETS)
+    return [f"results/datasets/{dataset}/tensors/{widths}/samples.parquet" for dataset in counted]
+
+
+def plan_bounds(wildcards):
+    """What of a planned width rule bounds the plan (crnn.plan)."""
+    names = ("stretch", "step", "min", "max", "buckets", "distortion", "batch", "accuracy_drop")
+    entry = WIDTHS[wildcards.widths]
+    return canonical({name: entry[name] for name in names if name in entry})
+
+
+def plan_interpolation(wildcards):
+    entry = WIDTHS[wildcards.widths]
+    return [f"--interpolation={entry['interpolation']}"] if "interpolation" in entry else []
+
+
+def own_tuning_words(wildcards):
+    """The words that the config names for tuning; none where they are rendered."""
+    return [f"{config['planning']['lmdb']}/data.mdb"] if "lmdb" in config["planning"] else []
+
+
+def tuning_words(wildcards):
+    return own_tuning_words(wildcards) or "results/plans/words.lmdb/data.mdb"
 
 
 # --- datasets in shards ------------------------------------------------------
@@ -469,4 +526,11 @@ def of_records():
         "results/runs/{dataset}/{model}/{deployment}/timings.json",
     ]
     own_surgery = own_surgery_of("fixed.for-{deployment}.json")
-    return [*(record for pattern in patterns for record in of_runs(pattern)), *own_surgery]
+    return [*(record for pattern in patterns for record in of_runs(pattern)), *own_surgery, *plan_records()]
+
+
+def plan_records():
+    """Records of the plans that deployments use, and of the costs that they were made from."""
+    plans = [Path(plan_of(name)).parent for name in PLANNED if any(run["widths"] == name for run in RUNS)]
+    costs = dict.fromkeys(f"{plan.parent}/costs.json" for plan in plans)
+    return [*costs, *(f"{plan}/record.json" for plan in plans)]

@@ -174,6 +174,7 @@ rule render_sample:
 rule make_tensors:
     input:
         words=f"{WORDS}/data.mdb",
+        buckets=bucket_plan,
     output:
         samples=f"{TENSORS}/samples.parquet",
         contract=f"{TENSORS}/contract.json",
@@ -209,6 +210,7 @@ rule make_tensors:
 rule write_recipe_layout:
     input:
         contract=f"{TENSORS}/contract.json",
+        buckets=bucket_plan,
     output:
         directory("results/datasets/{dataset}/recipe_layout/{widths}"),
     log:

@@ -73,6 +73,7 @@ rule audit_run:
 rule analyse_errors:
     input:
         tensors=tensors_of("contract.json"),
+        buckets=bucket_plan,
         predictions=f"{RUN}/predictions.parquet",
         run=f"{RUN}/run.json",
     output:

@@ -11,6 +11,7 @@ REFERENCES = "results/references/{dataset}/{model}/{widths}"
 rule predict_reference:
     input:
         tensors="results/datasets/{dataset}/tensors/{widths}/contract.json",
+        buckets=bucket_plan,
         weights="results/models/{model}/weights.safetensors",
     output:
         predictions=f"{REFERENCES}/torch.parquet",
@@ -45,6 +46,7 @@ rule predict_reference:
 rule prove_words:
     input:
         tensors="results/datasets/{dataset}/tensors/{widths}/contract.json",
+        buckets=bucket_plan,
         raw="results/models/{model}/raw.onnx",
         fixed="results/models/{model}/fixed.onnx",
     output:
@@ -83,6 +85,7 @@ rule prove_words:
 rule predict_words:
     input:
         tensors=tensors_of("contract.json"),
+        buckets=bucket_plan,
         build=build_files,
     output:
         predictions=f"{RUN}/predictions.parquet",
@@ -106,7 +109,7 @@ rule predict_words:
         runtime=lambda w: deployment(w)["runtime"],
         options=runtime_options,
         lanes=lanes,
-        batch=lambda w: deployment(w)["batch"],
+        batch=batch_sizes,
         tensors=subpath(input.tensors, parent=True),
         build=lambda w, input: str(Path(input.build[0]).parent),
     message:
@@ -115,7 +118,7 @@ rule predict_words:
         r"""
         python {params.stage:q} --tensors {params.tensors:q} --widths {params.widths:q} --charset {params.charset:q} \
             --build {params.build:q} --runtime {params.runtime:q} --options {params.options:q} \
-            --batch {params.batch} {params.lanes:q} --threads {threads} \
+            --batch {params.batch:q} {params.lanes:q} --threads {threads} \
             --output {output.predictions:q} --record {output.record:q} >{log:q} 2>&1
         """
 
@@ -123,6 +126,7 @@ rule predict_words:
 rule check_batching:
     input:
         tensors=tensors_of("contract.json"),
+        buckets=bucket_plan,
         build=build_files,
         predictions=f"{RUN}/predictions.parquet",
     output:
@@ -165,6 +169,7 @@ rule time_words:
     input:
         words="results/datasets/{dataset}/words.lmdb/data.mdb",
         tensors=tensors_of("contract.json"),
+        buckets=bucket_plan,
         build=build_files,
     output:
         timings=f"{RUN}/timings.parquet",
@@ -187,7 +192,7 @@ rule time_words:
         runtime=lambda w: deployment(w)["runtime"],
         options=runtime_options,
         lanes=lanes,
-        measure=lambda w: canonical({**config["measure"], "batch": deployment(w)["batch"]}),
+        measure=lambda w: canonical({**config["measure"], "batch": batch_sizes(w)}),
         words=subpath(input.words, parent=True),
         tensors=subpath(input.tensors, parent=True),
         build=lambda w, input: str(Path(input.build[0]).parent),

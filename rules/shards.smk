@@ -38,6 +38,7 @@ use rule make_tensors as make_tensors_of_shard with:
     input:
         words=ancient(f"{WORDS}/data.mdb"),
         plan=ancient(PLAN),
+        buckets=bucket_plan,
     output:
         samples=f"{TENSORS}/shards/{{shard}}/samples.parquet",
         contract=f"{TENSORS}/shards/{{shard}}/contract.json",
@@ -91,6 +92,7 @@ rule merge_tensors:
 rule write_whole_tensors:
     input:
         contract=f"{TENSORS}/contract.json",
+        buckets=bucket_plan,
     output:
         samples="results/datasets/{dataset}/whole_tensors/{widths}/samples.parquet",
         contract="results/datasets/{dataset}/whole_tensors/{widths}/contract.json",
@@ -120,6 +122,7 @@ rule write_whole_tensors:
 use rule predict_reference as predict_reference_of_shard with:
     input:
         tensors=f"{TENSORS}/shards/{{shard}}/contract.json",
+        buckets=bucket_plan,
         weights="results/models/{model}/weights.safetensors",
     output:
         predictions=f"{REFERENCES}/shards/{{shard}}/torch.parquet",
@@ -135,6 +138,7 @@ use rule predict_reference as predict_reference_of_shard with:
 use rule prove_words as prove_words_of_shard with:
     input:
         tensors=f"{TENSORS}/shards/{{shard}}/contract.json",
+        buckets=bucket_plan,
         raw="results/models/{model}/raw.onnx",
         fixed="results/models/{model}/fixed.onnx",
     output:
@@ -153,6 +157,7 @@ use rule prove_words as prove_words_of_shard with:
 use rule predict_words as predict_words_of_shard with:
     input:
         tensors=tensors_of("shards/{shard}/contract.json"),
+        buckets=bucket_plan,
         build=build_files,
     output:
         predictions=f"{RUN}/shards/{{shard}}/predictions.parquet",

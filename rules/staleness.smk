@@ -13,10 +13,13 @@ from snakemake.common import get_function_params
 # A setting by the name that the rules give it → its key in the config.
 CONFIG_KEYS = {
     "batch": "deployments.{deployment}.batch",
+    "bounds": "widths.{widths}",
     "budgets": "budgets",
     "charset": "models.{model}.charset",
     "form": "datasets.{dataset}.images.form",
+    "grid": "planning",
     "gates": "models.{model}.gate_order",
+    "interpolation": "widths.{widths}.interpolation",
     "labels": "labels",
     "lanes": "deployments.{deployment}.lanes",
     "layout": "models.{model}.layout",
@@ -41,6 +44,8 @@ CONFIG_KEYS = {
     "url": "datasets.{dataset}.iiit5k.url",
     "widths": "widths.{widths}",
     "words": "datasets.{dataset}.sample.words",
+    "render_tuning.words": "planning.words",
+    "render_tuning.seed": "planning.seed",
     "list_fonts.folders": "training.{recipe}.fonts",
     "list_fonts.share": "training.{recipe}.validation.fonts",
     "render_validation.words": "training.{recipe}.validation.words",

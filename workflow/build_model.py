@@ -1,6 +1,9 @@
 """Build what a device loads, from a model file, for one deployment.
 
   --runtime onnxruntime --options '{"graph_optimization": "all"}'
+  --runtime ascend --options '{"shapes": "gears"}' --plan results/plans/crnn/om-range/planned/plan.json
+
+A target that compiles shapes finds those of the plan in its options: `plan`, width → batch size.
 
 Writes model.* into the output folder; the record holds the tool versions, the options, the host and what a target
 says of its build in a JSON file.
@@ -9,6 +12,7 @@ says of its build in a JSON file.
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from crnn.buckets import BucketPlan
 from crnn.files import read_json
 from crnn.record import Record
 from crnn.stage import json_object, parser, run
@@ -20,16 +24,19 @@ def arguments() -> ArgumentParser:
     command.add_argument("--source", type=Path, required=True, help="ONNX file or imported weights")
     command.add_argument("--runtime", choices=known_targets(), required=True)
     command.add_argument("--options", type=json_object, default={}, help="the deployment's `options`")
+    command.add_argument("--plan", type=Path, help="plan.json of the widths and batch sizes to build for")
     command.add_argument("--output", type=Path, required=True, help="folder to write")
     command.add_argument("--record", type=Path, required=True)
     return command
 
 
 def main(args: Namespace) -> None:
-    parameters = {"runtime": args.runtime, "options": args.options}
+    shapes = {"plan": BucketPlan.read(args.plan).batches} if args.plan else {}
+    options = args.options | shapes
     device = target(args.runtime)
-    record = Record("build_model", [args.source], parameters, device.TOOLS)
-    files = device.build(args.source, args.output, args.options)
+    inputs = [args.source, *([args.plan] if args.plan else [])]
+    record = Record("build_model", inputs, {"runtime": args.runtime, "options": options}, device.TOOLS)
+    files = device.build(args.source, args.output, options)
     record.results = {path.stem: read_json(path) for path in files if path.suffix == ".json"}
     record.write(args.record, files)
 

@@ -7,6 +7,7 @@ With --shard, of those words alone.
   --widths '{"rule": "aspect", "stretch": 1.2, "step": 8, "min": 40, "max": 400}'
   --widths '{"rule": "fixed", "width": 100}'
   --widths '{"rule": "recipe"}'
+  --widths results/plans/crnn/ort/planned/plan.json
   --labels '{"characters": "0123…xyz", "case": "lower", "normalise": "nfkd-ascii", "outside": "strip"}'
   --plan shards.json --shard 000000001-000100000
 """
@@ -14,6 +15,7 @@ With --shard, of those words alone.
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from crnn.buckets import width_settings
 from crnn.charset import LabelPolicy
 from crnn.record import Record
 from crnn.shards import Shard
@@ -24,7 +26,7 @@ from crnn.tensors import Preprocess, make_tensors
 def arguments() -> ArgumentParser:
     command = parser(__doc__)
     command.add_argument("--words", type=Path, required=True, help="LMDB folder")
-    command.add_argument("--widths", type=json_object, required=True, help="width rule, as in config `widths`")
+    command.add_argument("--widths", type=width_settings, required=True, help="as in config `widths`, or a plan.json")
     command.add_argument("--labels", type=json_object, required=True, help="label policy, as in config `labels`")
     command.add_argument("--output", type=Path, required=True, help="folder to write")
     command.add_argument("--record", type=Path, required=True)

@@ -6,6 +6,7 @@ Columns: index (LMDB index), text (null where the image cannot be read), confide
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from crnn.buckets import batch_sizes
 from crnn.charset import Charset
 from crnn.files import atomic_path
 from crnn.predictions import predict
@@ -14,14 +15,13 @@ from crnn.runs import add_runtime_arguments, add_tensor_arguments, opened_runtim
 from crnn.stage import parser, run
 from crnn.targets import target
 from crnn.tensors import Preprocess, TensorSet
-from crnn.widths import at_most
 
 
 def arguments() -> ArgumentParser:
     command = parser(__doc__)
     add_tensor_arguments(command)
     add_runtime_arguments(command)
-    command.add_argument("--batch", type=int, default=16, help="most words in one call (default: 16)")
+    command.add_argument("--batch", default="16", help="most words in one call, or a plan.json (default: 16)")
     command.add_argument("--output", type=Path, required=True, help="predictions.parquet to write")
     command.add_argument("--record", type=Path, required=True)
     return command
@@ -33,7 +33,8 @@ def main(args: Namespace) -> None:
     record = Record("predict_words", inputs, parameters, ("numpy", "polars", *target(args.runtime).TOOLS))
     tensors = TensorSet(args.tensors, Preprocess.from_settings(args.widths))
     with opened_runtime(args) as runtime:
-        predictions = predict(tensors, runtime, Charset(args.charset), at_most(args.batch), workers(args, runtime))
+        batch_of = batch_sizes(args.batch)
+        predictions = predict(tensors, runtime, Charset(args.charset), batch_of, workers(args, runtime))
         record.results = {"words": predictions.height, "runtime": runtime.describe()}
     with atomic_path(args.output) as temporary:
         predictions.write_parquet(temporary)

@@ -8,12 +8,13 @@ Run it with nothing else on the machine; the workflow gives it every core.
   --measure '{"passes": 3, "warmup": 50, "words": 3000, "batch": 16}'
 
 Each clock runs `passes` times after `warmup` words; a pass takes the first `words` words; `batch` is the most words in
-one e2e call.
+one e2e call, or a plan.json.
 """
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from crnn.buckets import batch_sizes
 from crnn.charset import Charset
 from crnn.files import atomic_path
 from crnn.measure import Timings
@@ -23,7 +24,6 @@ from crnn.runs import add_runtime_arguments, add_tensor_arguments, opened_runtim
 from crnn.stage import json_object, parser, run
 from crnn.targets import target
 from crnn.tensors import Preprocess, TensorSet
-from crnn.widths import at_most
 
 
 def arguments() -> ArgumentParser:
@@ -45,7 +45,7 @@ def main(args: Namespace) -> None:
     record = Record("time_words", inputs, parameters, tools)
     preprocess = Preprocess.from_settings(args.widths)
     repeats = Repeats(args.measure["passes"], args.measure["warmup"], args.measure["words"])
-    charset, batch_of, timings = Charset(args.charset), at_most(args.measure["batch"]), Timings()
+    charset, batch_of, timings = Charset(args.charset), batch_sizes(args.measure["batch"]), Timings()
     # Loaded twice: a single call wants all cores at once, and the whole wants a call on each.
     with opened_runtime(args, lanes=1) as runtime:
         alone = time_infer_only(runtime, charset, TensorSet(args.tensors, preprocess), timings, repeats)

@@ -7,14 +7,15 @@ byte for byte.
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from crnn.stage import json_object, parser, run
+from crnn.buckets import width_settings
+from crnn.stage import parser, run
 from crnn.tensors import Preprocess, TensorSet, write_whole_tensors
 
 
 def arguments() -> ArgumentParser:
     command = parser(__doc__)
     command.add_argument("--tensors", type=Path, required=True, help="folder that merge_tensors wrote")
-    command.add_argument("--widths", type=json_object, required=True, help="width rule the tensors were made with")
+    command.add_argument("--widths", type=width_settings, required=True, help="width rule or plan.json of the tensors")
     command.add_argument("--output", type=Path, required=True, help="folder to write")
     return command
 

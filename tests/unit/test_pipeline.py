@@ -7,12 +7,12 @@ import polars as pl
 import pytest
 
 from crnn.audit import changed_by_repeating
+from crnn.buckets import at_most
 from crnn.measure import STEPS, Timings, cold_seconds, latency_percentiles, summarise_e2e, summarise_infer_only
 from crnn.pipeline import Pipeline, Repeats, time_infer_only, timed_texts
 from crnn.predictions import predict
 from crnn.targets import Runtime
 from crnn.tensors import Preprocess, Tensor, TensorSet, make_tensors
-from crnn.widths import at_most
 from examples import (
     ASPECT,
     CHARSET,

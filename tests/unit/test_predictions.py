@@ -6,10 +6,10 @@ import polars as pl
 import pytest
 
 from crnn.audit import changed_by_repeating
+from crnn.buckets import at_most
 from crnn.predictions import changed_by_batching, predict, predict_side_by_side
 from crnn.targets import Runtime
 from crnn.tensors import TensorSet, make_tensors
-from crnn.widths import at_most
 from examples import (
     ASPECT,
     CHARSET,

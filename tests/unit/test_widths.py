@@ -146,8 +146,8 @@ def test_settings_are_left_as_they_were() -> None:
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
-        ({}, "width rule None: expected one of aspect, fixed, recipe"),
-        ({"rule": "square"}, "width rule 'square': expected one of aspect, fixed, recipe"),
+        ({}, "width rule None: expected one of aspect, buckets, fixed, recipe"),
+        ({"rule": "square"}, "width rule 'square': expected one of aspect, buckets, fixed, recipe"),
         ({"rule": "recipe", "width": 100}, "width rule recipe: .*'width'"),
         ({"rule": "aspect", "stretch": 0}, "needs stretch > 0"),
         ({"rule": "aspect", "stretch": -1.2}, "needs stretch > 0"),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
+from crnn.buckets import BatchOf
 from crnn.charset import Charset, greedy_decode
 from crnn.feeds import EncodedWords
 from crnn.measure import Timings
@@ -18,7 +19,6 @@ from crnn.stage import LOG, counter, progress
 from crnn.stream import Reading, Stream, transfers
 from crnn.targets import Runtime
 from crnn.tensors import Preprocess, Tensor, TensorSet
-from crnn.widths import BatchOf
 from crnn.words import Words
 
 Passes = list[pl.DataFrame]  # what each pass read: index, text, confidence

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from crnn.buckets import BatchOf, at_most
 from crnn.charset import Charset, greedy_decode
 from crnn.feeds import TensorWords
 from crnn.parity import largest_difference
@@ -16,7 +17,6 @@ from crnn.stage import counter
 from crnn.stream import Reading, Stream
 from crnn.targets import Runtime
 from crnn.tensors import TensorSet
-from crnn.widths import BatchOf, at_most
 
 Row = tuple[int, str, float]
 SCHEMA = {"index": pl.Int64, "text": pl.String, "confidence": pl.Float64}

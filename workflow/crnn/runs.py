@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from crnn.buckets import width_settings
 from crnn.stage import json_object
 from crnn.targets import Runtime, known_targets, target
 
@@ -15,7 +16,7 @@ from crnn.targets import Runtime, known_targets, target
 def add_tensor_arguments(command: ArgumentParser) -> None:
     """Arguments that name a dataset's tensors and how to decode a network's output."""
     command.add_argument("--tensors", type=Path, required=True, help="folder that make_tensors wrote")
-    command.add_argument("--widths", type=json_object, required=True, help="width rule the tensors were made with")
+    command.add_argument("--widths", type=width_settings, required=True, help="width rule or plan.json of the tensors")
     command.add_argument("--charset", required=True, help="characters of the network, in class order")
     command.add_argument("--threads", type=int, default=1, help="CPU cores the runtime may use (default: 1)")
 

@@ -23,12 +23,13 @@ import numpy.typing as npt
 import polars as pl
 from PIL import Image, UnidentifiedImageError
 
+from crnn.buckets import BatchOf, at_most
 from crnn.charset import LabelPolicy
 from crnn.errors import UserError
 from crnn.files import atomic_path, file_facts, read_json, scratch_directory, write_json
 from crnn.shards import Shard, ShardFolder, join_contracts, join_samples
 from crnn.stage import progress
-from crnn.widths import HEIGHT, BatchOf, WidthRule, at_most, width_rule
+from crnn.widths import HEIGHT, WidthRule, width_rule
 from crnn.words import Word, Words
 from crnn.workers import Workers
 
@@ -93,7 +94,12 @@ RESAMPLERS = {
     # What the CRNN_Dynamic recipe does; Pillow widens the kernel when shrinking, OpenCV's cubic does not.
     "pillow-bicubic": _Resampler(_pillow_decode, _pillow_resize),
 }
-DEFAULT_RESAMPLER = {"aspect": "opencv-area-cubic", "fixed": "opencv-area-cubic", "recipe": "pillow-bicubic"}
+DEFAULT_RESAMPLER = {
+    "aspect": "opencv-area-cubic",
+    "buckets": "opencv-area-cubic",
+    "fixed": "opencv-area-cubic",
+    "recipe": "pillow-bicubic",
+}
 
 # One table serves every pixel: bit-equal to the formula in float32, and faster than three passes over the image.
 _NORMALISED: Tensor = (np.arange(256, dtype=np.float32) / np.float32(255) - np.float32(0.5)) / np.float32(0.5)
@@ -138,8 +144,10 @@ class Preprocess:
 
     def describe(self) -> dict[str, Any]:
         """What the contract says of this way: the rule with its numbers, the resampler, a canonical tensor's hash."""
+        numbers: dict[str, Any] = asdict(self.rule)  # type: ignore[call-overload]
+        plain = {key: list(value) if isinstance(value, tuple) else value for key, value in numbers.items()}
         return {
-            "rule": {"name": type(self.rule).__name__.lower(), **asdict(self.rule)},  # type: ignore[call-overload]
+            "rule": {"name": type(self.rule).__name__.lower(), **plain},
             "interpolation": self.resampler,
             "canonical_sha256": self._canonical_hash(),
         }

@@ -4,19 +4,14 @@ A width that depended on a word's neighbours would let batching change answers, 
 of text-recognition deployments. Not here: pixels (`crnn.tensors`).
 """
 
-from collections.abc import Callable
+from bisect import bisect_left
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Protocol
 
 from crnn.errors import UserError
 
 HEIGHT = 32  # network input height, pixels
-BatchOf = Callable[[int], int]  # tensor width → most words in one call
-
-
-def at_most(batch: int) -> BatchOf:
-    """The same batch size for every width."""
-    return lambda _: batch
 
 
 class WidthRule(Protocol):
@@ -71,7 +66,34 @@ class Recipe:
         return max(32, min(width, 320))
 
 
-RULES: dict[str, type[Aspect] | type[Fixed] | type[Recipe]] = {"aspect": Aspect, "fixed": Fixed, "recipe": Recipe}
+@dataclass(frozen=True)
+class Buckets:
+    """The narrowest of `widths` that takes at most the share `squeeze` off the stretched true width; else the widest.
+
+    With a squeeze of 0 a width is rounded up; with 0.1, a word that should have 100 columns may have 90.
+    """
+
+    widths: tuple[int, ...]
+    stretch: float = 1.2
+    squeeze: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "widths", tuple(self.widths))
+        ascending = all(narrow < wide for narrow, wide in pairwise(self.widths))
+        if not self.widths or self.widths[0] < 32 or not ascending or not self.stretch > 0 or not 0 <= self.squeeze < 1:
+            raise UserError(f"{self}: needs ascending widths from 32, stretch > 0 and 0 <= squeeze < 1")
+
+    def __call__(self, image_width: int, image_height: int) -> int:
+        least = image_width * HEIGHT / image_height * self.stretch * (1 - self.squeeze)
+        return self.widths[min(bisect_left(self.widths, least), len(self.widths) - 1)]
+
+
+RULES: dict[str, type[Aspect] | type[Buckets] | type[Fixed] | type[Recipe]] = {
+    "aspect": Aspect,
+    "buckets": Buckets,
+    "fixed": Fixed,
+    "recipe": Recipe,
+}
 
 
 def width_rule(settings: dict[str, Any]) -> WidthRule:

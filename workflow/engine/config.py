@@ -3,7 +3,7 @@
 Not here: reading keys for rules (`rules/common.smk`), defaults (Snakemake's `validate` fills them from the schema).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -100,14 +100,48 @@ def check_references(config: Config, runtimes: list[str]) -> None:
             faults.append(f"{key}.source is {source!r}; torch takes checkpoint, every other runtime raw or fixed")
         if "surgery" in deployment and source != "fixed":
             faults.append(f"{key}.source is {source!r}; with passes of its own (surgery) it is fixed")
+    faults += _planning_faults(config)
     for name, recipe in config["training"].items():
         if config["widths"].get(recipe["widths"], {}).get("rule") not in ("aspect", "fixed"):
-            known = [key for key, widths in config["widths"].items() if widths["rule"] != "recipe"]
+            known = [key for key, widths in config["widths"].items() if widths["rule"] in ("aspect", "fixed")]
             faults.append(
                 f"training.{name}.widths is {recipe['widths']!r}; expected one of {', '.join(known)} (aspect or fixed)"
             )
     if faults:
         raise ConfigError(faults)
+
+
+def planned_widths(config: Config) -> Config:
+    """The entries of widths that are planned, by name."""
+    return {name: entry for name, entry in config["widths"].items() if entry["rule"] == "planned"}
+
+
+def _planning_faults(config: Config) -> Iterator[str]:
+    """What keeps planned widths from being planned."""
+    planned, planning = planned_widths(config), config["planning"]
+    for name, entry in planned.items():
+        key, on = f"widths.{name}", entry["deployment"]
+        named = {
+            "deployments": [on],
+            "models": [entry["model"]] if "model" in entry else [],
+            "datasets": entry.get("datasets", []),
+        }
+        for section, names in named.items():
+            for unknown in (each for each in names if each not in config[section]):
+                yield f"{key} names {unknown!r}; expected one of {', '.join(config[section])} (the keys of {section})"
+        if config["deployments"].get(on, {}).get("widths") in planned:
+            yield f"{key}.deployment is {on!r}, whose own widths are planned; name one with another rule"
+        low, high, step = entry["min"], entry["max"], entry["step"]
+        if high < low or (high - low) % step:
+            yield f"{key} plans widths from {low} to {high}; expected max - min to be a multiple of step, {step}"
+        if low < min(planning["widths"]) or high > max(planning["widths"]):
+            yield f"{key} plans widths from {low} to {high}; planning.widths has to reach from one to the other"
+    # Plans are tuned on words of their own, never on those of a dataset.
+    for name, dataset in config["datasets"].items() if planned else ():
+        if "lmdb" in planning and dataset.get("lmdb") == planning["lmdb"]:
+            yield f"planning.lmdb is {planning['lmdb']!r}, as datasets.{name}.lmdb; expected words that are not scored"
+        if "lmdb" not in planning and dataset.get("sample", {}).get("seed") == planning["seed"]:
+            yield f"planning.seed is {planning['seed']}, as datasets.{name}.sample.seed; expected another"
 
 
 def trained_weights(name: str) -> str:
@@ -136,6 +170,9 @@ def check_files(config: Config, root: Path) -> None:
                 path = dataset.get(source, {}).get(key)
                 if path is not None and not Path(path).exists():
                     faults.append(f"datasets.{name}.{source}.{key} is {path!r}, which does not exist")
+    tuning = config["planning"].get("lmdb")
+    if tuning is not None and not (Path(tuning) / "data.mdb").is_file():
+        faults.append(f"planning.lmdb is {tuning!r}; expected an LMDB folder, but it has no data.mdb")
     made = {trained_weights(name) for name in config["training"]}
     for name, model in config["models"].items():
         path = model["checkpoint"]

@@ -1,0 +1,131 @@
+"""The picture of a bucket plan: words by width and the buckets they go to, seconds by width, the candidates.
+
+Not here: the plan's numbers (`crnn.plan`), which are those of plan.json and costs.parquet.
+"""
+
+from itertools import pairwise
+from typing import Any
+
+import altair as alt
+import polars as pl
+import vl_convert
+
+from crnn.report.charts import CONFIG
+from crnn.report.palette import SERIES, light
+
+WIDTH, HEIGHT = 620, 170  # pixels of one panel
+PLANNED, OTHER, EDGE = SERIES[0], SERIES[6], SERIES[1]
+HALVES = (SERIES[0], SERIES[2])  # of neighbouring buckets, by turns
+
+Content = dict[str, Any]
+
+
+def plan_picture(plan: Content, costs: pl.DataFrame) -> str:
+    """An SVG of three panels, the first two over one axis, from what plan.json and costs.parquet hold."""
+    edges = bucket_edges(plan)
+    span = [0, max(edges[-1], *map(int, plan["words"]["nearest_width"]))]
+    widths = alt.vconcat(_words(plan, edges, span), _cost(plan, costs, edges, span)).resolve_scale(x="shared")
+    chart = alt.vconcat(widths, _candidates(plan), spacing=28).resolve_scale(color="independent").to_dict()
+    return vl_convert.vegalite_to_svg({**chart, "config": {**CONFIG, "background": "white"}})
+
+
+def bucket_edges(plan: Content) -> list[float]:
+    """The widest true width, stretched, that each bucket takes; of the last, that of its own tensors."""
+    widths, squeeze = plan["rule"]["widths"], plan["rule"]["squeeze"]
+    return [width / (1 - squeeze) for width in widths]
+
+
+def _x(span: list[float], title: str) -> alt.X:
+    return alt.X("from:Q", title=title, scale=alt.Scale(domain=span, nice=False), axis=alt.Axis(grid=False))
+
+
+def _words(plan: Content, edges: list[float], span: list[float]) -> alt.LayerChart:
+    step, last = plan["bounds"]["step"], len(edges) - 1
+    rows = []
+    for name, words in plan["words"]["nearest_width"].items():
+        bucket = next((number for number, edge in enumerate(edges) if int(name) <= edge), last)
+        rows.append({"from": int(name) - step / 2, "to": int(name) + step / 2, "words": words, "turn": bucket % 2})
+    marks = [
+        {"from": edge, "text": f"{bucket['width']}×{bucket['batch']}"}
+        for edge, bucket in zip(edges, plan["buckets"], strict=True)
+    ]
+    colour = alt.Color("turn:N", scale=alt.Scale(domain=[0, 1], range=list(HALVES)), legend=None)
+    words = alt.Y("words:Q", title="words", axis=alt.Axis(tickCount=5))
+    bars = (
+        alt.Chart(pl.DataFrame(rows), width=WIDTH, height=HEIGHT)
+        .mark_bar(stroke=light("paper"), strokeWidth=0.5)
+        .encode(x=_x(span, ""), x2="to:Q", y=words, color=colour)
+    )
+    edge = alt.Chart(pl.DataFrame(marks)).mark_rule(color=EDGE).encode(x="from:Q")
+    text = (
+        alt.Chart(pl.DataFrame(marks))
+        .mark_text(color=EDGE, angle=270, align="right", dx=-2, dy=-7, fontSize=11, y=0)
+        .encode(x="from:Q", text="text:N")
+    )
+    return alt.layer(bars, edge, text).properties(
+        title=_title("Words by their true width. Lines: the widest word of each bucket, its tensor width × batch")
+    )
+
+
+def _cost(plan: Content, costs: pl.DataFrame, edges: list[float], span: list[float]) -> alt.LayerChart:
+    per_word = costs.with_columns(milliseconds=pl.col("seconds") / pl.col("batch") * 1000)
+    best = per_word.group_by("width").agg(pl.col("milliseconds").min()).sort("width").rename({"width": "from"})
+    paid = [
+        {"from": low, "to": high, "milliseconds": bucket["seconds"] / bucket["words"] * 1000}
+        for (low, high), bucket in zip(pairwise([0.0, *edges]), plan["buckets"], strict=True)
+    ]
+    y = alt.Y("milliseconds:Q", title="ms per word", axis=alt.Axis(tickCount=5))
+    title = "true width of a word at height 32, stretched (pixels)"
+    line = (
+        alt.Chart(best, width=WIDTH, height=HEIGHT)
+        .mark_line(color=OTHER, clip=True, point=alt.OverlayMarkDef(color=OTHER, size=36))
+        .encode(x=_x(span, title), y=y)
+    )
+    steps = (
+        alt.Chart(pl.DataFrame(paid))
+        .mark_rule(color=PLANNED, strokeWidth=3)
+        .encode(x=_x(span, title), x2="to:Q", y="milliseconds:Q")
+    )
+    return alt.layer(line, steps).properties(
+        title=_title("What a word costs. Gray: measured, in its best batch. Blue: in the bucket that it goes to")
+    )
+
+
+def _candidates(plan: Content) -> alt.LayerChart:
+    words, finest = plan["tuning"]["words"], plan["tuning"]["finest_correct"]
+    chosen = plan["seconds"]["planned"]
+    rows = [
+        {
+            "seconds": each["seconds"],
+            "accuracy": each["correct"] / words * 100,
+            "what": "the plan"
+            if each["seconds"] == chosen and each["within"]
+            else "within the budget"
+            if each["within"]
+            else "not within it",
+        }
+        for each in plan["candidates"]
+    ]
+    rows.append({"seconds": plan["seconds"]["finest"], "accuracy": finest / words * 100, "what": "every width"})
+    budget = pl.DataFrame([{"accuracy": (finest / words - plan["bounds"]["accuracy_drop"]) * 100}])
+    names = ["the plan", "within the budget", "not within it", "every width"]
+    scale = alt.Scale(domain=names, range=[PLANNED, SERIES[2], SERIES[1], OTHER])
+    y = alt.Y("accuracy:Q", title="accuracy (%)", scale=alt.Scale(zero=False, nice=True), axis=alt.Axis(tickCount=5))
+    points = (
+        alt.Chart(pl.DataFrame(rows), width=WIDTH, height=HEIGHT)
+        .mark_point(filled=True, size=80, opacity=0.9)
+        .encode(
+            x=alt.X("seconds:Q", title="predicted seconds for the words", scale=alt.Scale(zero=False, nice=True)),
+            y=y,
+            color=alt.Color("what:N", scale=scale),
+            shape=alt.Shape("what:N", scale=alt.Scale(domain=names)),
+        )
+    )
+    line = alt.Chart(budget).mark_rule(color=light("muted"), strokeDash=[4, 4]).encode(y="accuracy:Q")
+    return alt.layer(line, points).properties(
+        title=_title(f"Candidates on {words} tuning words. Dashed: the accuracy that a plan must keep")
+    )
+
+
+def _title(text: str) -> alt.TitleParams:
+    return alt.TitleParams(text, anchor="start", fontSize=13, fontWeight="normal", color=light("ink"))

@@ -1,0 +1,113 @@
+"""How many labelled words each of several width rules costs: what a bucket plan is held against.
+
+The words are for tuning alone, never those of a dataset that is scored. A word's text follows from its width, so each
+is read once at every width that a rule gives it.
+
+Not here: the score of a run (`crnn.score`), the candidates (`crnn.plan`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from crnn.charset import Charset, LabelPolicy, greedy_decode
+from crnn.errors import UserError
+from crnn.plan import Candidate
+from crnn.stage import counter
+from crnn.targets import Runtime
+from crnn.tensors import Pixels, Preprocess, normalise, prepare
+from crnn.words import Words
+
+BATCH = 16
+
+
+@dataclass
+class TuningWords:
+    """Readable words with a label: gray images [H, W] and the texts to compare with."""
+
+    images: list[Pixels]
+    labels: list[str]
+    policy: LabelPolicy
+    _right: dict[tuple[int, int], bool] = field(default_factory=dict)  # word, width → whether it reads as its label
+
+    @classmethod
+    def read(cls, words: Path, preprocess: Preprocess, policy: LabelPolicy) -> "TuningWords":
+        """Decode an LMDB as `preprocess` does. Raises UserError where it holds no word to tune on."""
+        images, labels = [], []
+        with Words(words) as reader:
+            for word in reader:
+                sample, pixels = prepare(word, preprocess, policy)
+                if pixels is not None and word.image and sample.status == "ok":
+                    gray = preprocess.decode(word.image)
+                    if gray is not None:
+                        images.append(gray)
+                        labels.append(sample.text)
+        if not images:
+            raise UserError(f"{words}: holds no readable word with a label; name other words in planning")
+        return cls(images, labels, policy)
+
+    def right(self, rules: Sequence[Preprocess], runtime: Runtime, charset: Charset) -> list[list[bool]]:
+        """Of every rule, which words read as their labels."""
+        widths = [[rule.rule(image.shape[1], image.shape[0]) for image in self.images] for rule in rules]
+        waiting: dict[int, dict[int, Pixels]] = {}
+        for rule, given in zip(rules, widths, strict=True):
+            for word, width in enumerate(given):
+                if (word, width) not in self._right and word not in waiting.setdefault(width, {}):
+                    waiting[width][word] = rule.resize(self.images[word])
+        with counter(sum(map(len, waiting.values())), "tuning") as bar:
+            for width, words in waiting.items():
+                self._read(width, words, runtime, charset)
+                bar.update(len(words))
+        return [[self._right[word, width] for word, width in enumerate(given)] for given in widths]
+
+    def _read(self, width: int, words: dict[int, Pixels], runtime: Runtime, charset: Charset) -> None:
+        indices = list(words)
+        for start in range(0, len(indices), BATCH):
+            batch = indices[start : start + BATCH]
+            texts, _ = greedy_decode(runtime.infer(normalise(np.stack([words[i] for i in batch])[:, None])), charset)
+            for word, text in zip(batch, texts, strict=True):
+                self._right[word, width] = self.policy.apply(text)[0] == self.labels[word]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A candidate on the tuning words: how many it reads right, and how many otherwise than the finest rule does."""
+
+    candidate: Candidate
+    words: int
+    correct: int
+    broken: int
+    fixed: int
+    within: bool  # the accuracy budget
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "squeeze": self.candidate.squeeze,
+            "distortion": self.candidate.distortion,
+            "widths": [bucket.width for bucket in self.candidate.buckets],
+            "seconds": self.candidate.seconds,
+            **{name: getattr(self, name) for name in ("correct", "broken", "fixed", "within")},
+        }
+
+
+def judged(candidate: Candidate, right: Sequence[bool], finest: Sequence[bool], accuracy_drop: float) -> Verdict:
+    """Hold a candidate's words against the finest rule's. `accuracy_drop` is the share of words it may lose."""
+    broken = sum(other and not own for own, other in zip(right, finest, strict=True))
+    fixed = sum(own and not other for own, other in zip(right, finest, strict=True))
+    return Verdict(candidate, len(right), sum(right), broken, fixed, broken - fixed <= accuracy_drop * len(right))
+
+
+def cheapest_within(verdicts: Sequence[Verdict], accuracy_drop: float) -> Candidate:
+    """The cheapest candidate within the accuracy budget. Raises UserError where none is."""
+    within = [verdict.candidate for verdict in verdicts if verdict.within]
+    if not within:
+        best = min(verdicts, key=lambda verdict: verdict.broken - verdict.fixed)
+        lost = (best.broken - best.fixed) / best.words
+        raise UserError(
+            f"every plan loses more than {accuracy_drop:.2%} of the tuning words; the best loses {lost:.2%}. Allow "
+            f"more buckets, so that words need less distortion, or a larger accuracy_drop"
+        )
+    return min(within, key=lambda candidate: candidate.seconds)

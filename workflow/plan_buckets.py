@@ -1,0 +1,79 @@
+"""Plan buckets: the widths and batch sizes that read given words in the least time, within bounds. Writes plan.json.
+
+Candidates are the cheapest buckets by the measured costs under several bounds of distortion. Each is held against the
+finest width rule on the tuning words; the cheapest that loses no more of them than `accuracy_drop` is the plan.
+
+  --bounds '{"stretch": 1.2, "step": 8, "min": 40, "max": 400, "buckets": 8, "distortion": 0.15, "batch": 32,
+             "accuracy_drop": 0.005}'
+
+Without `buckets` there may be any number of them.
+"""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+import polars as pl
+
+from crnn.charset import Charset, LabelPolicy
+from crnn.costs import Costs
+from crnn.files import write_json
+from crnn.plan import Bounds, Sizes, candidates, plan_content
+from crnn.record import Record
+from crnn.runs import add_runtime_arguments, opened_runtime
+from crnn.stage import LOG, json_object, parser, run
+from crnn.targets import target
+from crnn.tensors import Preprocess
+from crnn.tuning import TuningWords, cheapest_within, judged
+
+
+def arguments() -> ArgumentParser:
+    command = parser(__doc__)
+    add_runtime_arguments(command)
+    command.add_argument("--samples", type=Path, nargs="+", required=True, help="samples.parquet of every dataset")
+    command.add_argument("--costs", type=Path, required=True, help="costs.parquet of measure_costs.py")
+    command.add_argument("--words", type=Path, required=True, help="LMDB of tuning words; none of a dataset to score")
+    command.add_argument("--bounds", type=json_object, required=True, help="as above")
+    command.add_argument("--interpolation", help="how images are resized, where it is not the default")
+    command.add_argument("--labels", type=json_object, required=True, help="label policy, as in config `labels`")
+    command.add_argument("--charset", required=True, help="characters of the network, in class order")
+    command.add_argument("--threads", type=int, default=1, help="CPU cores the runtime may use (default: 1)")
+    command.add_argument("--output", type=Path, required=True, help="plan.json to write")
+    command.add_argument("--record", type=Path, required=True)
+    return command
+
+
+def sizes_of(samples: list[Path]) -> Sizes:
+    """Width and height of every image that can be read."""
+    tables = [pl.read_parquet(path, columns=["width", "height", "row"]) for path in samples]
+    return pl.concat(tables).filter(pl.col("row").is_not_null()).select("width", "height").to_numpy()
+
+
+def main(args: Namespace) -> None:
+    parameters = {name: getattr(args, name) for name in ("runtime", "options", "bounds", "interpolation", "labels")}
+    inputs = [*args.samples, args.costs, args.words / "data.mdb"]
+    tools = ("numpy", "polars", "opencv-python-headless", *target(args.runtime).TOOLS)
+    record = Record("plan_buckets", inputs, parameters, tools)
+    bounds = Bounds(**args.bounds)
+    resizing = {"interpolation": args.interpolation} if args.interpolation else {}
+
+    sizes, costs = sizes_of(args.samples), Costs.from_table(pl.read_parquet(args.costs), bounds.batch)
+    found = candidates(sizes, costs, bounds)
+    settings = [bounds.finest, *(candidate.rule(bounds.stretch) for candidate in found)]
+    rules = [Preprocess.from_settings(rule | resizing) for rule in settings]
+    words = TuningWords.read(args.words, rules[0], LabelPolicy.from_settings(args.labels))
+    with opened_runtime(args) as runtime:
+        finest, *right = words.right(rules, runtime, Charset(args.charset))
+    verdicts = [judged(each, own, finest, bounds.accuracy_drop) for each, own in zip(found, right, strict=True)]
+    chosen = cheapest_within(verdicts, bounds.accuracy_drop)
+
+    plan = plan_content(chosen, sizes, costs, bounds)
+    plan["rule"] |= resizing
+    plan["tuning"] = {"words": len(finest), "finest_correct": sum(finest)}
+    plan["candidates"] = [verdict.facts() for verdict in verdicts]
+    LOG.info("%d candidates; widths %s with a squeeze of %g", len(found), plan["rule"]["widths"], chosen.squeeze)
+    write_json(args.output, plan)
+    record.write(args.record, [args.output])
+
+
+if __name__ == "__main__":
+    run(main, arguments())

@@ -1,0 +1,28 @@
+"""Draw a plan of buckets: the words by width with the edges of the buckets, what a word costs, the candidates (SVG)."""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+import polars as pl
+
+from crnn.files import atomic_path, read_json
+from crnn.report.plan import plan_picture
+from crnn.stage import parser, run
+
+
+def arguments() -> ArgumentParser:
+    command = parser(__doc__)
+    command.add_argument("--plan", type=Path, required=True, help="plan.json of plan_buckets.py")
+    command.add_argument("--costs", type=Path, required=True, help="costs.parquet of measure_costs.py")
+    command.add_argument("--output", type=Path, required=True, help="the SVG file to write")
+    return command
+
+
+def main(args: Namespace) -> None:
+    svg = plan_picture(read_json(args.plan), pl.read_parquet(args.costs))
+    with atomic_path(args.output) as temporary:
+        temporary.write_text(svg, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run(main, arguments())
