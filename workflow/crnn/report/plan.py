@@ -36,7 +36,9 @@ def bucket_edges(plan: Content) -> list[float]:
 
 
 def _x(span: list[float], title: str) -> alt.X:
-    return alt.X("from:Q", title=title, scale=alt.Scale(domain=span, nice=False), axis=alt.Axis(grid=False))
+    return alt.X(
+        "from:Q", title=title, scale=alt.Scale(domain=span, nice=False), axis=alt.Axis(grid=False, tickCount=10)
+    )
 
 
 def _words(plan: Content, edges: list[float], span: list[float]) -> alt.LayerChart:
@@ -44,26 +46,29 @@ def _words(plan: Content, edges: list[float], span: list[float]) -> alt.LayerCha
     rows = []
     for name, words in plan["words"]["nearest_width"].items():
         bucket = next((number for number, edge in enumerate(edges) if int(name) <= edge), last)
-        rows.append({"from": int(name) - step / 2, "to": int(name) + step / 2, "words": words, "turn": bucket % 2})
+        rows.append(
+            {"from": int(name) - step / 2, "to": int(name) + step / 2, "none": 0, "words": words, "turn": bucket % 2}
+        )
     marks = [
         {"from": edge, "text": f"{bucket['width']}×{bucket['batch']}"}
         for edge, bucket in zip(edges, plan["buckets"], strict=True)
     ]
     colour = alt.Color("turn:N", scale=alt.Scale(domain=[0, 1], range=list(HALVES)), legend=None)
-    words = alt.Y("words:Q", title="words", axis=alt.Axis(tickCount=5))
+    room = 1.45 * max(plan["words"]["nearest_width"].values())  # for what the lines say
+    words = alt.Y("words:Q", title="words", scale=alt.Scale(domain=[0, room]), axis=alt.Axis(tickCount=5))
     bars = (
         alt.Chart(pl.DataFrame(rows), width=WIDTH, height=HEIGHT)
-        .mark_bar(stroke=light("paper"), strokeWidth=0.5)
-        .encode(x=_x(span, ""), x2="to:Q", y=words, color=colour)
+        .mark_rect(stroke=light("paper"), strokeWidth=0.5)
+        .encode(x=_x(span, ""), x2="to:Q", y=words, y2="none:Q", color=colour)
     )
     edge = alt.Chart(pl.DataFrame(marks)).mark_rule(color=EDGE).encode(x="from:Q")
     text = (
         alt.Chart(pl.DataFrame(marks))
-        .mark_text(color=EDGE, angle=270, align="right", dx=-2, dy=-7, fontSize=11, y=0)
+        .mark_text(color=EDGE, angle=270, align="right", dx=-2, dy=-6, fontSize=10, y=0)
         .encode(x="from:Q", text="text:N")
     )
-    return alt.layer(bars, edge, text).properties(
-        title=_title("Words by their true width. Lines: the widest word of each bucket, its tensor width × batch")
+    return _titled(
+        "Words by their true width. Lines: the widest word of each bucket, its tensor width × batch", bars, edge, text
     )
 
 
@@ -86,9 +91,7 @@ def _cost(plan: Content, costs: pl.DataFrame, edges: list[float], span: list[flo
         .mark_rule(color=PLANNED, strokeWidth=3)
         .encode(x=_x(span, title), x2="to:Q", y="milliseconds:Q")
     )
-    return alt.layer(line, steps).properties(
-        title=_title("What a word costs. Gray: measured, in its best batch. Blue: in the bucket that it goes to")
-    )
+    return _titled("What a word costs. Gray: measured, in its best batch. Blue: in the bucket it goes to", line, steps)
 
 
 def _candidates(plan: Content) -> alt.LayerChart:
@@ -110,22 +113,22 @@ def _candidates(plan: Content) -> alt.LayerChart:
     budget = pl.DataFrame([{"accuracy": (finest / words - plan["bounds"]["accuracy_drop"]) * 100}])
     names = ["the plan", "within the budget", "not within it", "every width"]
     scale = alt.Scale(domain=names, range=[PLANNED, SERIES[2], SERIES[1], OTHER])
-    y = alt.Y("accuracy:Q", title="accuracy (%)", scale=alt.Scale(zero=False, nice=True), axis=alt.Axis(tickCount=5))
+    near = alt.Scale(zero=False, nice=True)
+    y = alt.Y("accuracy:Q", title="accuracy (%)", scale=near, axis=alt.Axis(tickCount=5))
     points = (
         alt.Chart(pl.DataFrame(rows), width=WIDTH, height=HEIGHT)
         .mark_point(filled=True, size=80, opacity=0.9)
         .encode(
-            x=alt.X("seconds:Q", title="predicted seconds for the words", scale=alt.Scale(zero=False, nice=True)),
+            x=alt.X("seconds:Q", title="predicted seconds for the words", scale=near, axis=alt.Axis(tickCount=6)),
             y=y,
             color=alt.Color("what:N", scale=scale),
-            shape=alt.Shape("what:N", scale=alt.Scale(domain=names)),
+            shape=alt.Shape("what:N", scale=alt.Scale(domain=names), legend=None),
         )
     )
     line = alt.Chart(budget).mark_rule(color=light("muted"), strokeDash=[4, 4]).encode(y="accuracy:Q")
-    return alt.layer(line, points).properties(
-        title=_title(f"Candidates on {words} tuning words. Dashed: the accuracy that a plan must keep")
-    )
+    return _titled(f"Candidates on {words} tuning words. Dashed: the accuracy that a plan must keep", line, points)
 
 
-def _title(text: str) -> alt.TitleParams:
-    return alt.TitleParams(text, anchor="start", fontSize=13, fontWeight="normal", color=light("ink"))
+def _titled(title: str, *layers: alt.Chart) -> alt.LayerChart:
+    style = {"anchor": "start", "fontSize": 13, "fontWeight": "normal", "color": light("ink")}
+    return alt.LayerChart(layer=list(layers), title={"text": title, **style})
