@@ -4,12 +4,12 @@ An .om is converted for shapes that are named beforehand: a range of batch sizes
 one shape. Not here: how ATC is told (`crnn.ascend.atc`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from crnn.errors import UserError
-from crnn.widths import Aspect, Fixed, Recipe, width_rule
+from crnn.widths import Aspect, Buckets, Fixed, Recipe, width_rule
 
 MODES = ("range", "gears", "static")
 MOST_GEARS = 100  # of --dynamic_dims; ATC, "--dynamic_dims", on every chip but the 950
@@ -18,14 +18,18 @@ RECIPE_WIDTHS = (32, 320)  # what `crnn.widths.Recipe` holds a width between
 
 @dataclass(frozen=True)
 class Shapes:
-    """Batch sizes and widths of a model: of a range the lowest and the highest, of gears each, else the one."""
+    """Batch sizes and widths of a model: of a range the lowest and the highest, of gears each, else the one.
+
+    `listed` are the gears, as (batch, width), of a model that has not every batch size at every width.
+    """
 
     mode: str
     batches: tuple[int, ...]
     widths: tuple[int, ...]
+    listed: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
-        gears = len(self.batches) * len(self.widths)
+        gears = len(self.gears())
         if self.mode == "range" and not len(self.batches) == len(self.widths) == 2:
             raise UserError("options.batches and options.widths of a range are its lowest and its highest: two each")
         if self.mode == "range" and self.batches[0] == self.batches[1] and self.widths[0] == self.widths[1]:
@@ -34,6 +38,11 @@ class Shapes:
             raise UserError(
                 f"options.shapes is 'static', which takes one shape, but the deployment asks for batch sizes "
                 f"{_listed(self.batches)} and widths {_listed(self.widths)}; use a fixed width rule, or range or gears"
+            )
+        if self.listed and gears > MOST_GEARS:
+            raise UserError(
+                f"options.shapes is 'gears', of which ATC takes 2 to {MOST_GEARS}, but the plan has {len(self.widths)} "
+                f"widths, with batch 1 and a larger one {gears} gears; plan fewer buckets, or use range"
             )
         if self.mode == "gears" and not 2 <= gears <= MOST_GEARS:
             raise UserError(
@@ -44,15 +53,16 @@ class Shapes:
 
     @classmethod
     def from_facts(cls, facts: dict[str, Any]) -> "Shapes":
-        return cls(facts["mode"], tuple(facts["batches"]), tuple(facts["widths"]))
+        listed = tuple((batch, width) for batch, width in facts.get("listed", []))
+        return cls(facts["mode"], tuple(facts["batches"]), tuple(facts["widths"]), listed)
 
     def facts(self) -> dict[str, Any]:
         """The shapes as JSON, which `from_facts` reads."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if value or name != "listed"}
 
     def gears(self) -> list[tuple[int, int]]:
         """Every (batch, width) of a gears model."""
-        return [(batch, width) for batch in self.batches for width in self.widths]
+        return list(self.listed) or [(batch, width) for batch in self.batches for width in self.widths]
 
     def calls(self, count: int, width: int) -> Iterator[tuple[int, int, int]]:
         """(start, stop, batch): which words go into which call, and of what batch size the call is.
@@ -66,15 +76,15 @@ class Shapes:
                 f"a tensor is {width} wide, but the model was converted for widths {self._described()}; build it for "
                 f"the deployment's width rule again, or name this width in options.widths"
             )
-        largest = max(self.batches)
-        for start in range(0, count, largest):
-            stop = min(start + largest, count)
-            yield start, stop, self._batch(stop - start)
+        batches = [batch for batch, listed in self.listed if listed == width] or self.batches
+        for start in range(0, count, max(batches)):
+            stop = min(start + max(batches), count)
+            yield start, stop, self._batch(stop - start, batches)
 
-    def _batch(self, words: int) -> int:
+    def _batch(self, words: int, batches: Sequence[int]) -> int:
         if self.mode == "range":
-            return max(words, self.batches[0])
-        return min(batch for batch in self.batches if batch >= words)
+            return max(words, batches[0])
+        return min(batch for batch in batches if batch >= words)
 
     def _described(self) -> str:
         return f"{self.widths[0]} to {self.widths[-1]}" if self.mode == "range" else _listed(self.widths)
@@ -96,22 +106,37 @@ def _numbers(options: dict[str, Any], key: str, mode: str) -> tuple[int, ...] | 
 
 
 def planned_shapes(options: dict[str, Any]) -> Shapes:
-    """The shapes that a deployment's options name, the rest taken from its `batch` and `width_rule`.
+    """The shapes that a deployment's options name, the rest taken from its `plan`, or its `batch` and `width_rule`.
+
+    A plan gives each width a batch size of its own; gears have that and 1 at every width.
 
     Raises UserError where they are missing, make no model of the wanted mode, or are too many.
     """
     mode = options.get("shapes", "range")
     if mode not in MODES:
         raise UserError(f"options.shapes is {mode!r}; expected one of {', '.join(MODES)}")
-    batches = _numbers(options, "batches", mode) or _asked_batches(options, mode)
-    widths = _numbers(options, "widths", mode) or _asked_widths(options, mode)
-    return Shapes(mode, batches, widths)
+    named = _numbers(options, "batches", mode), _numbers(options, "widths", mode)
+    if mode == "gears" and "plan" in options and not any(named):
+        return _planned_gears(options["plan"])
+    return Shapes(mode, named[0] or _asked_batches(options, mode), named[1] or _asked_widths(options, mode))
+
+
+def _planned_gears(plan: dict[int, int]) -> Shapes:
+    """The batch size that a plan gives a width, and 1, at each of its widths."""
+    gears = [(batch, width) for width, largest in sorted(plan.items()) for batch in sorted({1, largest})]
+    batches, widths = ({gear[place] for gear in gears} for place in (0, 1))
+    return Shapes("gears", tuple(sorted(batches)), tuple(sorted(widths)), tuple(gears))
+
+
+def awaits_plan(options: dict[str, Any]) -> bool:
+    """Whether the shapes follow from a plan that is not made yet."""
+    return "plan" not in options and options.get("width_rule", {}).get("rule") == "planned"
 
 
 def _asked_batches(options: dict[str, Any], mode: str) -> tuple[int, ...]:
-    if "batch" not in options:
+    if "batch" not in options and "plan" not in options:
         raise UserError("options.batches is missing; outside the workflow name the batch sizes to convert for")
-    largest = options["batch"]
+    largest = max(options["plan"].values()) if "plan" in options else options["batch"]
     match mode:
         case "static":
             return (largest,)
@@ -121,6 +146,9 @@ def _asked_batches(options: dict[str, Any], mode: str) -> tuple[int, ...]:
 
 
 def _asked_widths(options: dict[str, Any], mode: str) -> tuple[int, ...]:
+    if "plan" in options:
+        planned = tuple(sorted(options["plan"]))
+        return (planned[0], planned[-1]) if mode == "range" else planned
     if "width_rule" not in options:
         raise UserError("options.widths is missing; outside the workflow name the widths to convert for")
     settings = {key: value for key, value in options["width_rule"].items() if key != "interpolation"}
@@ -130,6 +158,8 @@ def _asked_widths(options: dict[str, Any], mode: str) -> tuple[int, ...]:
             widths = (width,)
         case Aspect(step=step, min=low, max=high):
             widths = tuple(range(low, high + 1, step))
+        case Buckets(widths=listed):
+            widths = listed
         case Recipe():
             widths = tuple(range(RECIPE_WIDTHS[0], RECIPE_WIDTHS[1] + 1))
     return (widths[0], widths[-1]) if mode == "range" else widths

@@ -53,8 +53,9 @@ class Target(Protocol):
     A module of a device also says `DEVICE = "npu"` or `"gpu"`, and `BUILD_DEVICE` where building takes one too. The
     rules read these from the source and ask for the device; nothing in the library does.
     A module whose build depends on the shapes that will be asked for says `COMPILES_SHAPES = True`; its options then
-    hold `batch` and `width_rule` of the deployment, too. It may have `check(options, building)`, which raises UserError
-    where this machine cannot build or, if not `building`, cannot run; it is asked before a run begins.
+    hold `batch` and `width_rule` of the deployment, too. Where its widths are planned, `build` finds `plan` instead of
+    `batch`, each width and its batch size as whole numbers; `check` is asked before there is a plan.
+    It may have `check(options, building)`, which raises UserError where this machine cannot build or, if not `building`, cannot run; it is asked before a run begins.
     """
 
     FILES: tuple[str, ...]

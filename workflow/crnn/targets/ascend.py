@@ -3,7 +3,7 @@
 Options, all of them optional:
 
 - `shapes`: `range` (default), `gears` or `static`; `batches`, `widths`: the sizes to convert for, of a range the lowest
-  and the highest. Without them the deployment's batch and width rule decide.
+  and the highest. Without them the deployment's batch and width rule decide, or the plan of its widths.
 - `soc_version`: the chip, such as Ascend310P3; without it the one of this machine.
 - `set_env`: CANN's set_env.sh; `cann_version`: where the installation does not say it; `python`: the python3 for ATC.
 - `precision_mode` or `precision_mode_v2`, `log`, `flags`: as ATC has them.
@@ -20,7 +20,7 @@ from typing import Any
 from crnn.ascend import atc
 from crnn.ascend.chips import checked_soc
 from crnn.ascend.session import AscendRuntime, infer_session, simulated
-from crnn.ascend.shapes import planned_shapes
+from crnn.ascend.shapes import awaits_plan, planned_shapes
 from crnn.ascend.toolchain import Toolchain, find_toolchain
 from crnn.errors import UserError
 from crnn.files import atomic_path, read_json, write_json
@@ -34,7 +34,7 @@ COMPILES_SHAPES = True
 
 PRIVATE = 0o600  # ais_bench refuses a model that others may write
 BUILDING = ("soc_version", "set_env", "cann_version", "python", "precision_mode", "precision_mode_v2", "log", "flags")
-SHAPING = ("shapes", "batches", "widths", "batch", "width_rule")
+SHAPING = ("shapes", "batches", "widths", "batch", "width_rule", "plan")
 MOST_DEVICES = 256  # ais_bench takes device 0 to 255
 
 
@@ -99,7 +99,9 @@ def check(options: Options, building: bool) -> None:
     """Raise UserError where this machine cannot convert (`building`), or cannot run, before any work is done."""
     _devices(options)
     if building:
-        _conversion(find_toolchain(options), options)
+        toolchain = find_toolchain(options)
+        if not awaits_plan(options):
+            _conversion(toolchain, options)
         return
     infer_session()
     if not any(Path("/dev").glob("davinci[0-9]*")) and not simulated():
