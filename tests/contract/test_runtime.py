@@ -27,6 +27,7 @@ WIDTHS = [64, 100, 160]
 CONVERSIONS = {
     "range": {"shapes": "range", "batches": [1, 16], "widths": [32, 320]},
     "gears": {"shapes": "gears", "batches": [1, 4, 16], "widths": WIDTHS},
+    "gears of a plan": {"shapes": "gears", "plan": {64: 4, 100: 16, 160: 1}},
     "gears of the batch": {"shapes": "gears", "batches": [1, 16], "widths": [100]},
     "gears of the width": {"shapes": "gears", "batches": [4], "widths": WIDTHS},
     "static": {"shapes": "static", "batches": [8], "widths": [100]},
@@ -66,7 +67,7 @@ def test_every_mode_computes_what_onnxruntime_does(
     name: str, generation: str, toolkit: Toolkit, fixed: Path, tmp_path: Path
 ) -> None:
     runtime, reference = opened(toolkit, fixed, name, tmp_path), OnnxRuntime(fixed, 1)
-    widths = [100] if CONVERSIONS[name]["widths"] == [100] else WIDTHS
+    widths = [100] if CONVERSIONS[name].get("widths") == [100] else WIDTHS
     for width in widths:
         for count in (1, 2, 3, 5, 16, 37):
             batch = images(count, width, seed=count)

@@ -104,6 +104,38 @@ def test_a_version_that_is_none_is_named() -> None:
         cann_release("latest")
 
 
+PLAN = {160: 4, 64: 16, 320: 1}  # width → batch size
+
+
+def test_gears_of_a_plan_have_its_batch_at_every_width_and_one() -> None:
+    options = {"shapes": "gears", "plan": PLAN, "width_rule": {"rule": "planned"}}
+    assert command("Ascend310P3", "8.0.RC3", options) == (
+        "--framework=5 --model=model.onnx --output=model --soc_version=Ascend310P3 --input_format=ND "
+        "--input_shape=imgs:-1,1,32,-1 --dynamic_dims=1,64;16,64;1,160;4,160;1,320 --log=error"
+    )
+
+
+def test_a_range_of_a_plan_reaches_to_its_largest_batch_and_width() -> None:
+    assert "--input_shape=imgs:1~16,1,32,64~320 " in command("Ascend310P3", "8.0.RC3", {"plan": PLAN})
+
+
+def test_sizes_that_are_named_stand_before_a_plan() -> None:
+    options = {"shapes": "gears", "plan": PLAN, "batches": [2]}
+    assert "--input_shape=imgs:2,1,32,-1 --dynamic_dims=64;160;320 " in command("Ascend310P3", "8.0.RC3", options)
+
+
+def test_a_planned_width_is_called_in_its_own_batches() -> None:
+    shapes = Shapes.from_facts(planned_shapes({"shapes": "gears", "plan": PLAN}).facts())
+    assert list(shapes.calls(9, 160)) == [(0, 4, 4), (4, 8, 4), (8, 9, 1)]
+    assert list(shapes.calls(9, 64)) == [(0, 9, 16)]
+    assert [batch for _, _, batch in shapes.calls(3, 320)] == [1, 1, 1]
+
+
+def test_widths_that_a_rule_lists_are_gears() -> None:
+    options = {"shapes": "gears", "batch": 2, "width_rule": {"rule": "buckets", "widths": [64, 160]}}
+    assert "--dynamic_dims=1,64;1,160;2,64;2,160 " in command("Ascend310P3", "8.0.RC3", options)
+
+
 # --- shapes ------------------------------------------------------------------------------------------------
 
 REFUSED_SHAPES = {
@@ -124,6 +156,14 @@ REFUSED_SHAPES = {
     "true for a number": ({"widths": [True], "batch": 1}, r"options.widths is \[True\]; expected a list of whole"),
     "no batch": ({"width_rule": FIXED}, "options.batches is missing"),
     "no width": ({"batch": 4}, "options.widths is missing"),
+    "a plan of too many widths": (
+        {"shapes": "gears", "plan": dict.fromkeys(range(40, 448, 8), 4)},
+        "but the plan has 51 widths, with batch 1 and a larger one 102 gears; plan fewer buckets, or use range",
+    ),
+    "a static model of a plan": (
+        {"shapes": "static", "plan": PLAN},
+        "options.shapes is 'static', which takes one shape",
+    ),
 }
 
 

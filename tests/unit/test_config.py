@@ -153,8 +153,8 @@ def test_removing_nulls_leaves_other_empty_values() -> None:
 FAULTS: dict[str, tuple[Config, str]] = {
     "a mistyped section": (
         {"dataset": {}},
-        "the configuration: unknown key 'dataset'; allowed: datasets, models, widths, deployments, training, labels, "
-        "measure, batching, budgets, report",
+        "the configuration: unknown key 'dataset'; allowed: datasets, models, widths, deployments, planning, training, "
+        "labels, measure, batching, budgets, report",
     ),
     "a mistyped key": (
         nested("models.crnn.chanels", []),
@@ -274,6 +274,41 @@ def test_all_faults_are_told_at_once() -> None:
             nested("training.crnn.widths", "recipe"),
             "training.crnn.widths is 'recipe'; expected one of aspect, w100 (aspect or fixed)",
         ),
+        (
+            nested("widths.planned", {"rule": "planned", "deployment": "npu"}),
+            "widths.planned names 'npu'; expected one of torch, ort, ort-w100, ort-recipe (the keys of deployments)",
+        ),
+        (
+            nested("widths.planned", {"rule": "planned", "deployment": "ort", "datasets": ["sample", "shop"]}),
+            "widths.planned names 'shop'; expected one of sample (the keys of datasets)",
+        ),
+        (
+            {
+                **nested("widths.planned", {"rule": "planned", "deployment": "ort"}),
+                **nested("deployments.ort.widths", "planned"),
+            },
+            "widths.planned.deployment is 'ort', whose own widths are planned; name one with another rule",
+        ),
+        (
+            nested("widths.planned", {"rule": "planned", "deployment": "ort", "max": 390}),
+            "widths.planned plans widths from 40 to 390; expected max - min to be a multiple of step, 8",
+        ),
+        (
+            nested("widths.planned", {"rule": "planned", "deployment": "ort", "max": 640}),
+            "widths.planned plans widths from 40 to 640; planning.widths has to reach from one to the other",
+        ),
+        (
+            {**nested("widths.planned", {"rule": "planned", "deployment": "ort"}), **nested("planning.seed", 1)},
+            "planning.seed is 1, as datasets.sample.sample.seed; expected another",
+        ),
+        (
+            {
+                **nested("widths.planned", {"rule": "planned", "deployment": "ort"}),
+                **nested("planning.lmdb", "words"),
+                **nested("datasets.mine.lmdb", "words"),
+            },
+            "planning.lmdb is 'words', as datasets.mine.lmdb; expected words that are not scored",
+        ),
     ],
     ids=[
         "own passes from raw",
@@ -284,6 +319,13 @@ def test_all_faults_are_told_at_once() -> None:
         "no source",
         "two sources",
         "training for the recipe's widths",
+        "a plan on no deployment",
+        "a plan for no dataset",
+        "a plan on itself",
+        "a plan whose widths do not meet its end",
+        "a plan beyond what is measured",
+        "tuning words of a dataset's seed",
+        "tuning words that are a dataset",
     ],
 )
 def test_a_reference_to_nothing_names_its_key_and_what_there_is(overlay: Config, message: str) -> None:
@@ -317,6 +359,12 @@ def test_images_that_are_not_there_are_named(key: str, tmp_path: Path) -> None:
     faults = missing(nested("datasets.mine.images", images))
     assert f"datasets.mine.images.{key} is 'nowhere/x', which does not exist" in faults
     assert len(faults.splitlines()) == 2
+
+
+def test_tuning_words_that_are_not_there_are_named(tmp_path: Path) -> None:
+    assert f"planning.lmdb is '{tmp_path}'; expected an LMDB folder, but it has no data.mdb" in missing(
+        nested("planning.lmdb", str(tmp_path))
+    )
 
 
 def test_an_archive_that_is_not_there_is_named() -> None:

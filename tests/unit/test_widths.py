@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from crnn.errors import UserError
-from crnn.widths import Aspect, Fixed, Recipe, width_rule
+from crnn.widths import Aspect, Buckets, Fixed, Recipe, width_rule
 from crnn.words import Words
 
 IIIT5K = os.environ.get("CRNN_IIIT5K_LMDB", "")
@@ -122,6 +122,41 @@ def test_aspect_stretches_the_true_width() -> None:
     assert Aspect(stretch=1.0, step=4)(100, 32) == 100
 
 
+# --- buckets -----------------------------------------------------------------------------------------------
+
+
+@st.composite
+def bucket_rules(draw: st.DrawFn) -> Buckets:
+    """Any valid rule of listed widths."""
+    widths = draw(st.sets(st.integers(32, 400), min_size=1, max_size=12))
+    return Buckets(tuple(sorted(widths)), draw(st.sampled_from([0.8, 1.0, 1.2])), draw(st.sampled_from([0, 0.1, 0.25])))
+
+
+@given(bucket_rules(), sides, sides)
+def test_buckets_give_the_narrowest_width_that_squeezes_no_more_than_is_said(
+    rule: Buckets, width: int, height: int
+) -> None:
+    ideal, chosen = width * 32 / height * rule.stretch, rule(width, height)
+    allowed = [each for each in rule.widths if each >= ideal * (1 - rule.squeeze)]
+    assert chosen == min(allowed, default=rule.widths[-1])
+
+
+@given(bucket_rules(), sides, sides, sides)
+def test_buckets_never_narrow_as_an_image_widens(rule: Buckets, narrow: int, wide: int, height: int) -> None:
+    assume(narrow < wide)
+    assert rule(narrow, height) <= rule(wide, height)
+
+
+@pytest.mark.parametrize(("width", "expected"), [(1, 48), (48, 48), (49, 96), (96, 96), (97, 200), (900, 200)])
+def test_without_a_squeeze_buckets_round_up(width: int, expected: int) -> None:
+    assert Buckets((48, 96, 200), stretch=1.0)(width, 32) == expected
+
+
+def test_a_squeeze_lets_a_wider_word_in() -> None:
+    rule = Buckets((48, 96, 200), stretch=1.0, squeeze=0.25)
+    assert [rule(width, 32) for width in (64, 65, 128, 129)] == [48, 96, 96, 200]
+
+
 # --- fixed, and building from settings -----------------------------------------------------------------------
 
 
@@ -135,6 +170,7 @@ def test_settings_build_the_rule_they_name() -> None:
     assert width_rule({"rule": "aspect", "stretch": 1.0, "min": 32, "max": 320}) == Aspect(1.0, 8, 32, 320)
     assert width_rule({"rule": "fixed", "width": 128}) == Fixed(128)
     assert width_rule({"rule": "recipe"}) == Recipe()
+    assert width_rule({"rule": "buckets", "widths": [48, 96]}) == Buckets((48, 96), 1.2, 0.0)
 
 
 def test_settings_are_left_as_they_were() -> None:
@@ -157,6 +193,12 @@ def test_settings_are_left_as_they_were() -> None:
         ({"rule": "aspect", "min": 80, "max": 40}, "min <= max"),
         ({"rule": "aspect", "min": 40, "max": 101}, "multiple of step"),
         ({"rule": "aspect", "step": "8"}, "width rule aspect"),
+        ({"rule": "buckets"}, "width rule buckets: .*'widths'"),
+        ({"rule": "buckets", "widths": []}, "needs ascending widths from 32"),
+        ({"rule": "buckets", "widths": [31, 64]}, "needs ascending widths from 32"),
+        ({"rule": "buckets", "widths": [64, 64]}, "needs ascending widths from 32"),
+        ({"rule": "buckets", "widths": [64], "squeeze": 1}, "0 <= squeeze < 1"),
+        ({"rule": "buckets", "widths": ["64"]}, "width rule buckets"),
         ({"rule": "fixed", "width": 0}, "width >= 32"),
         ({"rule": "fixed", "width": "100"}, "width rule fixed"),
     ],

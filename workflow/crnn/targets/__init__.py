@@ -55,7 +55,8 @@ class Target(Protocol):
     A module whose build depends on the shapes that will be asked for says `COMPILES_SHAPES = True`; its options then
     hold `batch` and `width_rule` of the deployment, too. Where its widths are planned, `build` finds `plan` instead of
     `batch`, each width and its batch size as whole numbers; `check` is asked before there is a plan.
-    It may have `check(options, building)`, which raises UserError where this machine cannot build or, if not `building`, cannot run; it is asked before a run begins.
+    It may have `check(options, building)`, which raises UserError where this machine cannot build or, if not
+    `building`, cannot run; it is asked before a run begins.
     """
 
     FILES: tuple[str, ...]
