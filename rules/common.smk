@@ -390,7 +390,7 @@ def own_tuning_words(wildcards):
 
 
 def tuning_words(wildcards):
-    return own_tuning_words(wildcards) or "results/plans/words.lmdb/data.mdb"
+    return next(iter(own_tuning_words(wildcards)), "results/plans/words.lmdb/data.mdb")
 
 
 # --- datasets in shards ------------------------------------------------------

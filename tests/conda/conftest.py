@@ -61,6 +61,14 @@ def add_a_dataset_in_shards(space: CondaWorkspace) -> list[str]:
     return [*joined, "results/runs/split/crnn/ort/predictions.parquet", whole]
 
 
+def add_plans(space: CondaWorkspace) -> list[str]:
+    """Put a planned width rule into the config; returns its plan on every runtime, and the picture of one."""
+    space.config["widths"] = {"planned": {"rule": "planned", "deployment": "ort"}}
+    space.config["planning"] = {"widths": [40, 400], "batches": [1, 4], "repeats": 1, "words": 4}
+    plans = [f"results/plans/crnn/{name}/planned/plan.json" for name in ("ort", "torch", "om")]
+    return [*plans, "results/plans/crnn/ort/planned/plan.svg"]
+
+
 def ascend_deployment(folder: Path) -> dict[str, Any]:
     """A deployment that converts with the toolkit of tests/contract."""
     toolkit = install(folder / "cann")
@@ -91,6 +99,7 @@ def session_in_own_envs(tmp_path_factory: pytest.TempPathFactory) -> CondaWorksp
     make(space, "report")
     space.config["deployments"]["om"] = ascend_deployment(base)
     make(space, "--conda-not-block-search-path-envvars", "report", **packages_of_a_card(base))  # as docs/ascend.md says
+    make(space, "--conda-not-block-search-path-envvars", *add_plans(space), **packages_of_a_card(base))
     make(space, *add_a_dataset_of_each_source(space, base / "sources"))
     make(space, *add_a_dataset_in_shards(space))
     space.config["training"] = {"crnn": {**small_recipe(), "words": 32}}
