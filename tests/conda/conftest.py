@@ -98,8 +98,9 @@ def session_in_own_envs(tmp_path_factory: pytest.TempPathFactory) -> CondaWorksp
     space = CondaWorkspace(base / "run", config, root, prefix=base / "envs")
     make(space, "report")
     space.config["deployments"]["om"] = ascend_deployment(base)
-    make(space, "--conda-not-block-search-path-envvars", "report", **packages_of_a_card(base))  # as docs/ascend.md says
-    make(space, "--conda-not-block-search-path-envvars", *add_plans(space), **packages_of_a_card(base))
+    card = packages_of_a_card(base)
+    make(space, "--conda-not-block-search-path-envvars", "report", **card)  # as docs/ascend.md says
+    make(space, "--conda-not-block-search-path-envvars", *add_plans(space), **card)
     make(space, *add_a_dataset_of_each_source(space, base / "sources"))
     make(space, *add_a_dataset_in_shards(space))
     space.config["training"] = {"crnn": {**small_recipe(), "words": 32}}

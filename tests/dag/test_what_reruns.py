@@ -167,6 +167,7 @@ NOTHING_RERUNS: dict[str, Change] = {
     "a comment in the config and a description in its schema": comment_in_config,
     "values written out that are the defaults": defaults_written_out,
     "a width rule that no deployment uses": config("widths.spare", {"rule": "fixed", "width": 64}),
+    "planned widths that no deployment uses": config("widths.spare", {"rule": "planned", "deployment": "ort"}),
     "a comment in a stage": edit("workflow/make_tensors.py", "def main", "# a comment\ndef main"),
     "a docstring in the library": edit("workflow/crnn/tensors.py", '"""Words to tensors', '"""From words to tensors'),
     "a module that nothing imports": lambda clone: (clone.path / "workflow/crnn/new.py").write_text("NEW = 1\n"),
@@ -235,6 +236,13 @@ CONFIG: dict[str, tuple[Change, Jobs]] = {
     "a deployment on another runtime added": (
         config("deployments.torch", {"runtime": "torch", "source": "checkpoint", "widths": "aspect"}),
         built("build_torch"),
+    ),
+    "a deployment with planned widths added": (
+        lambda clone: (
+            clone.set("widths.planned", {"rule": "planned", "deployment": "ort"}),
+            clone.set("deployments.planned", {"runtime": "onnxruntime", "widths": "planned"}),
+        ),
+        times(1, "measure_costs", "render_tuning", "plan_buckets") | prepared() | built(),
     ),
     "a dataset added": (
         config("datasets.more", {"sample": {"words": 3, "seed": 9}}),

@@ -1,5 +1,8 @@
 """Costs of calls: measured on a grid, made to rise, and read between its points."""
 
+import time
+from threading import Barrier
+
 import numpy as np
 import polars as pl
 import pytest
@@ -8,6 +11,7 @@ from hypothesis import strategies as st
 
 from crnn.costs import Costs, rising, time_calls
 from crnn.errors import UserError
+from crnn.tensors import Tensor
 from examples import PixelReader
 
 tables = st.lists(st.lists(st.floats(0, 100), min_size=4, max_size=4), min_size=2, max_size=5).map(np.array)
@@ -25,6 +29,35 @@ def test_every_point_is_timed_as_often_as_asked_after_one_call_that_does_not_cou
     assert (found["fastest"] > 0).all()
     assert (found["fastest"] <= found["seconds"]).all()
     assert (found["seconds"] <= found["slowest"]).all()
+
+
+class Meeting(PixelReader):
+    """A runtime whose calls wait for each other: it ends only if `lanes` of them are under way at a time."""
+
+    def __init__(self, lanes: int) -> None:
+        super().__init__()
+        self.barrier = Barrier(lanes, timeout=10)
+
+    def infer(self, images: Tensor) -> Tensor:
+        self.barrier.wait()
+        time.sleep(0.2)
+        return super().infer(images)
+
+
+def test_as_many_calls_are_under_way_as_a_run_has_lanes_and_share_their_time() -> None:
+    runtime = Meeting(lanes=3)
+    (row,) = time_calls(runtime, [40], [2], repeats=1, lanes=3).iter_rows(named=True)
+    assert len(runtime.calls) == 2 * 3
+    assert row["seconds"] < 0.2
+
+
+def test_a_call_that_fails_is_told() -> None:
+    class Broken(PixelReader):
+        def infer(self, images: Tensor) -> Tensor:
+            raise UserError("the card is gone")
+
+    with pytest.raises(UserError, match="the card is gone"):
+        time_calls(Broken(), [40], [1], repeats=1)
 
 
 def test_costs_lie_on_a_line_between_the_measured_widths() -> None:

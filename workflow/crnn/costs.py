@@ -5,6 +5,7 @@ Not here: what is made of it (`crnn.plan`), the clocks of a run (`crnn.measure`)
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,23 +20,28 @@ from crnn.widths import HEIGHT
 Seconds = npt.NDArray[np.float64]
 
 
-def time_calls(runtime: Runtime, widths: Sequence[int], batches: Sequence[int], repeats: int) -> pl.DataFrame:
+def time_calls(
+    runtime: Runtime, widths: Sequence[int], batches: Sequence[int], repeats: int, lanes: int = 1
+) -> pl.DataFrame:
     """Time infer() at every width and batch size: width, batch, seconds (the median), fastest, slowest.
 
-    A pass over the whole grid comes before the next, so that a slow spell of the machine falls on all points alike.
-    The first pass is not counted. Images are noise, for zeros can be faster than words.
+    `lanes` calls are under way at a time, as in a run that overlaps them; their wall time is divided by how many. A
+    pass over the whole grid comes before the next, so that a slow spell of the machine falls on all points alike. The
+    first pass is not counted. Images are noise, for zeros can be faster than words.
     """
     grid = [(width, batch) for width in widths for batch in batches]
     noise = np.random.default_rng(0).uniform(-1, 1, (max(batches), 1, HEIGHT, max(widths))).astype(np.float32)
     measured: dict[tuple[int, int], list[float]] = {point: [] for point in grid}
     calls = [(counted, point) for counted in [False, *[True] * repeats] for point in grid]
-    for counted, (width, batch) in progress(calls, total=len(calls), what="costs", unit="calls"):
-        images = np.ascontiguousarray(noise[:batch, :, :, :width])
-        started = time.perf_counter()
-        runtime.infer(images)
-        seconds = time.perf_counter() - started
-        if counted:
-            measured[width, batch].append(seconds)
+    with ThreadPoolExecutor(lanes) as pool:
+        side_by_side = pool.map if lanes > 1 else map  # a device may want its calls from the thread that opened it
+        for counted, (width, batch) in progress(calls, total=len(calls), what="costs", unit="calls"):
+            images = [np.ascontiguousarray(noise[:batch, :, :, :width])] * lanes
+            started = time.perf_counter()
+            list(side_by_side(runtime.infer, images))  # raises what a call raises
+            seconds = (time.perf_counter() - started) / lanes
+            if counted:
+                measured[width, batch].append(seconds)
     rows = [
         {
             "width": width,
