@@ -1,0 +1,122 @@
+"""The stages of a plan, each called as its rule calls it: costs, the plan within its budget, its picture."""
+
+import importlib
+import json
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+import crnn.targets
+from crnn.errors import UserError
+from crnn.files import read_json
+from examples import CHARSET, SIZES, png, put_words, read_alone, scribble
+
+# Reads pixels with no network; a call costs half a millisecond and something for every pixel.
+TARGET = '''"""A device for planning on."""
+
+import time
+
+from examples import PixelReader
+
+FILES = ("model.txt",)
+TOOLS = ()
+
+
+class Device(PixelReader):
+    def infer(self, images):
+        time.sleep(5e-4 + images.size * 2e-8)
+        return super().infer(images)
+
+
+def load(directory, options, threads, lanes=1):
+    return Device()
+'''
+LABELS = json.dumps({"characters": CHARSET.characters})
+BOUNDS = {"stretch": 1.2, "step": 8, "min": 40, "max": 400, "buckets": 6, "distortion": 0.4, "batch": 4}
+
+
+def call(stage: str, /, **options: object) -> None:
+    """Run a stage's main in this process, with its own arguments parsed as from a command line."""
+    module = importlib.import_module(stage)
+    words = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
+    module.main(module.arguments().parse_args(words))
+
+
+@pytest.fixture(scope="module")
+def device(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    directory = tmp_path_factory.mktemp("targets")
+    (directory / "sleeper.py").write_text(TARGET)
+    crnn.targets.__path__.append(str(directory))
+    yield "sleeper"
+    crnn.targets.__path__.remove(str(directory))
+    sys.modules.pop("crnn.targets.sleeper", None)
+
+
+@pytest.fixture(scope="module")
+def made(device: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Words that the device reads right at the widths of the aspect rule, their tensors, and costs of calls."""
+    root = tmp_path_factory.mktemp("plans")
+    images = {i: png(scribble(*size, seed=i)) for i, size in enumerate(SIZES, 1)}
+    words = put_words(root / "words.lmdb", len(images), images, {i: read_alone(i).encode() for i in images})
+    widths = '{"rule": "aspect"}'
+    call("make_tensors", words=words, widths=widths, labels=LABELS, output=root / "t", record=root / "tensors.json")
+    (root / "build").mkdir()
+    (root / "build" / "model.txt").touch()
+    grid = json.dumps({"widths": [40, 200, 400], "batches": [1, 4], "repeats": 3})
+    output = {"output": root / "costs.parquet", "record": root / "costs.json"}
+    call("measure_costs", build=root / "build", runtime=device, grid=grid, **output)
+    return root
+
+
+def plan(made: Path, **bounds: Any) -> Any:
+    given = {"samples": made / "t/samples.parquet", "costs": made / "costs.parquet", "words": made / "words.lmdb"}
+    model = {"build": made / "build", "runtime": "sleeper", "charset": CHARSET.characters, "labels": LABELS}
+    output = {"output": made / "plan.json", "record": made / "record.json"}
+    call("plan_buckets", **given, **model, bounds=json.dumps(BOUNDS | bounds), **output)
+    return read_json(made / "plan.json")
+
+
+def test_costs_are_measured_over_the_grid(made: Path) -> None:
+    costs = pl.read_parquet(made / "costs.parquet")
+    assert costs.height == 6
+    assert costs.filter(width=400, batch=4)["seconds"][0] > costs.filter(width=40, batch=1)["seconds"][0] > 0
+    assert read_json(made / "costs.json")["results"]["runtime"]["simulated"] is True
+
+
+def test_with_accuracy_to_spare_the_cheapest_candidate_is_the_plan(made: Path) -> None:
+    content = plan(made, accuracy_drop=1.0)
+    assert content["tuning"] == {"words": 12, "finest_correct": 12}
+    assert content["seconds"]["planned"] == min(each["seconds"] for each in content["candidates"])
+    assert len(content["buckets"]) <= 6
+    assert sum(bucket["words"] for bucket in content["buckets"]) == 12
+    assert read_json(made / "record.json")["outputs"].keys() == {str(made / "plan.json")}
+
+
+def test_a_plan_that_loses_words_is_refused_by_its_budget(made: Path) -> None:
+    """At another width the device reads another text, so every plan of few widths loses words."""
+    with pytest.raises(UserError, match=r"every plan loses more than 0\.00% of the tuning words; the best loses"):
+        plan(made, accuracy_drop=0.0)
+
+
+def test_the_way_of_resizing_stays_with_the_rule(made: Path) -> None:
+    given = {"samples": made / "t/samples.parquet", "costs": made / "costs.parquet", "words": made / "words.lmdb"}
+    model = {"build": made / "build", "runtime": "sleeper", "charset": CHARSET.characters, "labels": LABELS}
+    bounds = json.dumps(BOUNDS | {"accuracy_drop": 1.0})
+    output = {"output": made / "cubic.json", "record": made / "cubic.record.json"}
+    call("plan_buckets", **given, **model, bounds=bounds, interpolation="opencv-cubic", **output)
+    assert read_json(made / "cubic.json")["rule"]["interpolation"] == "opencv-cubic"
+
+
+def test_the_picture_names_every_bucket_and_the_candidates(made: Path) -> None:
+    content = plan(made, accuracy_drop=1.0)
+    call("plot_plan", plan=made / "plan.json", costs=made / "costs.parquet", output=made / "plan.svg")
+    svg = ET.parse(made / "plan.svg").getroot()
+    texts = {"".join(element.itertext()) for element in svg.iter("{http://www.w3.org/2000/svg}text")}
+    assert {f"{bucket['width']}×{bucket['batch']}" for bucket in content["buckets"]} <= texts
+    assert {"words", "ms per word", "accuracy (%)", "the plan"} <= texts
+    assert any("12 tuning words" in text for text in texts)
