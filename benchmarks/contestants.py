@@ -16,7 +16,7 @@ import onnxruntime
 import polars as pl
 from ceilings import inference_ceilings, multiply_adds
 
-from crnn.buckets import at_most
+from crnn.buckets import BatchOf, at_most, batch_sizes
 from crnn.charset import Charset, greedy_decode
 from crnn.feeds import EncodedWords
 from crnn.files import read_json
@@ -90,7 +90,7 @@ class Deployment:
     runtime: str
     options: dict[str, Any]
     widths: dict[str, Any]
-    batch: int
+    batch: int | str  # or a plan of buckets
     words: Path
     charset: Charset
     threads: int
@@ -105,9 +105,9 @@ class Deployment:
 
     def tasks(self) -> dict[str, Task]:
         runtime = target(self.runtime).load(self.build, self.options, self.threads, self.threads)
-        preprocess = Preprocess.from_settings(self.widths)
-        pipeline = Pipeline(self.words, preprocess, runtime, self.charset, at_most(self.batch), self.threads)
-        batches = list(prepared_batches(self.words, preprocess, self.batch))
+        preprocess, batch_of = Preprocess.from_settings(self.widths), batch_sizes(self.batch)
+        pipeline = Pipeline(self.words, preprocess, runtime, self.charset, batch_of, self.threads)
+        batches = list(prepared_batches(self.words, preprocess, batch_of))
 
         def bytes_to_text() -> Outcome:
             timings = Timings()
@@ -131,7 +131,7 @@ class Deployment:
         """Reading, decoding and resizing every word, by one thread and nothing else."""
         started = time.perf_counter()
         with Words(self.words) as words:
-            feed, laps = EncodedWords(words, preprocess, at_most(self.batch)), Laps()
+            feed, laps = EncodedWords(words, preprocess, at_most(1)), Laps()
             for piece in feed.pieces():
                 feed.prepare(piece, laps)
         return {"reading, decoding, resizing": time.perf_counter() - started}
@@ -149,7 +149,7 @@ class Deployment:
     def gigaflops(self) -> float:
         """Arithmetic of one pass over the words, in 10^9 operations; a multiplication and its addition are two."""
         preprocess = Preprocess.from_settings(self.widths)
-        widths = (images.shape[3] for indices, images in prepared_batches(self.words, preprocess, 1))
+        widths = (images.shape[3] for indices, images in prepared_batches(self.words, preprocess, at_most(1)))
         counts = pl.Series(list(widths)).value_counts(name="words")
         return sum(2 * multiply_adds(width) * words for width, words in counts.iter_rows()) / 1e9
 
@@ -166,10 +166,10 @@ def ceiling_task(name: str, run: Callable[[list[Tensor]], None], batches: list[T
     return task
 
 
-def prepared_batches(words: Path, preprocess: Preprocess, batch: int) -> Iterator[tuple[list[int], Tensor]]:
+def prepared_batches(words: Path, preprocess: Preprocess, batch_of: BatchOf) -> Iterator[tuple[list[int], Tensor]]:
     """The batches of a pass, in memory: indices, and float32 [N, 1, 32, W]."""
     with Words(words) as reader:
-        feed, laps = EncodedWords(reader, preprocess, at_most(batch)), Laps()
+        feed, laps = EncodedWords(reader, preprocess, batch_of), Laps()
         whole = [each for piece in feed.pieces() for each in feed.put_together(feed.prepare(piece, laps))]
         for each in [*whole, *feed.rest()]:
             yield each.indices, normalise(np.stack(each.images)[:, None])

@@ -28,6 +28,7 @@ rule measure_costs:
         code=runtime_code("measure_costs"),
         runtime=lambda w: deployment(w)["runtime"],
         options=runtime_options,
+        lanes=lanes,
         grid=canonical({key: config["planning"][key] for key in ("widths", "batches", "repeats")}),
         build=lambda w, input: str(Path(input.build[0]).parent),
     message:
@@ -35,8 +36,8 @@ rule measure_costs:
     shell:
         r"""
         python {params.stage:q} --build {params.build:q} --runtime {params.runtime:q} --options {params.options:q} \
-            --grid {params.grid:q} --threads {threads} --output {output.costs:q} --record {output.record:q} \
-            >{log:q} 2>&1
+            {params.lanes:q} --grid {params.grid:q} --threads {threads} --output {output.costs:q} \
+            --record {output.record:q} >{log:q} 2>&1
         """
 
 

@@ -32,7 +32,7 @@ def main(args: Namespace) -> None:
     parameters = {name: getattr(args, name) for name in ("runtime", "options", "grid", "threads")}
     record = Record("measure_costs", [args.build / device.FILES[0]], parameters, ("numpy", "polars", *device.TOOLS))
     with opened_runtime(args) as runtime:
-        costs = time_calls(runtime, args.grid["widths"], args.grid["batches"], args.grid["repeats"])
+        costs = time_calls(runtime, args.grid["widths"], args.grid["batches"], args.grid["repeats"], runtime.lanes)
         record.results = {"runtime": runtime.describe()}
     with atomic_path(args.output) as temporary:
         costs.write_parquet(temporary)

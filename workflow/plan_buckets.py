@@ -61,7 +61,7 @@ def main(args: Namespace) -> None:
     settings = [bounds.finest, *(candidate.rule(bounds.stretch) for candidate in found)]
     rules = [Preprocess.from_settings(rule | resizing) for rule in settings]
     words = TuningWords.read(args.words, rules[0], LabelPolicy.from_settings(args.labels))
-    with opened_runtime(args) as runtime:
+    with opened_runtime(args, lanes=1) as runtime:  # words are read by one call at a time
         finest, *right = words.right(rules, runtime, Charset(args.charset))
     verdicts = [judged(each, own, finest, bounds.accuracy_drop) for each, own in zip(found, right, strict=True)]
     chosen = cheapest_within(verdicts, bounds.accuracy_drop)

@@ -25,7 +25,7 @@ def time_calls(
 ) -> pl.DataFrame:
     """Time infer() at every width and batch size: width, batch, seconds (the median), fastest, slowest.
 
-    `lanes` calls are under way at a time, as in a run that overlaps them; their wall time is divided by how many. A
+    `lanes` calls are under way at a time, as in a run; their wall time is divided by how many. A
     pass over the whole grid comes before the next, so that a slow spell of the machine falls on all points alike. The
     first pass is not counted. Images are noise, for zeros can be faster than words.
     """
