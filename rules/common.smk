@@ -36,6 +36,7 @@ from engine.targets import (
     compiles_shapes,
     declared_targets,
     occupied_device,
+    takes_weights,
 )
 
 offer_own_interpreter()
@@ -48,6 +49,7 @@ if workflow.is_main_process:
 
 TARGETS = STAGES / "crnn" / "targets"
 RUNTIMES = declared_targets(TARGETS)  # name → files it builds
+FROM_WEIGHTS = [name for name in RUNTIMES if takes_weights(TARGETS / f"{name}.py")]
 SHAPED = [name for name in RUNTIMES if compiles_shapes(TARGETS / f"{name}.py")]
 
 
@@ -57,7 +59,7 @@ def checked(config):
     try:
         check_schema(config, yaml.safe_load(schema.read_text()))
         validate(config, str(schema))  # fills in the defaults
-        check_references(config, list(RUNTIMES))
+        check_references(config, list(RUNTIMES), FROM_WEIGHTS)
         check_files(config, ROOT)
     except ConfigError as error:
         raise WorkflowError(str(error)) from None

@@ -9,6 +9,9 @@ from engine.targets import declared_targets
 ROOT = Path(__file__).parents[1]
 STAGES = ROOT / "workflow"
 ENVS = sorted(path.stem for path in (ROOT / "envs").glob("*.yaml"))
+# Envs of devices that pin what cannot be beside the packages of the others, and so is not installed here.
+ELSEWHERE = {"onnxruntime_cann", "onnxruntime_cuda", "torch_npu"}
+INSTALLED = [name for name in ENVS if name not in ELSEWHERE]
 
 
 def rule_blocks() -> list[str]:

@@ -76,15 +76,21 @@ def names(paths: list[Path]) -> list[str]:
 def test_pytorch_stays_with_the_network_its_training_and_its_target() -> None:
     library = {f"crnn/{name}.py" for name in ("network", "checkpoint", "export")}
     training = {f"crnn/train/{name}.py" for name in ("state", "steps", "validate")}
-    assert importers("torch") == library | training | {"crnn/targets/torch.py", "train_checkpoint.py"}
+    targets = {f"crnn/targets/{name}.py" for name in ("torch", "torch_cuda", "torch_npu")} | {"crnn/torch_device.py"}
+    assert importers("torch") == library | training | targets | {"train_checkpoint.py"}
 
 
 def test_what_renders_in_worker_processes_starts_without_pytorch() -> None:
     assert "torch" not in loaded_by("crnn.train.stream")
 
 
-def test_only_its_target_imports_onnxruntime() -> None:
-    assert importers("onnxruntime") == {"crnn/targets/onnxruntime.py"}
+def test_only_what_its_targets_share_imports_onnxruntime() -> None:
+    assert importers("onnxruntime") == {"crnn/onnx_session.py", "crnn/provider.py", "crnn/targets/onnxruntime.py"}
+
+
+def test_pytorchs_target_for_the_cpu_knows_of_no_device() -> None:
+    assert "crnn.torch_device" not in loaded_by("crnn.targets.torch")
+    assert not {"crnn.provider", "crnn.cards"} & loaded_by("crnn.targets.onnxruntime")
 
 
 def test_only_a_session_imports_what_drives_an_ascend_card() -> None:
@@ -119,12 +125,16 @@ def test_a_stage_calls_the_library_and_no_other_stage(stage: str) -> None:
     assert not {"snakemake", "yaml", "engine", *STAGES} & found
 
 
+SHARED_TOOLCHAINS = {"torch_cuda": {"torch"}, "torch_npu": {"torch"}}  # of another target's name
+
+
 @pytest.mark.parametrize("name", declared_targets(WORKFLOW / "crnn" / "targets"))
 def test_a_target_imports_no_other_target(name: str) -> None:
     found = imports(Path("crnn", "targets", f"{name}.py"))
     others = set(declared_targets(WORKFLOW / "crnn" / "targets")) - {name}
     assert not {f"crnn.targets.{other}" for other in others} & found
-    assert not others & found  # where a target has the name of its toolchain's package
+    # Where a target has the name of its toolchain's package.
+    assert not (others - SHARED_TOOLCHAINS.get(name, set())) & found
 
 
 def test_what_judges_a_run_never_loads_a_runtime() -> None:

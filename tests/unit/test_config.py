@@ -51,7 +51,7 @@ def with_defaults(config: Config) -> Config:
 def checked(*overlays: Config) -> Config:
     """As the rules check a config, but for the files it names."""
     config = with_defaults(shipped(*overlays))
-    check_references(config, known_targets())
+    check_references(config, known_targets(), ["torch", "torch_cuda", "torch_npu"])
     return config
 
 
@@ -252,15 +252,15 @@ def test_all_faults_are_told_at_once() -> None:
         ),
         (
             nested("deployments.phone", {"runtime": "coreml", "widths": "aspect"}),
-            "deployments.phone.runtime is 'coreml'; expected one of ascend, onnxruntime, torch",
+            "deployments.phone.runtime is 'coreml'; expected one of ascend, onnxruntime, onnxruntime_cann",
         ),
         (
             nested("deployments.torch.source", "fixed"),
-            "deployments.torch.source is 'fixed'; torch takes checkpoint, every other runtime raw or fixed",
+            "deployments.torch.source is 'fixed'; torch, torch_cuda, torch_npu take checkpoint, every other runtime",
         ),
         (
             nested("deployments.ort.source", "checkpoint"),
-            "deployments.ort.source is 'checkpoint'; torch takes checkpoint",
+            "deployments.ort.source is 'checkpoint'; torch, torch_cuda, torch_npu take checkpoint",
         ),
         (
             nested("datasets.big", {"shard_words": 100}),

@@ -86,3 +86,10 @@ def sha256(path: Path) -> str:
 def file_facts(path: Path) -> dict[str, Any]:
     """What identifies a file's content in a record or contract: {"sha256": hex, "bytes": size}."""
     return {"sha256": sha256(path), "bytes": path.stat().st_size}
+
+
+def atomic_copy(source: Path, target: Path) -> Path:
+    """Copy a file's bytes as `atomic_path` writes them; returns `target`."""
+    with atomic_path(target) as temporary:
+        shutil.copyfile(source, temporary)
+    return target

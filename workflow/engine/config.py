@@ -76,8 +76,11 @@ def _expected(rule: str, allowed: Any, message: str) -> str:
     return message
 
 
-def check_references(config: Config, runtimes: list[str]) -> None:
-    """Raise ConfigError where a deployment names what does not exist, or a dataset has more than one source."""
+def check_references(config: Config, runtimes: list[str], from_weights: list[str]) -> None:
+    """Raise ConfigError where a deployment names what does not exist, or a dataset has more than one source.
+
+    `from_weights` are those of the runtimes that build from a checkpoint; the others build from an ONNX file.
+    """
     faults = []
     for name, dataset in config["datasets"].items():
         given = [source for source in SOURCES if source in dataset]
@@ -96,8 +99,9 @@ def check_references(config: Config, runtimes: list[str]) -> None:
                 f"{key}.widths is {widths!r}; expected one of {', '.join(config['widths'])} (the keys of widths)"
             )
         source = deployment["source"]
-        if (runtime == "torch") != (source == "checkpoint"):
-            faults.append(f"{key}.source is {source!r}; torch takes checkpoint, every other runtime raw or fixed")
+        if (runtime in from_weights) != (source == "checkpoint"):
+            takers = ", ".join(from_weights)
+            faults.append(f"{key}.source is {source!r}; {takers} take checkpoint, every other runtime raw or fixed")
         if "surgery" in deployment and source != "fixed":
             faults.append(f"{key}.source is {source!r}; with passes of its own (surgery) it is fixed")
     faults += _planning_faults(config)

@@ -41,22 +41,22 @@ class Probe:
         return ""
 
 
-# Runtime → tool → probe, for toolchains that come with a driver or an installer of their own.
-PROBES: dict[str, dict[str, Probe]] = {
-    "ascend": {
-        "CANN": Probe(
-            (
-                "usr/local/Ascend/ascend-toolkit/latest/version.cfg",
-                "usr/local/Ascend/nnae/latest/version.cfg",
-                "usr/local/Ascend/latest/version.cfg",
-            ),
-            r"^\w*running_version=\[([^:\]]+)",
+# Toolchains that come with a driver or an installer of their own: tool → probe.
+CANN = {
+    "CANN": Probe(
+        (
+            "usr/local/Ascend/ascend-toolkit/latest/version.cfg",
+            "usr/local/Ascend/nnae/latest/version.cfg",
+            "usr/local/Ascend/latest/version.cfg",
         ),
-        "Ascend driver": Probe(("usr/local/Ascend/driver/version.info",), r"^Version=(\S+)"),
-    },
-    "tensorrt": {
-        "NVIDIA driver": Probe(("proc/driver/nvidia/version",), r"Kernel Module\D*([\d.]+)"),
-    },
+        r"^\w*running_version=\[([^:\]]+)",
+    ),
+    "Ascend driver": Probe(("usr/local/Ascend/driver/version.info",), r"^Version=(\S+)"),
+}
+NVIDIA = {"NVIDIA driver": Probe(("proc/driver/nvidia/version",), r"Kernel Module\D*([\d.]+)")}
+PROBES: dict[str, dict[str, Probe]] = {
+    **dict.fromkeys(("ascend", "onnxruntime_cann", "torch_npu"), CANN),
+    **dict.fromkeys(("tensorrt", "onnxruntime_cuda", "torch_cuda"), NVIDIA),
 }
 
 

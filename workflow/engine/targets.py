@@ -45,6 +45,11 @@ def compiles_shapes(module: Path) -> bool:
     return any(ast.unparse(node) == "COMPILES_SHAPES = True" for node in ast.parse(module.read_bytes()).body)
 
 
+def takes_weights(module: Path) -> bool:
+    """Whether the module says `SOURCE = "checkpoint"`: it builds from the imported weights, and from no ONNX file."""
+    return bool(_literal(module, "SOURCE") == "checkpoint")
+
+
 def declared_targets(folder: Path) -> dict[str, tuple[str, ...]]:
     """Every target module of a folder with the files it builds, by name."""
     return {path.stem: built_files(path) for path in sorted(folder.glob("[!_]*.py"))}

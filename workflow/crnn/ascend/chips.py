@@ -5,6 +5,7 @@ Formats as public samples of `npu-smi info` show them (310P, 310B, 910B, A3 and 
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from crnn.errors import UserError
 
@@ -61,3 +62,12 @@ def checked_soc(name: str) -> str:
 def takes_ranges(soc: str) -> bool:
     """Whether models of the chip can take shape ranges: those of the 310 and the 310B cannot (ATC, --input_shape)."""
     return not re.fullmatch(r"Ascend310(B\w*)?", soc)
+
+
+def check_card(runtime: str, simulated: bool) -> None:
+    """Raise UserError where this machine has no Ascend card, unless a contract double stands for it."""
+    if not simulated and not any(Path("/dev").glob("davinci[0-9]*")):
+        raise UserError(
+            f"runtime {runtime}: no Ascend card here (no /dev/davinci0 or another); run on the machine that has it, or "
+            "take what it made: copy its results/ here (docs/ascend.md)"
+        )

@@ -50,6 +50,7 @@ class Target(Protocol):
 
     `FILES` names what `build` writes. The rules read it from the module's source, so it is a literal tuple.
     `TOOLS` names the distributions whose versions belong into the records of what was built and run.
+    A module that builds from the imported weights and from no ONNX file says `SOURCE = "checkpoint"`.
     A module of a device also says `DEVICE = "npu"` or `"gpu"`, and `BUILD_DEVICE` where building takes one too. The
     rules read these from the source and ask for the device; nothing in the library does.
     A module whose build depends on the shapes that will be asked for says `COMPILES_SHAPES = True`; its options then

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from crnn.errors import UserError
 from crnn.files import atomic_path
+from crnn.onnx_session import LEVELS, open_session, optimisation
 from crnn.record import describe_host
 from crnn.targets import Options, check_options
 
@@ -20,12 +20,6 @@ FILES = ("model.onnx",)
 TOOLS = ("onnxruntime",)
 PROVIDER = "CPUExecutionProvider"
 ERRORS_AND_WORSE = 3  # onnxruntime's log_severity_level
-LEVELS = {
-    "disabled": onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
-    "basic": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC,
-    "extended": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
-    "all": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
-}
 
 
 class OnnxRuntime:
@@ -36,7 +30,7 @@ class OnnxRuntime:
         settings = onnxruntime.SessionOptions()
         settings.graph_optimization_level = LEVELS["disabled"]
         settings.intra_op_num_threads = max(1, threads // lanes)
-        self._session = _open(model, settings)
+        self._session = open_session(model, settings, [PROVIDER])
         self._input = self._session.get_inputs()[0].name
 
     def infer(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -55,25 +49,16 @@ class OnnxRuntime:
         """Nothing to release: the session goes with the object."""
 
 
-def _open(model: Path, settings: Any) -> Any:
-    try:
-        return onnxruntime.InferenceSession(str(model), settings, providers=[PROVIDER])
-    except Exception as error:  # onnxruntime's exceptions share no base class
-        raise UserError(f"{model}: ONNX Runtime cannot load it ({str(error).splitlines()[0]})") from error
-
-
 def build(source: Path, directory: Path, options: Options) -> list[Path]:
     """Optimise `source` for this processor and keep the optimised graph."""
     check_options(options, "graph_optimization")
-    level = options.get("graph_optimization", "all")
-    if level not in LEVELS:
-        raise UserError(f"graph_optimization {level!r}: expected one of {', '.join(LEVELS)}")
+    level = optimisation(options)
     with atomic_path(directory / FILES[0]) as temporary:
         settings = onnxruntime.SessionOptions()
-        settings.graph_optimization_level = LEVELS[level]
+        settings.graph_optimization_level = level
         settings.optimized_model_filepath = str(temporary)
         settings.log_severity_level = ERRORS_AND_WORSE  # it warns that the result suits this processor: intended
-        _open(source, settings)
+        open_session(source, settings, [PROVIDER])
     return [directory / FILES[0]]
 
 

@@ -15,6 +15,7 @@ from crnn.record import describe_host
 from crnn.targets import Options, check_options
 
 FILES = ("weights.safetensors",)
+SOURCE = "checkpoint"
 TOOLS = ("torch",)
 
 

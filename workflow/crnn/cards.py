@@ -1,0 +1,76 @@
+"""Cards of a machine that jobs share: which numbers an option names, and which job has which card.
+
+Not here: what a card can do, or whether there is one.
+"""
+
+import fcntl
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from crnn.errors import UserError
+from crnn.stage import LOG
+
+MOST_DEVICES = 256  # ais_bench takes device 0 to 255; no machine has more
+
+
+def checked_devices(options: dict[str, Any]) -> list[int]:
+    """The option `devices`, [0] where it is not given. Raises UserError where it is no list of device numbers."""
+    devices = options.get("devices", [0])
+    if not isinstance(devices, list) or not devices or not all(map(_is_device, devices)):
+        raise UserError(f"options.devices is {devices!r}; expected a list of device numbers from 0, such as [0, 1]")
+    return list(dict.fromkeys(devices))
+
+
+def checked_device(options: dict[str, Any]) -> int:
+    """The option `device`, 0 where it is not given. Raises UserError where it is no device number."""
+    device = options.get("device", 0)
+    if not _is_device(device):
+        raise UserError(f"options.device is {device!r}; expected a device number from 0")
+    return int(device)
+
+
+def _is_device(value: Any) -> bool:
+    return type(value) is int and 0 <= value < MOST_DEVICES
+
+
+@dataclass(frozen=True)
+class Claims:
+    """Which cards of a kind (`npu`, `gpu`) a process uses, so that jobs beside each other on a machine have their own.
+
+    A claim is a lock on a file in the folder for temporary files; the system drops it with the process.
+    """
+
+    kind: str
+    folder: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
+
+    def claim(self, devices: list[int], most: int = 1) -> tuple[list[int], ExitStack]:
+        """The first of `devices` that are free, at most `most`, and what gives them back; waits where none is free."""
+        held, taken = ExitStack(), list[int]()
+        for device in devices:
+            if len(taken) < most and self._lock(device, held, wait=False):
+                taken.append(device)
+        if not taken:
+            LOG.info("every card of %s is taken; waiting for %d", devices, devices[0])
+            self._lock(devices[0], held, wait=True)
+            taken = devices[:1]
+        return taken, held
+
+    def _lock(self, device: int, held: ExitStack, wait: bool) -> bool:
+        lock = self._open(device)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            return False
+        held.callback(lock.close)
+        return True
+
+    def _open(self, device: int) -> IO[bytes]:
+        path = self.folder / f"crnn-{self.kind}-{device}.lock"
+        if not path.exists():  # one of another user may be read, and not be opened as if to make it
+            path.touch()
+            path.chmod(0o644)
+        return path.open("rb")

@@ -1,0 +1,26 @@
+"""What the NVIDIA driver says of itself in its files: its version, and the names of the cards. No program is started.
+
+Not here: anything of CUDA, which a toolchain brings along.
+"""
+
+import re
+from pathlib import Path
+
+DRIVER = Path("/proc/driver/nvidia")
+
+
+def card_name(driver: Path = DRIVER) -> str:
+    """The model of this machine's cards; all of them where they differ, as their order is CUDA's to decide."""
+    texts = [path.read_text(errors="replace") for path in sorted(driver.glob("gpus/*/information"))]
+    models = [found[1].strip() for found in (re.search(r"^Model:(.+)$", text, re.MULTILINE) for text in texts) if found]
+    return " or ".join(dict.fromkeys(models)) or "NVIDIA GPU"
+
+
+def driver_version(driver: Path = DRIVER) -> str:
+    """The driver's version; empty where there is none."""
+    try:
+        text = (driver / "version").read_text(errors="replace")
+    except OSError:
+        return ""
+    found = re.search(r"Kernel Module\D*([\d.]+)", text)
+    return found[1] if found else ""

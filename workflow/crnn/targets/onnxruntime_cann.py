@@ -1,0 +1,68 @@
+"""ONNX Runtime on an Ascend NPU, through its CANN provider. Building copies the model, which CANN compiles on use.
+
+The provider compiles a model of its own for every input shape, the first time that it comes: with a width rule of many
+widths the first pass does little else. Options, all of them optional:
+
+- `device`: the card, 0 by default.
+- `graph_optimization`: disabled, basic, extended or all (default).
+- `precision_mode`: as ATC has it; CANN's default is force_fp16.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from crnn.ascend.atc import PRECISIONS
+from crnn.ascend.chips import check_card
+from crnn.cards import checked_device
+from crnn.errors import UserError
+from crnn.files import atomic_copy
+from crnn.onnx_session import optimisation
+from crnn.provider import Provider, ProviderRuntime
+from crnn.targets import Options, check_options
+
+FILES = ("model.onnx",)
+TOOLS = ("onnxruntime-cann",)
+DEVICE = "npu"
+
+PROVIDER = Provider(
+    name="CANNExecutionProvider",
+    device="cann",
+    card="npu",
+    distribution="onnxruntime-cann",
+    remedies={"": "source CANN's set_env.sh before starting Snakemake (docs/ascend.md)"},
+    described=lambda: "Ascend NPU",
+)
+
+
+def _settings(options: Options) -> dict[str, Any]:
+    check_options(options, "device", "graph_optimization", "precision_mode")
+    known = PRECISIONS["precision_mode"]
+    mode = options.get("precision_mode", known[0])
+    if mode not in known:
+        raise UserError(f"options.precision_mode is {mode!r}; expected one of {', '.join(known)}")
+    # Otherwise it leaves an .om per shape in the working directory, which a later run takes for its own.
+    return {"precision_mode": mode, "dump_om_model": 0}
+
+
+def build(source: Path, directory: Path, options: Options) -> list[Path]:
+    """Copy the model."""
+    _settings(options)
+    optimisation(options)
+    checked_device(options)
+    return [atomic_copy(source, directory / FILES[0])]
+
+
+def load(directory: Path, options: Options, threads: int, lanes: int = 1) -> ProviderRuntime:
+    PROVIDER.check()
+    level, settings = optimisation(options), _settings(options)
+    return ProviderRuntime(directory / FILES[0], PROVIDER, checked_device(options), level, settings)
+
+
+def check(options: Options, building: bool) -> None:
+    """Raise UserError where the options are wrong or, if not `building`, the provider cannot start here."""
+    _settings(options)
+    optimisation(options)
+    checked_device(options)
+    if not building:
+        PROVIDER.check()
+        check_card("onnxruntime_cann", PROVIDER.simulated())

@@ -1,0 +1,81 @@
+"""ONNX Runtime on an NVIDIA GPU, through its CUDA provider. Building copies the model, which is optimised on loading.
+
+Options, all of them optional:
+
+- `device`: the GPU, 0 by default.
+- `graph_optimization`: disabled, basic, extended or all (default).
+- `tf32`: let convolutions and products use TensorFloat-32, which rounds their inputs to ten bits; false by default, so
+  that float32 means the same as on the CPU.
+- `convolutions`: how cuDNN's kernels are chosen for a shape: `heuristic` (default), `exhaustive`, which tries them all
+  whenever a batch has a shape that was not seen before, or `default`.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from crnn.cards import checked_device
+from crnn.errors import UserError
+from crnn.files import atomic_copy
+from crnn.nvidia import card_name, driver_version
+from crnn.onnx_session import optimisation
+from crnn.provider import Provider, ProviderRuntime
+from crnn.targets import Options, check_options
+
+FILES = ("model.onnx",)
+TOOLS = ("onnxruntime-gpu",)
+DEVICE = "gpu"
+
+SEARCHES = ("heuristic", "exhaustive", "default")  # cudnn_conv_algo_search, in capitals there
+PROVIDER = Provider(
+    name="CUDAExecutionProvider",
+    device="cuda",
+    card="gpu",
+    distribution="onnxruntime-gpu",
+    remedies={
+        "libcuda.so": "this machine has no NVIDIA driver; install it, or run on a machine that has a GPU",
+        "": "install CUDA's and cuDNN's libraries of that major version, as envs/onnxruntime_cuda.yaml does "
+        "(`pip install 'onnxruntime-gpu[cuda,cudnn]' nvidia-cublas`), or an onnxruntime-gpu for the CUDA that is here",
+    },
+    described=card_name,
+    preload=True,
+)
+
+
+def _settings(options: Options) -> dict[str, Any]:
+    check_options(options, "device", "graph_optimization", "tf32", "convolutions")
+    tf32, search = options.get("tf32", False), options.get("convolutions", SEARCHES[0])
+    if not isinstance(tf32, bool):
+        raise UserError(f"options.tf32 is {tf32!r}; expected true or false")
+    if search not in SEARCHES:
+        raise UserError(f"options.convolutions is {search!r}; expected one of {', '.join(SEARCHES)}")
+    return {"use_tf32": int(tf32), "cudnn_conv_algo_search": search.upper()}
+
+
+class CudaRuntime(ProviderRuntime):
+    """The provider's runtime, with the driver's version beside what every one says of itself."""
+
+    def describe(self) -> dict[str, Any]:
+        return {**super().describe(), "driver": driver_version()}
+
+
+def build(source: Path, directory: Path, options: Options) -> list[Path]:
+    """Copy the model: what the optimiser makes for a GPU holds for that GPU, and costs a second to make again."""
+    _settings(options)
+    optimisation(options)
+    checked_device(options)
+    return [atomic_copy(source, directory / FILES[0])]
+
+
+def load(directory: Path, options: Options, threads: int, lanes: int = 1) -> CudaRuntime:
+    PROVIDER.check()
+    level, settings = optimisation(options), _settings(options)
+    return CudaRuntime(directory / FILES[0], PROVIDER, checked_device(options), level, settings)
+
+
+def check(options: Options, building: bool) -> None:
+    """Raise UserError where the options are wrong or, if not `building`, the provider cannot start here."""
+    _settings(options)
+    optimisation(options)
+    checked_device(options)
+    if not building:
+        PROVIDER.check()
