@@ -94,16 +94,19 @@ def accepted(options: dict[str, str]) -> Accepted:
     free = shape.count("-1")
     if gears and (ranged or not free):
         raise RefusalError("E10040", f"Value [{text}] of --{name} must have -1 when --{gears[0]} is set")
-    return Accepted(shape, _gears(options, gears, free), ranged or bool(free and not gears))
+    return Accepted(shape, _gears(options, gears, ",".join(shape)), ranged or bool(free and not gears))
 
 
-def _gears(options: dict[str, str], names: list[str], free: int) -> list[list[int]]:
+def _gears(options: dict[str, str], names: list[str], shape: str) -> list[list[int]]:
     if not names:
         return []
+    free = shape.split(",").count("-1")
     (name,) = names
     if name == "dynamic_dims" and options.get("input_format") != "ND":
         raise RefusalError("E10001", "--dynamic_dims needs --input_format=ND")
     listed = options[name].replace(",", ";") if name == "dynamic_batch_size" else options[name]
+    if name == "dynamic_batch_size" and not shape.startswith("-1,"):
+        raise RefusalError("E10001", f"--input_shape [{shape}]: with --dynamic_batch_size its first value must be -1")
     gears = [[int(value) for value in gear.split(",")] for gear in listed.split(";")]
     if not 2 <= len(gears) <= 100 or any(len(gear) != free for gear in gears):
         raise RefusalError(
@@ -135,7 +138,9 @@ def convert(arguments: list[str]) -> None:
     check_model(source)
     Path("kernel_meta").mkdir(exist_ok=True)
     Path("fusion_result.json").write_text("{}")
-    facts: dict[str, Any] = {"soc_version": options["soc_version"], "shape": taken.shape, "gears": taken.gears}
+    gear = next((name for name in GEARS if name in options), None)
+    facts: dict[str, Any] = {"soc_version": options["soc_version"], "shape": taken.shape}
+    facts |= {"gear_option": gear, "gears": taken.gears}
     target = Path(options["output"] + (f"_linux_{platform.machine()}" if taken.ranged else "") + ".om")
     target.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

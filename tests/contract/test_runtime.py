@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import numpy as np
 import pytest
 
 from contract.toolkit import PACKAGES, Toolkit, Use
-from crnn.ascend.session import DeviceClaims, execution_milliseconds
+from crnn.ascend.session import execution_milliseconds
+from crnn.cards import Claims
 from crnn.errors import UserError
 from crnn.targets import check_target, target
 from crnn.targets.onnxruntime import OnnxRuntime
@@ -53,10 +55,10 @@ def options(toolkit: Toolkit, name: str, **more: Any) -> dict[str, Any]:
     return {"set_env": str(toolkit.set_env), "soc_version": "Ascend310P3", **CONVERSIONS[name], **more}
 
 
-def opened(toolkit: Toolkit, fixed: Path, name: str, folder: Path, **more: Any) -> Any:
+def opened(toolkit: Toolkit, fixed: Path, name: str, folder: Path, lanes: int = 1, **more: Any) -> Any:
     chosen = options(toolkit, name, **more)
     target("ascend").build(fixed, folder / "build", chosen)
-    return target("ascend").load(folder / "build", chosen, threads=1)
+    return target("ascend").load(folder / "build", chosen, threads=1, lanes=lanes)
 
 
 # --- equal answers -----------------------------------------------------------------------------------------
@@ -144,22 +146,22 @@ def test_execution_times_of_either_generation_are_durations() -> None:
 
 
 def test_jobs_beside_each_other_take_a_card_each(tmp_path: Path) -> None:
-    claims = DeviceClaims(tmp_path)
+    claims = Claims("npu", tmp_path)
     first, lock = claims.claim([0, 2])
     second, other = claims.claim([0, 2])
-    assert (first, second) == (0, 2)
+    assert (first, second) == ([0], [2])
     lock.close()
     third, again = claims.claim([0, 2])
-    assert third == 0
+    assert third == [0]
     other.close()
     again.close()
 
 
 def test_a_job_waits_where_no_card_is_free(tmp_path: Path) -> None:
-    _, lock = DeviceClaims(tmp_path).claim([0])
+    _, lock = Claims("npu", tmp_path).claim([0])
     code = (
-        "import sys; from pathlib import Path; from crnn.ascend.session import DeviceClaims\n"
-        "print(DeviceClaims(Path(sys.argv[1])).claim([0])[0])"
+        "import sys; from pathlib import Path; from crnn.cards import Claims\n"
+        "print(*Claims('npu', Path(sys.argv[1])).claim([0])[0])"
     )
     workflow = Path(__file__).parents[2] / "workflow"
     waiting = subprocess.Popen(
@@ -169,6 +171,76 @@ def test_a_job_waits_where_no_card_is_free(tmp_path: Path) -> None:
         waiting.wait(0.7)
     lock.close()
     assert waiting.communicate(timeout=20)[0].strip() == "0"
+
+
+# --- several cards -----------------------------------------------------------------------------------------
+
+
+def test_several_cards_serve_as_many_calls_at_a_time(
+    generation: str, toolkit: Toolkit, fixed: Path, tmp_path: Path, events: Events
+) -> None:
+    runtime, reference = opened(toolkit, fixed, "range", tmp_path, lanes=4, devices=[1, 3]), OnnxRuntime(fixed, 1)
+    assert runtime.lanes == 2
+    batches = [images(count, 100, seed=count) for count in range(1, 9)]
+    with ThreadPoolExecutor(runtime.lanes) as callers:
+        outputs = list(callers.map(runtime.infer, batches))
+    for batch, output in zip(batches, outputs, strict=True):
+        np.testing.assert_allclose(output, reference.infer(batch), atol=1e-5)
+    assert runtime.transfer_seconds() == pytest.approx((8 * 2e-5, 8 * 1e-5))
+    facts = runtime.describe()
+    assert (facts["device"], facts["device_calls"]) == ("Ascend310P3, devices 1, 3", 8)
+    runtime.close()
+    noted = [(event["event"], event["device"]) for event in events()]
+    assert {device for event, device in noted if event == "run"} == {1, 3}
+    freed = {device for event, device in noted if event == "free"}
+    assert freed == ({1, 3} if generation == "since 2024" else set())  # the older one frees with its process
+    assert list((tmp_path / "tmp").glob("crnn-om-*")) == []
+
+
+def test_one_call_at_a_time_takes_one_card_and_leaves_the_others(
+    doubles: None, toolkit: Toolkit, fixed: Path, tmp_path: Path
+) -> None:
+    first = opened(toolkit, fixed, "range", tmp_path / "a", devices=[0, 1])
+    second = opened(toolkit, fixed, "range", tmp_path / "b", devices=[0, 1], lanes=2)
+    assert (first.lanes, first.describe()["device"]) == (1, "Ascend310P3, device 0")
+    assert (second.lanes, second.describe()["device"]) == (1, "Ascend310P3, device 1")  # the one that is left
+    first.close()
+    second.close()
+
+
+def test_a_fault_of_one_of_several_cards_is_named(
+    doubles: None, toolkit: Toolkit, fixed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACLRUNTIME_FAILS_AFTER", "1")
+    runtime = opened(toolkit, fixed, "range", tmp_path, lanes=2, devices=[0, 1])
+    for _ in range(2):
+        runtime.infer(images(1, 100))
+    with pytest.raises(UserError, match=r"device 0: inference of \[1, 1, 32, 100\] in mode dymshape failed"):
+        runtime.infer(images(1, 100))
+    runtime.close()
+
+    with pytest.raises(UserError, match=r"device 9: the model of Ascend310P3 cannot be loaded"):
+        opened(toolkit, fixed, "range", tmp_path / "b", lanes=2, devices=[0, 9])
+    assert list((tmp_path / "tmp").glob("crnn-om-*")) == []
+    taken, lock = Claims("npu").claim([0, 9], most=2)
+    assert taken == [0, 9]
+    lock.close()
+
+
+def test_a_process_that_ends_is_an_error_and_no_wait(
+    doubles: None, toolkit: Toolkit, fixed: Path, tmp_path: Path
+) -> None:
+    runtime = opened(toolkit, fixed, "static", tmp_path, lanes=2, devices=[0, 1])
+    for process in runtime._processes[0]._processes.values():
+        process.kill()
+        process.join()
+    with pytest.raises(UserError, match="device 0: its process has ended"):
+        runtime.infer(images(1, 100))
+    assert runtime.infer(images(1, 100)).shape == (26, 1, 37)  # the other card's
+    runtime.close()
+
+
+# --- what the device answers -------------------------------------------------------------------------------
 
 
 def answering(session: Any, change: Callable[[Any], Any]) -> None:
@@ -262,7 +334,7 @@ def test_what_was_taken_is_given_back_when_loading_fails(
     with pytest.raises(UserError, match=r"device \d: the model of Ascend310P3 cannot be loaded \(\[.*npu-smi info"):
         target("ascend").load(tmp_path / "build", chosen, threads=1)
     assert list((tmp_path / "tmp").glob("crnn-om-*")) == []
-    _, lock = DeviceClaims(tmp_path / "tmp").claim(chosen["devices"])  # free again, or this would wait
+    _, lock = Claims("npu").claim(chosen["devices"])  # free again, or this would wait
     lock.close()
 
 

@@ -56,9 +56,14 @@ def test_a_310p3_with_gears_of_batch_and_width() -> None:
     )
 
 
-def test_gears_of_the_batch_alone_have_one_value_each() -> None:
+def test_gears_of_the_batch_alone_have_an_option_of_their_own() -> None:
     options = {"shapes": "gears", "batches": [1, 4, 16], "width_rule": FIXED}
-    assert "--input_shape=imgs:-1,1,32,100 --dynamic_dims=1;4;16 " in command("Ascend310B1", "8.0.RC3", options)
+    assert "--input_shape=imgs:-1,1,32,100 --dynamic_batch_size=1,4,16 " in command("Ascend310B1", "8.0.RC3", options)
+
+
+def test_gears_of_the_width_alone_have_one_value_each() -> None:
+    options = {"shapes": "gears", "batches": [4], "widths": [64, 100]}
+    assert "--input_shape=imgs:4,1,32,-1 --dynamic_dims=64;100 " in command("Ascend310B1", "8.0.RC3", options)
 
 
 def test_a_910b4_with_one_shape() -> None:

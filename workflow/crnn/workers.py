@@ -65,6 +65,11 @@ def _begin(function: Callable[[Any], Any]) -> None:
     _function[:] = [function]
     # Whoever uses the results comes first: threads that compute in step all wait for the one that lost its turn.
     os.nice(5)
+    follow_parent()
+
+
+def follow_parent() -> None:
+    """From now on end when the process ends that started this one, however it does."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

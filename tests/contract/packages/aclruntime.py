@@ -147,13 +147,18 @@ class InferenceSession:
         self._shape = None
 
     def set_dynamic_batchsize(self, size: int) -> None:
-        raise RuntimeError(INVALID_PARAMETER)  # no model of the lane is converted with --dynamic_batch_size
+        if size <= 0:
+            raise RuntimeError("dynamic batchsize out of range. Please check.")
+        if self._facts["gear_option"] != "dynamic_batch_size" or [size] not in self._facts["gears"]:
+            raise RuntimeError(INVALID_PARAMETER)
+        self._shape = [size, *self._sizes()[1:]]
 
     def set_dynamic_dims(self, text: str) -> None:
         shape = self._parsed(text, "dims")
         free = [size for size, taken in zip(shape, self._sizes(), strict=True) if taken < 0]
         fixed = [taken in (-1, size) for size, taken in zip(shape, self._sizes(), strict=True)]
-        if free not in self._facts["gears"] or not all(fixed):
+        of_dims = self._facts["gear_option"] == "dynamic_dims"
+        if not of_dims or free not in self._facts["gears"] or not all(fixed):
             raise RuntimeError(INVALID_PARAMETER)
         self._shape = shape
 

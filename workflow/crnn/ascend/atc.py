@@ -94,6 +94,8 @@ def _shape(batch: str, width: str) -> str:
 
 def _gears(shapes: Shapes) -> list[str]:
     """-1 for each size that varies; a gear lists the values of those, in the order of the -1s."""
+    if shapes.of_batch_alone:
+        return [_shape("-1", str(shapes.widths[0])), "--dynamic_batch_size=" + ",".join(map(str, shapes.batches))]
     sizes = (shapes.batches, shapes.widths)
     batch, width = (str(each[0]) if len(each) == 1 else "-1" for each in sizes)
     gears = [

@@ -5,25 +5,24 @@ has `sumary`, execution times as numbers and `get_H2D_time_list`; the newer one 
 `get_h2d_time_list`. Both know the modes used here. ais_bench is imported when a session is opened, never before.
 """
 
-import fcntl
 import shutil
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from importlib import metadata
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from crnn.ascend.shapes import Shapes
 from crnn.errors import UserError
-from crnn.stage import LOG
 
 Array = npt.NDArray[np.float32]
 
 MODES = {"range": "dymshape", "gears": "dymdims", "static": "static"}  # of InferSession.infer
+OF_BATCH_ALONE = "dymbatch"
 BYTES = 4  # of a float32
 ALIGNMENT = 512  # bytes; what a size of device memory is rounded up to
 UNKNOWN_OUTPUT = 10_000_000  # bytes; where the model does not say how many classes it has
@@ -77,50 +76,19 @@ def execution_milliseconds(times: Sequence[Any]) -> list[float]:
     return [float(time[1] - time[0]) if isinstance(time, (tuple, list)) else float(time) for time in times]
 
 
-class DeviceClaims:
-    """Which card a process uses, so that jobs beside each other on one machine take one each.
-
-    A claim is a lock on a file in the folder for temporary files; the system drops it with the process.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def claim(self, devices: list[int]) -> tuple[int, IO[bytes]]:
-        """The first of `devices` that is free, and what to close to give it back; waits where none is."""
-        for device in devices:
-            lock = self._open(device)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                lock.close()
-                continue
-            return device, lock
-        LOG.info("every card of %s is taken; waiting for %d", devices, devices[0])
-        lock = self._open(devices[0])
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return devices[0], lock
-
-    def _open(self, device: int) -> IO[bytes]:
-        path = self._folder / f"crnn-npu-{device}.lock"
-        if not path.exists():  # one of another user may be read, and not be opened as if to make it
-            path.touch()
-            path.chmod(0o644)
-        return path.open("rb")
-
-
 class AscendRuntime:
     """A model on one card. Words are fitted to the shapes it was converted for; their widths are not changed."""
 
-    def __init__(self, model: Path, facts: dict[str, Any], devices: list[int]) -> None:
-        self._shapes, self._facts = Shapes.from_facts(facts["shapes"]), facts
+    lanes = 1  # a session takes one call at a time
+
+    def __init__(self, model: Path, facts: dict[str, Any], device: int, held: ExitStack) -> None:
+        """`facts` are those of conversion.json; `held` is closed with the runtime, and where it cannot be opened."""
+        self._shapes, self._facts, self._device = Shapes.from_facts(facts["shapes"]), facts, device
+        self._mode = OF_BATCH_ALONE if self._shapes.of_batch_alone else MODES[self._shapes.mode]
         self._held = ExitStack()
-        self.lanes = 1  # a session takes one call at a time
+        self._held.enter_context(held)
         try:
-            opened = infer_session()
-            self._device, lock = DeviceClaims(Path(tempfile.gettempdir())).claim(devices)
-            self._held.callback(lock.close)
-            self._session = self._opened(opened, self._private_copy(model))
+            self._session = self._opened(infer_session(), self._private_copy(model))
             self._held.callback(_released, self._session)
             self._classes = self._output_classes()
             transfer_seconds()  # what loading copied is no transfer of a word
@@ -160,15 +128,17 @@ class AscendRuntime:
 
     def _call(self, words: Array, batch: int) -> Array:
         """One call with `words` filled up to `batch` with zeros, whose steps are dropped again."""
-        count, mode, steps = len(words), MODES[self._shapes.mode], words.shape[3] // 4 + 1
+        count, steps = len(words), words.shape[3] // 4 + 1
         images = np.ascontiguousarray(words, np.float32)
         if count < batch:
             images = np.concatenate([images, np.zeros((batch - count, *images.shape[1:]), np.float32)])
         try:
-            (output,) = self._session.infer([images], mode, custom_sizes=self._output_bytes(steps, batch))
+            if self._mode == OF_BATCH_ALONE:  # the older generation has no such mode, and goes by what was set
+                self._session.set_dynamic_batchsize(batch)
+            (output,) = self._session.infer([images], self._mode, custom_sizes=self._output_bytes(steps, batch))
         except RuntimeError as error:
             raise UserError(
-                f"device {self._device}: inference of {list(images.shape)} in mode {mode} failed "
+                f"device {self._device}: inference of {list(images.shape)} in mode {self._mode} failed "
                 f"({str(error).strip()}); see ~/ascend/log, and `npu-smi info` for the card's health"
             ) from error
         whole = np.asarray(output, np.float32)
@@ -191,10 +161,13 @@ class AscendRuntime:
         """Seconds of copying to and from the device since the last call."""
         return transfer_seconds()
 
+    def executions(self) -> list[float]:
+        """Milliseconds of every call on the device so far."""
+        summary = (getattr(self._session, "summary", None) or self._session.sumary)()
+        return execution_milliseconds(summary.exec_time_list)
+
     def describe(self) -> dict[str, Any]:
         session = self._session
-        summary = (getattr(session, "summary", None) or session.sumary)()
-        executions = execution_milliseconds(summary.exec_time_list)
         return {
             "device": f"{self._facts['soc_version']}, device {self._device}",
             "simulated": simulated(),
@@ -202,13 +175,18 @@ class AscendRuntime:
             "cann": self._facts["cann"],
             "shapes": self._facts["shapes"]["mode"],
             "interface": "summary" if hasattr(session, "summary") else "sumary",
-            "device_calls": len(executions),
-            "device_ms_median": float(np.median(executions)) if executions else None,
+            **calls_on_device(self.executions()),
             **{name: _version(name) for name in ("aclruntime", "ais_bench")},
         }
 
     def close(self) -> None:
         self._held.close()
+
+
+def calls_on_device(executions: list[float]) -> dict[str, Any]:
+    """How many calls there were on a device or on several, and how long the middle one took there."""
+    median = float(np.median(executions)) if executions else None
+    return {"device_calls": len(executions), "device_ms_median": median}
 
 
 def _released(session: Any) -> None:

@@ -60,6 +60,11 @@ class Shapes:
         """The shapes as JSON, which `from_facts` reads."""
         return {name: value for name, value in asdict(self).items() if value or name != "listed"}
 
+    @property
+    def of_batch_alone(self) -> bool:
+        """Whether these are gears of the batch size, at one width: ATC and ais_bench have another form for them."""
+        return self.mode == "gears" and len(self.widths) == 1
+
     def gears(self) -> list[tuple[int, int]]:
         """Every (batch, width) of a gears model."""
         return list(self.listed) or [(batch, width) for batch in self.batches for width in self.widths]

@@ -7,7 +7,7 @@ Options, all of them optional:
 - `soc_version`: the chip, such as Ascend310P3; without it the one of this machine.
 - `set_env`: CANN's set_env.sh; `cann_version`: where the installation does not say it; `python`: the python3 for ATC.
 - `precision_mode` or `precision_mode_v2`, `log`, `flags`: as ATC has them.
-- `devices`: cards that a job may use, [0] by default; it takes the first that is free.
+- `devices`: cards that a job may use, [0] by default; it takes those that are free, one for each call under way.
 
 conversion.json, beside the model, says what it was converted for; the runtime goes by it.
 """
@@ -18,14 +18,16 @@ from pathlib import Path
 from typing import Any
 
 from crnn.ascend import atc
-from crnn.ascend.chips import checked_soc
-from crnn.ascend.session import AscendRuntime, infer_session, simulated
+from crnn.ascend.chips import check_card, checked_soc
+from crnn.ascend.session import infer_session, simulated
 from crnn.ascend.shapes import awaits_plan, planned_shapes
+from crnn.ascend.spread import open_cards
 from crnn.ascend.toolchain import Toolchain, find_toolchain
+from crnn.cards import checked_devices
 from crnn.errors import UserError
 from crnn.files import atomic_path, read_json, write_json
 from crnn.stage import LOG
-from crnn.targets import Options, check_options
+from crnn.targets import Options, Runtime, check_options
 
 FILES = ("model.om", "conversion.json")
 TOOLS = ("ais_bench", "aclruntime")
@@ -35,7 +37,6 @@ COMPILES_SHAPES = True
 PRIVATE = 0o600  # ais_bench refuses a model that others may write
 BUILDING = ("soc_version", "set_env", "cann_version", "python", "precision_mode", "precision_mode_v2", "log", "flags")
 SHAPING = ("shapes", "batches", "widths", "batch", "width_rule", "plan")
-MOST_DEVICES = 256  # ais_bench takes device 0 to 255
 
 
 def _conversion(toolchain: Toolchain, options: Options) -> atc.Conversion:
@@ -82,17 +83,13 @@ def _facts(toolchain: Toolchain, conversion: atc.Conversion, made: Path) -> dict
     }
 
 
-def load(directory: Path, options: Options, threads: int, lanes: int = 1) -> AscendRuntime:
-    return AscendRuntime(directory / FILES[0], read_json(directory / FILES[1]), _devices(options))
+def load(directory: Path, options: Options, threads: int, lanes: int = 1) -> Runtime:
+    return open_cards(directory / FILES[0], read_json(directory / FILES[1]), _devices(options), lanes)
 
 
 def _devices(options: Options) -> list[int]:
     check_options(options, *BUILDING, *SHAPING, "devices")
-    devices = options.get("devices", [0])
-    whole = isinstance(devices, list) and devices and all(type(device) is int for device in devices)
-    if not whole or not all(0 <= device < MOST_DEVICES for device in devices):
-        raise UserError(f"options.devices is {devices!r}; expected a list of device numbers from 0, such as [0, 1]")
-    return list(devices)
+    return checked_devices(options)
 
 
 def check(options: Options, building: bool) -> None:
@@ -104,8 +101,4 @@ def check(options: Options, building: bool) -> None:
             _conversion(toolchain, options)
         return
     infer_session()
-    if not any(Path("/dev").glob("davinci[0-9]*")) and not simulated():
-        raise UserError(
-            "runtime ascend: no Ascend card here (no /dev/davinci0 or another); run on the machine that has it, or "
-            "take what it made: copy its results/ here (docs/ascend.md)"
-        )
+    check_card("ascend", simulated())

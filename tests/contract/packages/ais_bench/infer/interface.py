@@ -73,6 +73,8 @@ class InferSession:
             self.session.set_custom_outsize([custom_sizes] * len(self.get_outputs()))
         elif mode == "dymdims":
             self.session.set_dynamic_dims(text)
+        elif mode == "dymbatch":
+            self._set_batchsize(contiguous[0].shape)
         else:
             self.session.set_staticbatch()
         given = [aclruntime.BaseTensor(feed.__array_interface__["data"][0], feed.nbytes) for feed in contiguous]
@@ -80,6 +82,18 @@ class InferSession:
         for output in outputs:
             output.to_host()
         return [np.array(output) for output in outputs]
+
+    def _set_batchsize(self, shape: tuple[int, ...]) -> None:
+        for taken, given in zip(self.get_inputs()[0].shape, shape, strict=True):
+            if taken < 0:
+                self.set_dynamic_batchsize(given)
+                return
+            if taken != given:
+                raise RuntimeError("input datas and intensors dim not matched!")
+        raise RuntimeError("not a dymbatch model!")
+
+    def set_dynamic_batchsize(self, dym_batch: int) -> None:
+        self.session.set_dynamic_batchsize(dym_batch)
 
     def summary(self) -> aclruntime.sumary:
         return self.session.sumary()

@@ -43,6 +43,9 @@ class InferSession:
             output.to_host()
         return [np.array(output) for output in outputs]
 
+    def set_dynamic_batchsize(self, dym_batch: int) -> None:
+        self.session.set_dynamic_batchsize(dym_batch)
+
     def sumary(self) -> aclruntime.sumary:
         return self.session.sumary()
 
