@@ -35,6 +35,7 @@ from engine.targets import (
     DEVICES,
     compiles_shapes,
     declared_targets,
+    occupied_cards,
     occupied_device,
     takes_weights,
 )
@@ -154,17 +155,27 @@ def grows(amount):
     return lambda wildcards, attempt: amount * attempt
 
 
-def device_resources(occupied):
+def one_card(wildcards, threads):
+    return 1
+
+
+def cards_of_run(wildcards, threads):
+    """Cards that a job of a deployment spreads its calls over."""
+    entry = deployment(wildcards)
+    return occupied_cards(entry["options"], entry.get("lanes", threads))
+
+
+def device_resources(occupied, cards=one_card):
     """The resources of a job that occupies the device which `occupied` names; none where it is the processor.
 
     npu=1 is what --resources npu=… limits; gres="npu:1" is the same as Slurm is asked for it.
     """
 
     def count(device):
-        return lambda wildcards: 1 if occupied(wildcards) == device else None
+        return lambda wildcards, threads: cards(wildcards, threads) if occupied(wildcards) == device else None
 
-    def gres(wildcards):
-        return f"{occupied(wildcards)}:1" if occupied(wildcards) else None
+    def gres(wildcards, threads):
+        return f"{occupied(wildcards)}:{cards(wildcards, threads)}" if occupied(wildcards) else None
 
     return {"gres": gres, **{device: count(device) for device in DEVICES}}
 
@@ -175,7 +186,7 @@ def declared_device(declaration):
     return lambda wildcards: devices[deployment(wildcards)["runtime"]]
 
 
-ON_DEVICE = device_resources(declared_device("DEVICE"))
+ON_DEVICE = device_resources(declared_device("DEVICE"), cards_of_run)
 BUILT_ON_DEVICE = device_resources(declared_device("BUILD_DEVICE"))
 TRAINED_ON_DEVICE = device_resources(lambda w: "gpu" if RECIPES[w.recipe]["device"] == "cuda" else None)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from contract.toolkit import PACKAGES, Toolkit, Use
 from crnn.ascend.session import execution_milliseconds
@@ -20,6 +21,7 @@ from crnn.errors import UserError
 from crnn.targets import check_target, target
 from crnn.targets.onnxruntime import OnnxRuntime
 from networks import EXPORTS, SMALL, images
+from workspace import ROOT
 
 pytestmark = EXPORTS
 
@@ -86,6 +88,30 @@ def test_an_array_that_is_not_contiguous_is_read_right(
     runtime = opened(toolkit, fixed, "range", tmp_path)
     mirrored = images(3, 100)[:, :, :, ::-1]
     np.testing.assert_allclose(runtime.infer(mirrored), OnnxRuntime(fixed, 1).infer(mirrored.copy()), atol=1e-5)
+    runtime.close()
+
+
+OVERLAY = {
+    name: entry
+    for name, entry in yaml.safe_load((ROOT / "config/ascend-310p3.yaml").read_text())["deployments"].items()
+    if entry is not None
+}
+RULES = yaml.safe_load((ROOT / "config/config.yaml").read_text())["widths"]
+
+
+@pytest.mark.parametrize("name", OVERLAY)
+def test_every_row_of_the_shipped_overlay_computes_what_onnxruntime_does(
+    name: str, doubles: None, toolkit: Toolkit, fixed: Path, tmp_path: Path
+) -> None:
+    """The shapes of each row come from its own batch and width rule, as the rules give them to a build."""
+    entry = OVERLAY[name]
+    shapes = {"batch": entry["batch"], "width_rule": RULES[entry["widths"]]}
+    chosen = {**entry["options"], "set_env": str(toolkit.set_env)}
+    target("ascend").build(fixed, tmp_path / "build", {**chosen, **shapes})
+    runtime = target("ascend").load(tmp_path / "build", chosen, threads=1)
+    for count in (1, entry["batch"], entry["batch"] + 1):
+        batch = images(count, 100 if entry["widths"] == "w100" else 104, seed=count)
+        np.testing.assert_allclose(runtime.infer(batch), OnnxRuntime(fixed, 1).infer(batch), atol=1e-5)
     runtime.close()
 
 

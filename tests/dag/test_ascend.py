@@ -18,7 +18,7 @@ from workspace import ROOT, Workspace, small_config
 pytestmark = [pytest.mark.dag, pytest.mark.xdist_group("dag")]
 
 OVERLAY = yaml.safe_load((ROOT / "config/ascend-310p3.yaml").read_text())["deployments"]
-LIKE_OTHERS = ("om-static-4", "om-static-8", "om-static-32")  # but for a number: left out to save time
+LIKE_OTHERS = ("om-static-4", "om-static-8", "om-static-32")  # but for a number; tests/contract runs every row
 RUN = "results/runs/sample/crnn"
 
 

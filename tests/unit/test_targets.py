@@ -20,7 +20,14 @@ from crnn.parity import prove_equal
 from crnn.surgery import Step, operate
 from crnn.targets import Runtime, known_targets, target
 from crnn.targets.onnxruntime import OnnxRuntime
-from engine.targets import built_files, compiles_shapes, declared_targets, occupied_device
+from engine.targets import (
+    built_files,
+    compiles_shapes,
+    declared_targets,
+    occupied_cards,
+    occupied_device,
+    takes_weights,
+)
 from networks import EXPORTS, SMALL, images, small_network
 
 pytestmark = EXPORTS
@@ -234,6 +241,24 @@ def test_the_rules_read_a_device_whose_toolchain_is_absent(tmp_path: Path) -> No
     (tmp_path / "npu.py").write_text('import no_such_toolchain\nFILES = ("model.om", "model.json")\n')
     (tmp_path / "__init__.py").write_text("")
     assert declared_targets(tmp_path) == {"npu": ("model.om", "model.json")}
+
+
+@pytest.mark.parametrize(
+    ("options", "lanes", "cards"),
+    [({}, 4, 1), ({"devices": [0, 1, 2]}, 2, 2), ({"devices": [0, 1]}, 16, 2), ({"devices": [3]}, 1, 1)],
+)
+def test_a_job_asks_for_a_card_per_call_under_way(options: dict[str, Any], lanes: int, cards: int) -> None:
+    assert occupied_cards(options, lanes) == cards
+
+
+@pytest.mark.parametrize("devices", [[], "0", 3])
+def test_cards_that_are_named_wrongly_are_left_to_the_target_to_refuse(devices: Any) -> None:
+    assert occupied_cards({"devices": devices}, 2) == 1
+
+
+def test_a_module_may_say_that_it_builds_from_the_weights() -> None:
+    named = [name for name in known_targets() if takes_weights(TARGETS / f"{name}.py")]
+    assert named == ["torch", "torch_cuda", "torch_npu"]
 
 
 def test_a_module_may_say_that_it_compiles_shapes(tmp_path: Path) -> None:

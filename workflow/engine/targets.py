@@ -45,6 +45,12 @@ def compiles_shapes(module: Path) -> bool:
     return any(ast.unparse(node) == "COMPILES_SHAPES = True" for node in ast.parse(module.read_bytes()).body)
 
 
+def occupied_cards(options: dict[str, Any], lanes: int) -> int:
+    """How many cards a job takes with `lanes` calls under way: one for each, as far as its options name `devices`."""
+    devices = options.get("devices")
+    return max(1, min(len(devices), lanes)) if isinstance(devices, list) else 1
+
+
 def takes_weights(module: Path) -> bool:
     """Whether the module says `SOURCE = "checkpoint"`: it builds from the imported weights, and from no ONNX file."""
     return bool(_literal(module, "SOURCE") == "checkpoint")
