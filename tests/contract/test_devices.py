@@ -19,7 +19,7 @@ from contract.toolkit import DEVICES
 from crnn.cards import Claims, checked_device
 from crnn.checkpoint import write_weights
 from crnn.errors import UserError
-from crnn.nvidia import card_name, driver_version
+from crnn.nvidia_driver import card_name, driver_version
 from crnn.provider import Provider
 from crnn.targets import Runtime, check_target, target
 from crnn.targets.onnxruntime import OnnxRuntime
@@ -164,6 +164,20 @@ def test_as_many_free_cards_are_taken_as_are_wanted(tmp_path: Path) -> None:
     assert (first, second) == ([0, 1], [2])
     held.close()
     other.close()
+
+
+def test_a_card_is_known_by_its_number_on_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job that was given card 3 alone counts it as 0; it is not card 0 of a job that was given others."""
+    claims = Claims("gpu", tmp_path)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    first, held = claims.claim([0])
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,3,GPU-8a/..")
+    second, other = claims.claim([0, 1, 2], most=3)
+    assert (first, second) == ([0], [0, 2])
+    held.close()
+    other.close()
+    names = {"crnn-gpu-0.lock", "crnn-gpu-3.lock", "crnn-gpu-GPU-8a___.lock"}
+    assert {path.name for path in tmp_path.glob("*.lock")} == names
 
 
 # --- what is said where there is no device, by the real packages ----------------------------------------------

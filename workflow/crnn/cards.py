@@ -4,6 +4,8 @@ Not here: what a card can do, or whether there is one.
 """
 
 import fcntl
+import os
+import re
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -14,6 +16,9 @@ from crnn.errors import UserError
 from crnn.stage import LOG
 
 MOST_DEVICES = 256  # ais_bench takes device 0 to 255; no machine has more
+
+# What a scheduler sets where it gives a job some of a machine's cards, which the job then counts from 0.
+VISIBLE = {"gpu": "CUDA_VISIBLE_DEVICES", "npu": "ASCEND_RT_VISIBLE_DEVICES"}
 
 
 def checked_devices(options: dict[str, Any]) -> list[int]:
@@ -68,8 +73,13 @@ class Claims:
         held.callback(lock.close)
         return True
 
+    def _on_machine(self, device: int) -> str:
+        """The name that the machine has for a card."""
+        given = [each.strip() for each in os.environ.get(VISIBLE[self.kind], "").split(",") if each.strip()]
+        return re.sub(r"[^\w-]", "_", given[device]) if device < len(given) else str(device)
+
     def _open(self, device: int) -> IO[bytes]:
-        path = self.folder / f"crnn-{self.kind}-{device}.lock"
+        path = self.folder / f"crnn-{self.kind}-{self._on_machine(device)}.lock"
         if not path.exists():  # one of another user may be read, and not be opened as if to make it
             path.touch()
             path.chmod(0o644)

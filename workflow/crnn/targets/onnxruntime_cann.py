@@ -11,10 +11,9 @@ widths the first pass does little else. Options, all of them optional:
 from pathlib import Path
 from typing import Any
 
-from crnn.ascend.atc import PRECISIONS
+from crnn.ascend.atc import checked_precision
 from crnn.ascend.chips import check_card
 from crnn.cards import checked_device
-from crnn.errors import UserError
 from crnn.files import atomic_copy
 from crnn.onnx_session import optimisation
 from crnn.provider import Provider, ProviderRuntime
@@ -22,6 +21,7 @@ from crnn.targets import Options, check_options
 
 FILES = ("model.onnx",)
 TOOLS = ("onnxruntime-cann",)
+PRECISIONS = {"fp32": "fp32"}
 DEVICE = "npu"
 
 PROVIDER = Provider(
@@ -36,12 +36,9 @@ PROVIDER = Provider(
 
 def _settings(options: Options) -> dict[str, Any]:
     check_options(options, "device", "graph_optimization", "precision_mode")
-    known = PRECISIONS["precision_mode"]
-    mode = options.get("precision_mode", known[0])
-    if mode not in known:
-        raise UserError(f"options.precision_mode is {mode!r}; expected one of {', '.join(known)}")
+    precision = checked_precision(options)
     # Otherwise it leaves an .om per shape in the working directory, which a later run takes for its own.
-    return {"precision_mode": mode, "dump_om_model": 0}
+    return {"dump_om_model": 0, **dict([precision] if precision else [])}
 
 
 def build(source: Path, directory: Path, options: Options) -> list[Path]:

@@ -16,13 +16,14 @@ from typing import Any
 from crnn.cards import checked_device
 from crnn.errors import UserError
 from crnn.files import atomic_copy
-from crnn.nvidia import card_name, driver_version
+from crnn.nvidia_driver import card_name, driver_version
 from crnn.onnx_session import optimisation
 from crnn.provider import Provider, ProviderRuntime
 from crnn.targets import Options, check_options
 
 FILES = ("model.onnx",)
 TOOLS = ("onnxruntime-gpu",)
+PRECISIONS = {"fp32": "fp32", "fp16": "fp16"}
 DEVICE = "gpu"
 
 SEARCHES = ("heuristic", "exhaustive", "default")  # cudnn_conv_algo_search, in capitals there

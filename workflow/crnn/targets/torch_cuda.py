@@ -18,13 +18,14 @@ from crnn.cards import checked_device
 from crnn.checkpoint import load_network
 from crnn.errors import UserError
 from crnn.files import atomic_copy
-from crnn.nvidia import driver_version
+from crnn.nvidia_driver import driver_version
 from crnn.targets import Options, check_options
 from crnn.torch_device import MODES, DeviceRuntime, claimed, simulated
 
 FILES = ("weights.safetensors",)
 SOURCE = "checkpoint"
 TOOLS = ("torch",)
+PRECISIONS = {"fp32": "fp32"}
 DEVICE = "gpu"
 
 

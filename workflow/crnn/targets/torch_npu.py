@@ -24,6 +24,7 @@ from crnn.torch_device import DeviceRuntime, claimed, simulated
 FILES = ("weights.safetensors",)
 SOURCE = "checkpoint"
 TOOLS = ("torch", "torch-npu")
+PRECISIONS = {"fp32": "fp32"}
 DEVICE = "npu"
 
 
