@@ -28,7 +28,9 @@ from rule_files import ELSEWHERE, ENVS, INSTALLED, ROOT
 from workspace import Workspace
 
 SOLVE = Path(__file__).with_name("solve.py")
-CONDA_NAMES = {name: package for package, name in DISTRIBUTIONS.items()}
+CONDA_NAMES = {
+    name: [each for each, meant in DISTRIBUTIONS.items() if meant == name] for name in DISTRIBUTIONS.values()
+}
 NEWER = "9999.0"  # a version of each package that no env file asks for
 
 
@@ -37,7 +39,7 @@ NEWER = "9999.0"  # a version of each package that no env file asks for
 
 def conda_spec(requirement: Requirement) -> str:
     name = distribution(requirement.name)
-    return f"{CONDA_NAMES.get(name, name)} {requirement.specifier}".strip()
+    return f"{CONDA_NAMES.get(name, [name])[0]} {requirement.specifier}".strip()
 
 
 def conda_requirements(name: str) -> list[str]:
@@ -59,8 +61,8 @@ def channels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     listed = [package("python", version, []) for version in ("3.11.7", "3.12.0")] + [package("pip", "26.0", [])]
     for name in sorted(names):
         version = metadata.version(name).partition("+")[0]
-        conda_name = CONDA_NAMES.get(name, name)
-        listed += [package(conda_name, each, conda_requirements(name)) for each in (version, NEWER)]
+        for conda_name in CONDA_NAMES.get(name, [name]):
+            listed += [package(conda_name, each, conda_requirements(name)) for each in (version, NEWER)]
     folder = tmp_path_factory.mktemp("channels")
     files = {f"{each['name']}-{each['version']}-0.tar.bz2": each for each in listed}
     for platform, packages in (("noarch", files), ("linux-64", {})):

@@ -57,7 +57,7 @@ class Captured:
 
 
 def compiled(network: CRNN, _api: Any) -> Forward:
-    """The network through PyTorch's compiler, once for all shapes."""
+    """The network through PyTorch's compiler: once for batches of one, and once for all others."""
     forward: Forward = torch.compile(network, dynamic=True)
     return forward
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import yaml
 
 # Where conda-forge has another name than the Python package index.
-DISTRIBUTIONS = {"pytorch-cpu": "torch", "python-lmdb": "lmdb"}
+DISTRIBUTIONS = {"pytorch-cpu": "torch", "pytorch-gpu": "torch", "python-lmdb": "lmdb"}
 # Imported and yet unable to change an output: tqdm draws progress.
 UNCOUNTED = {"tqdm"}
 

@@ -3,7 +3,7 @@
 Options, all of them optional:
 
 - `device`: the GPU, 0 by default.
-- `mode`: `eager` (default), `compile` (PyTorch's compiler, one model for all shapes) or `graph` (a CUDA graph for each
+- `mode`: `eager` (default), `compile` (PyTorch's compiler, for shapes that vary) or `graph` (a CUDA graph for each
   shape, captured when the shape first comes).
 - `tf32`: let convolutions and products use TensorFloat-32, which rounds their inputs to ten bits; false by default, so
   that float32 means the same as on the CPU.
@@ -71,7 +71,7 @@ def check(options: Options, building: bool) -> None:
     if torch.version.cuda is None:
         raise UserError(
             f"the PyTorch {torch.__version__} installed here is a build without CUDA; install the package index's own "
-            f"(`pip install torch=={torch.__version__.partition('+')[0]}`, as envs/torch_cuda.yaml does)"
+            f"(`pip install torch=={torch.__version__.partition('+')[0]}`), or run with `--sdm conda`"
         )
     if not torch.cuda.is_available():
         driver = driver_version()
