@@ -12,7 +12,7 @@ from crnn.export import export_onnx
 from crnn.surgery import Step, operate
 from networks import small_network
 
-DOUBLES = ("aclruntime", "ais_bench")
+DOUBLES = ("aclruntime", "ais_bench", "tensorrt", "pycuda", "cuda", "gpu_double")
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from pathlib import Path
 CONTRACT = Path(__file__).parent
 PACKAGES, PACKAGES_2023 = CONTRACT / "packages", CONTRACT / "packages_2023"
 DEVICES = CONTRACT / "packages_devices"
+PACKAGES_NVIDIA = CONTRACT / "packages_nvidia"
 Use = Callable[..., None]  # puts folders of packages where Python finds them
 SET_ENV = """
 export ASCEND_TOOLKIT_HOME={home}

@@ -9,11 +9,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from crnn.errors import UserError
-from crnn.widths import Aspect, Buckets, Fixed, Recipe, width_rule
+from crnn.shapes import asked_widths
 
 MODES = ("range", "gears", "static")
 MOST_GEARS = 100  # of --dynamic_dims; ATC, "--dynamic_dims", on every chip but the 950
-RECIPE_WIDTHS = (32, 320)  # what `crnn.widths.Recipe` holds a width between
 
 
 @dataclass(frozen=True)
@@ -156,15 +155,5 @@ def _asked_widths(options: dict[str, Any], mode: str) -> tuple[int, ...]:
         return (planned[0], planned[-1]) if mode == "range" else planned
     if "width_rule" not in options:
         raise UserError("options.widths is missing; outside the workflow name the widths to convert for")
-    settings = {key: value for key, value in options["width_rule"].items() if key != "interpolation"}
-    widths: tuple[int, ...]
-    match width_rule(settings):
-        case Fixed(width=width):
-            widths = (width,)
-        case Aspect(step=step, min=low, max=high):
-            widths = tuple(range(low, high + 1, step))
-        case Buckets(widths=listed):
-            widths = listed
-        case Recipe():
-            widths = tuple(range(RECIPE_WIDTHS[0], RECIPE_WIDTHS[1] + 1))
+    widths = asked_widths(options["width_rule"])
     return (widths[0], widths[-1]) if mode == "range" else widths

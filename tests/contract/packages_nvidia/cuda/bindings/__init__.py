@@ -1,0 +1,1 @@
+"""A double of cuda.bindings 13."""

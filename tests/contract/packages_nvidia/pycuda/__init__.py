@@ -1,0 +1,1 @@
+"""A double of pycuda 2026.1."""

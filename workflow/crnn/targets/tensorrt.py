@@ -1,0 +1,72 @@
+"""NVIDIA GPUs: TensorRT builds an engine from the ONNX file, and runs it through pycuda or cuda-python.
+
+The ONNX file alone decides the number formats (strongly typed). Options, all of them optional:
+
+- `profiles`: how many optimisation profiles the widths are divided among, 1 by default; `typical_width`: the width that
+  kernels are chosen for; `plan`: width → largest batch, instead of the deployment's batch and width rule.
+- `workspace_mib`, `optimization_level`: the builder's memory and effort; `tf32`: let float32 be computed in TF32.
+- `timing_cache`: where kernel times are kept between builds, a file, or false.
+- `version_compatible`, `hardware_compatibility` (none, ampere+, same), `refit`, `resizable_memory`: as TensorRT has.
+- `device`: the GPU, by CUDA's number; `streams`: most calls under way at a time, 2; `cuda_graphs`: replay launches.
+
+conversion.json, beside the engine, says what it was built from, by which TensorRT and for which GPU; the runtime goes
+by it.
+"""
+
+import os
+from pathlib import Path
+
+from crnn.files import atomic_path, read_json, write_json
+from crnn.nvidia.adapters import open_device
+from crnn.nvidia.engine import build_engine
+from crnn.nvidia.library import load_tensorrt
+from crnn.nvidia.session import TensorRtRuntime
+from crnn.nvidia.settings import build_settings, run_settings
+from crnn.targets import Options
+
+FILES = ("model.engine", "conversion.json")
+TOOLS = ("tensorrt", "tensorrt-cu13-bindings", "pycuda", "cuda-bindings")
+DEVICE = "gpu"
+BUILD_DEVICE = "gpu"
+COMPILES_SHAPES = True
+PRECISIONS = ("fp32", "fp16", "fp16-lstm32", "int8")
+
+
+def build(source: Path, directory: Path, options: Options) -> list[Path]:
+    """Build an engine for the GPU of this machine; both files appear when both are whole."""
+    settings, trt = build_settings(options), load_tensorrt()
+    device = open_device(run_settings(options).device)
+    with device.current():
+        cache_file = _cache_file(settings.timing_cache, trt.__version__, device.facts().name)
+        plan, facts = build_engine(trt, device, source, settings, cache_file)
+    device.close()
+    engine, conversion = (directory / name for name in FILES)
+    with atomic_path(engine) as temporary:
+        temporary.write_bytes(plan)
+    write_json(conversion, facts)
+    return [engine, conversion]
+
+
+def _cache_file(place: Path | bool, version: str, gpu: str) -> Path | None:
+    """Where kernel times are kept: of the user's own place a file per TensorRT and kind of GPU, outside of results/."""
+    if isinstance(place, Path):
+        return place
+    home = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    name = "-".join(gpu.split()).replace("/", "-")
+    return home / "crnn-dynamic" / f"tensorrt-{version}-{name}.timing" if place else None
+
+
+def load(directory: Path, options: Options, threads: int, lanes: int = 1) -> TensorRtRuntime:
+    settings, trt = run_settings(options), load_tensorrt()
+    engine, conversion = (directory / name for name in FILES)
+    device = open_device(settings.device, settings.cuda_graphs)
+    return TensorRtRuntime(trt, device, engine, read_json(conversion), settings, lanes)
+
+
+def check(options: Options, building: bool) -> None:
+    """Raise UserError where this machine has no TensorRT or no GPU for it, before any work is done."""
+    if building:
+        build_settings(options)
+    settings = run_settings(options)
+    load_tensorrt()
+    open_device(settings.device, settings.cuda_graphs and not building).close()
