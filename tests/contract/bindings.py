@@ -66,8 +66,13 @@ def download(version: str, folder: Path) -> Path:
 
 def look(packages: Path, stubs: Path) -> dict[str, Any]:
     """What a Python of its own finds in the bindings of `packages`, over the libraries of `stubs`."""
-    path = os.pathsep.join([str(packages), *(entry for entry in sys.path if entry)])  # numpy among the rest
-    environment = {**os.environ, "PYTHONPATH": path, "LD_LIBRARY_PATH": str(stubs)}
-    done = subprocess.run([sys.executable, "-c", LOOK], env=environment, capture_output=True, text=True, check=True)
-    found: dict[str, Any] = json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(run(LOOK, packages, stubs))
     return found
+
+
+def run(code: str, packages: Path, stubs: Path | None) -> str:
+    """What `code` prints in a Python of its own that has the bindings of `packages`, and the libraries if any."""
+    path = os.pathsep.join([str(packages), *(entry for entry in sys.path if entry)])  # numpy among the rest
+    environment = {**os.environ, "PYTHONPATH": path, "LD_LIBRARY_PATH": str(stubs or "")}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    return done.stdout

@@ -101,6 +101,16 @@ def test_the_ascend_target_starts_without_its_toolchain() -> None:
     assert not {"ais_bench", "aclruntime", "acl"} & loaded_by("crnn.targets.ascend")
 
 
+def test_what_drives_an_nvidia_gpu_is_imported_by_a_module_each() -> None:
+    assert importers("tensorrt") == importers("tensorrt_bindings") == {"crnn/nvidia/library.py"}
+    assert importers("pycuda") == {"crnn/nvidia/pycuda_device.py"}
+    assert importers("cuda") == {"crnn/nvidia/cudart_device.py"}
+
+
+def test_the_tensorrt_target_starts_without_its_toolchain() -> None:
+    assert not {"tensorrt", "tensorrt_bindings", "pycuda", "cuda"} & loaded_by("crnn.targets.tensorrt")
+
+
 def test_only_export_and_surgery_import_onnx() -> None:
     surgery = {path.as_posix() for path in LIBRARY if path.parts[1] == "surgery"}
     assert importers("onnx_graphsurgeon") == surgery

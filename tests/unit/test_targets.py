@@ -63,7 +63,7 @@ def built(name: str, models: Path, directory: Path, **options: Any) -> Runtime:
 
 
 def test_targets_are_the_modules_of_the_package() -> None:
-    devices = ["ascend", "onnxruntime_cann", "onnxruntime_cuda", "torch_cuda", "torch_npu"]
+    devices = ["ascend", "onnxruntime_cann", "onnxruntime_cuda", "tensorrt", "torch_cuda", "torch_npu"]
     assert known_targets() == sorted([*devices, *SOURCES])
 
 
@@ -135,8 +135,8 @@ def test_the_optimiser_runs_when_building(models: Path, tmp_path: Path) -> None:
 
 
 def test_an_unknown_runtime_is_an_error_that_lists_the_known_ones() -> None:
-    with pytest.raises(UserError, match="runtime 'tensorrt': expected one of ascend, onnxruntime, onnxruntime_cann"):
-        target("tensorrt")
+    with pytest.raises(UserError, match="runtime 'coreml': expected one of ascend, onnxruntime, onnxruntime_cann"):
+        target("coreml")
 
 
 def test_an_unknown_level_is_an_error_that_lists_the_known_ones(models: Path, tmp_path: Path) -> None:
@@ -264,7 +264,7 @@ def test_a_module_may_say_that_it_builds_from_the_weights() -> None:
 def test_a_module_may_say_that_it_compiles_shapes(tmp_path: Path) -> None:
     (tmp_path / "npu.py").write_text('FILES = ("model.om",)\nCOMPILES_SHAPES = True\n')
     assert compiles_shapes(tmp_path / "npu.py")
-    assert [name for name in known_targets() if compiles_shapes(TARGETS / f"{name}.py")] == ["ascend"]
+    assert [name for name in known_targets() if compiles_shapes(TARGETS / f"{name}.py")] == ["ascend", "tensorrt"]
 
 
 @pytest.mark.parametrize(
