@@ -21,12 +21,12 @@ def arguments() -> ArgumentParser:
 
 
 def main(args: Namespace) -> None:
-    faults: dict[str, list[str]] = defaultdict(list)
+    faults: dict[str, dict[str, None]] = defaultdict(dict)  # fault → deployments, each once
     for asked in args.asked:
         try:
             check_target(asked["runtime"], asked["options"], asked["building"])
         except UserError as error:
-            faults[str(error)].append(asked["deployment"])
+            faults[str(error)][asked["deployment"]] = None
     if faults:
         raise UserError("\n".join(f"deployments {', '.join(names)}: {fault}" for fault, names in faults.items()))
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from conda_workspace import CondaWorkspace
-from contract.toolkit import DEVICES, PACKAGES, import_path, install
+from contract.toolkit import DEVICES, PACKAGES, PACKAGES_NVIDIA, import_path, install
 from crnn.files import sha256
 from engine.environment import pinned_versions
 from examples import png, scribble
@@ -79,7 +79,10 @@ def ascend_deployment(folder: Path) -> dict[str, Any]:
 def packages_of_a_card(folder: Path) -> dict[str, str]:
     """Where an env finds what is not here: the doubles, and ONNX Runtime, which computes for that of an NPU."""
     link_distributions(with_requirements(["onnxruntime"]), folder / "card")
-    return {**import_path(PACKAGES, DEVICES, folder / "card"), "TMPDIR": str(folder)}
+    return {
+        **import_path(PACKAGES, PACKAGES_NVIDIA, DEVICES, folder / "card"),
+        **{"TMPDIR": str(folder), "XDG_CACHE_HOME": str(folder / "cache")},
+    }
 
 
 def make(space: CondaWorkspace, *targets: str, **environment: str) -> None:
@@ -99,6 +102,7 @@ def session_in_own_envs(tmp_path_factory: pytest.TempPathFactory) -> CondaWorksp
     make(space, "report")
     space.config["deployments"]["om"] = ascend_deployment(base)
     space.config["deployments"]["gpu"] = {"runtime": "torch_cuda", "source": "checkpoint", "widths": "aspect"}
+    space.config["deployments"]["trt"] = {"runtime": "tensorrt", "widths": "aspect"}
     card = packages_of_a_card(base)
     make(space, "--conda-not-block-search-path-envvars", "report", **card)  # as docs/ascend.md says
     make(space, "--conda-not-block-search-path-envvars", *add_plans(space), **card)

@@ -23,7 +23,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from engine.environment import DISTRIBUTIONS, distribution, pinned_versions
-from linked_env import pinned_distributions, with_requirements
+from linked_env import NOT_HERE, pinned_distributions, with_requirements
 from rule_files import ELSEWHERE, ENVS, INSTALLED, ROOT
 from workspace import Workspace
 
@@ -63,6 +63,8 @@ def channels(tmp_path_factory: pytest.TempPathFactory) -> Path:
         version = metadata.version(name).partition("+")[0]
         for conda_name in CONDA_NAMES.get(name, [name]):
             listed += [package(conda_name, each, conda_requirements(name)) for each in (version, NEWER)]
+    every_pin = [pin for env in INSTALLED for pin in pinned_versions(ROOT / "envs" / f"{env}.yaml").items()]
+    listed += [package(name, version, []) for name, version in every_pin if name in NOT_HERE]
     folder = tmp_path_factory.mktemp("channels")
     files = {f"{each['name']}-{each['version']}-0.tar.bz2": each for each in listed}
     for platform, packages in (("noarch", files), ("linux-64", {})):

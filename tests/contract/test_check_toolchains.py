@@ -33,6 +33,7 @@ def test_a_fault_is_said_once_for_all_that_have_it(packages: Use) -> None:
             ("ort", "onnxruntime", {}, True),
             ("om-a", "ascend", options, True),
             ("om-b", "ascend", options, True),
+            ("om-b", "ascend", options, True),
             ("om-a", "ascend", options, False),
         )
     first, second = str(stopped.value).splitlines()

@@ -28,6 +28,7 @@ from engine.environment import (
     pinned_versions,
     probed_versions,
 )
+from linked_env import NOT_HERE
 from rule_files import ELSEWHERE, ENVS, INSTALLED, ROOT, STAGES, rule_blocks, sources_by_env
 
 UNLOCKED = {"python", "pip"}  # what the environment is made with, not what a stage imports
@@ -39,6 +40,13 @@ LOADED = {"nvidia-cublas", "nvidia-cuda-nvrtc", "nvidia-cuda-runtime", "nvidia-c
 LOADED |= {"nvidia-curand"}
 # What a device's packages do not go with in the version of the lock file (the env file says why).
 UNLIKE_THE_LOCK = {"onnxruntime_cann": {"numpy", "opencv-python-headless"}}
+# What the modules of a toolchain that is not installed here come from; nothing where another module stands in for one.
+MODULES = {
+    "tensorrt-bindings": {"tensorrt-cu13-bindings", "libnvinfer", "libnvinfer-plugin", "libnvonnxparser"},
+    "tensorrt": set(),
+    "cuda": {"cuda-bindings"},
+    "pycuda": set(),
+}
 ASKED_BEFORE_A_RUN = "check_toolchains.py"  # in Snakemake's own environment
 
 
@@ -66,8 +74,9 @@ def imported_distributions(files: set[str]) -> set[str]:
                 modules.add(node.module.partition(".")[0])
     outside = modules - sys.stdlib_module_names - {"crnn", "engine"}
     distributions = metadata.packages_distributions()
-    # A toolchain that is not installed here is taken to be named as its module is.
-    return {distribution(distributions.get(module, [module])[0]) for module in outside}
+    # A toolchain that is not installed here is taken to be named as its module is, if MODULES does not know better.
+    names = {distribution(distributions.get(module, [module])[0]) for module in outside}
+    return set().union(*(MODULES.get(name, {name}) for name in names))
 
 
 def declared_requirements() -> Iterator[Requirement]:
@@ -183,7 +192,7 @@ def test_what_no_index_has_is_explained_where_it_is_needed() -> None:
 
 @pytest.mark.parametrize("name", INSTALLED)
 def test_this_environment_has_what_the_env_pins(name: str) -> None:
-    pinned = {package: version for package, version in pins(name).items() if package not in UNLOCKED}
+    pinned = {package: version for package, version in pins(name).items() if package not in UNLOCKED | NOT_HERE}
     assert {package: metadata.version(package).partition("+")[0] for package in pinned} == pinned
 
 
