@@ -149,14 +149,6 @@ def test_without_a_gpu_nothing_is_begun(workspace: Workspace, checkpoint: Path) 
     assert not (workspace.path / "results").exists()
 
 
-def test_jobs_that_build_and_run_ask_for_a_gpu(workspace: Workspace, checkpoint: Path) -> None:
-    workspace.config = nvidia_config(checkpoint, "trt-fp32-1")
-    result = workspace.run("--dry-run", f"{RUN}/trt-fp32-1/predictions.parquet")
-    jobs = (result.stdout + result.stderr).split("\nJob ")
-    asking = [job.partition(": ")[2].partition("\n")[0] for job in jobs if "gpu=1" in job]
-    assert sorted(asking) == ["Building crnn for trt-fp32-1", "Reading sample with crnn on trt-fp32-1"]
-
-
 def test_a_gpu_that_fails_leaves_nothing_half_written_and_the_rerun_completes(
     workspace: Workspace, checkpoint: Path
 ) -> None:

@@ -283,6 +283,10 @@ def test_a_module_may_say_which_device_it_occupies(tmp_path: Path) -> None:
     assert occupied_device(tmp_path / "card.py", "BUILD_DEVICE") is None
 
 
+def test_building_and_running_an_engine_both_take_a_gpu() -> None:
+    assert [occupied_device(TARGETS / "tensorrt.py", name) for name in ("DEVICE", "BUILD_DEVICE")] == ["gpu", "gpu"]
+
+
 def test_a_device_that_no_rule_asks_for_is_named(tmp_path: Path) -> None:
     (tmp_path / "card.py").write_text('FILES = ("model.om",)\nDEVICE = "tpu"\n')
     with pytest.raises(ValueError, match=r"card\.py: DEVICE is 'tpu'; expected one of 'gpu', 'npu'"):
