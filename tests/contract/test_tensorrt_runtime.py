@@ -387,7 +387,10 @@ def fault(building: bool = False, **options: Any) -> str:
 @pytest.mark.parametrize("building", [True, False])
 def test_a_machine_without_tensorrt_is_told_so(building: bool, packages: Use) -> None:
     packages()
-    assert "'tensorrt_bindings' is not installed here; install TensorRT for this Python" in fault(building)
+    assert (
+        "package 'tensorrt' (or 'tensorrt_bindings') is not installed here; install TensorRT for this Python"
+        in fault(building)
+    )
 
 
 def test_bindings_without_their_libraries_say_what_is_needed(packages: Use, tmp_path: Path) -> None:

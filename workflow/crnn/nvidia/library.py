@@ -24,9 +24,8 @@ def load_tensorrt() -> Any:
         _preload(Path(sys.prefix, "lib"))
         trt = _imported()
     except ModuleNotFoundError as error:
-        raise UserError(
-            f"runtime tensorrt: the Python package {error.name!r} is not installed here; {INSTALL}"
-        ) from error
+        absent = "'tensorrt' (or 'tensorrt_bindings')" if error.name == "tensorrt_bindings" else repr(error.name)
+        raise UserError(f"runtime tensorrt: the Python package {absent} is not installed here; {INSTALL}") from error
     except (ImportError, OSError) as error:
         raise UserError(
             f"runtime tensorrt: TensorRT's libraries cannot be loaded ({error}); its Python bindings are here and need "
