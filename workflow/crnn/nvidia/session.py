@@ -130,6 +130,12 @@ class Engine:
             )
 
 
+    def release(self) -> None:
+        """Give back the weights; what was made of the engine must be gone."""
+        self._engine = None
+        self._runtime = None
+
+
 @dataclass
 class Call:
     """What a call read, float32 [T, N, classes], and the seconds of its copy in, the network and its copy out."""
@@ -302,7 +308,7 @@ class TensorRtRuntime:
         with self._device.current():
             self._drop_lanes()
             self._free = queue.SimpleQueue()
-            del self._model
+            self._model.release()
 
     def _make_lanes(self, lanes: int) -> int:
         """Make as many lanes as asked for, of the largest batch; where memory is short, one, of a half, a quarter, …
