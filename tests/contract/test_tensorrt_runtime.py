@@ -375,6 +375,10 @@ def test_shapes_have_to_come_from_somewhere(gpu: None) -> None:
     check_target("tensorrt", {}, building=False)
 
 
+def test_shapes_that_are_not_planned_yet_are_not_asked_for(gpu: None) -> None:
+    check_target("tensorrt", {"width_rule": {"rule": "planned"}, "profiles": 3}, building=True)
+
+
 # --- faults of a machine -----------------------------------------------------------------------------------
 
 

@@ -23,3 +23,8 @@ def asked_widths(settings: dict[str, Any]) -> tuple[int, ...]:
         case Recipe():
             widths = tuple(range(RECIPE_WIDTHS[0], RECIPE_WIDTHS[1] + 1))
     return widths
+
+
+def awaits_plan(options: dict[str, Any]) -> bool:
+    """Whether the shapes follow from a plan that is not made yet, as when a target is asked before a run."""
+    return "plan" not in options and options.get("width_rule", {}).get("rule") == "planned"

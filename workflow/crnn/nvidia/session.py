@@ -129,7 +129,6 @@ class Engine:
                 f"engine made from another network's ONNX file?"
             )
 
-
     def release(self) -> None:
         """Give back the weights; what was made of the engine must be gone."""
         self._engine = None

@@ -22,6 +22,7 @@ from crnn.nvidia.engine import build_engine
 from crnn.nvidia.library import load_tensorrt
 from crnn.nvidia.session import TensorRtRuntime
 from crnn.nvidia.settings import build_settings, run_settings
+from crnn.shapes import awaits_plan
 from crnn.targets import Options
 
 FILES = ("model.engine", "conversion.json")
@@ -29,7 +30,12 @@ TOOLS = ("tensorrt", "tensorrt-cu13-bindings", "pycuda", "cuda-bindings")
 DEVICE = "gpu"
 BUILD_DEVICE = "gpu"
 COMPILES_SHAPES = True
-PRECISIONS = ("fp32", "fp16", "fp16-lstm32", "int8")
+PRECISIONS = {
+    "fp32": "fp32",
+    "fp16": "fp16",
+    "fp16-lstm32": "fp16-lstm32",
+    "int8": "int8",
+}  # precision → form of the file
 
 
 def build(source: Path, directory: Path, options: Options) -> list[Path]:
@@ -65,7 +71,7 @@ def load(directory: Path, options: Options, threads: int, lanes: int = 1) -> Ten
 
 def check(options: Options, building: bool) -> None:
     """Raise UserError where this machine has no TensorRT or no GPU for it, before any work is done."""
-    if building:
+    if building and not awaits_plan(options):
         build_settings(options)
     settings = run_settings(options)
     load_tensorrt()
