@@ -1,5 +1,6 @@
 # make report   set up and run the default workflow: results/report/index.html
 # make why      say what `make report` would run, and for which cause
+# make compare OLD=baseline/report NEW=results/report   two reports, word by word; fails where a budget is exceeded
 # make test     set up, check the code and run the tests
 # make lint     format, lint and type checks alone
 #
@@ -18,7 +19,7 @@ STAMP := $(VENV)/installed
 # snakefmt calls shfmt, which is there too.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup report why test lint lock clean
+.PHONY: setup report why compare test lint lock clean
 
 setup: $(STAMP)
 
@@ -36,6 +37,12 @@ report: setup
 
 why: setup
 	@$(BIN)/python workflow/engine/why.py $(OPTIONS) -- report
+
+# Two folders that hold a report each; BUDGETS='{"slowdown": 0.1}' instead of those of the new report.
+compare: setup
+	@$(if $(OLD),,$(error OLD=… names the report to compare with: its folder, or the results folder around it))
+	@$(BIN)/python workflow/compare_reports.py --old "$(OLD)" --new "$(or $(NEW),results/report)" \
+		--output-dir "$(or $(OUT),results/comparison)" $(if $(BUDGETS),--budgets '$(BUDGETS)')
 
 test: lint
 	$(BIN)/pytest -n $(CORES) --dist loadgroup

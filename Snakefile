@@ -44,6 +44,16 @@ rule report:
         "results/report/report.json",
         "results/report/accuracy.csv",
         "results/report/audit.csv",
+        "results/report/readings.parquet",
         "results/report/budgets.json",
     message:
         "The report is ready: results/report/index.html"
+
+
+# Against the report that report.previous names.
+rule compare:
+    input:
+        "results/comparison/index.html",
+        "results/comparison/budgets.json",
+    message:
+        "The comparison is ready: results/comparison/index.html"

@@ -306,7 +306,7 @@ FONTS = [shipped(f"resources/fonts/{path.name}") for path in sorted((ROOT / "res
 REPORT_ASSETS = sorted(
     path.relative_to(STAGES).as_posix()
     for path in (STAGES / "crnn" / "report").glob("*")
-    if path.suffix in {".j2", ".css"}
+    if path.suffix in {".j2", ".js"}
 )
 
 
@@ -468,6 +468,13 @@ RUNS = [
     for dataset in DATASETS
     for model in MODELS
     for name, entry in DEPLOYMENTS.items()
+    if "skip" not in entry
+]
+
+SKIPPED = [
+    {"deployment": name, "reason": entry["skip"]} | {key: entry[key] for key in ("widths", "runtime", "precision")}
+    for name, entry in DEPLOYMENTS.items()
+    if "skip" in entry
 ]
 
 
@@ -500,6 +507,30 @@ def shard_contracts():
     ]
 
 
+def previous_report():
+    """The earlier report that the config names: its rows and what was read; none where it names none."""
+    named = config["report"].get("previous")
+    return [named, str(Path(named).with_name("readings.parquet"))] if named else []
+
+
+def named_previous(wildcards):
+    """The earlier report, for the rules that cannot do without one."""
+    if not previous_report():
+        raise WorkflowError("report.previous is not set; name the report.json of the report to compare with")
+    return previous_report()
+
+
+def training_logs():
+    """Model → the log of the run that made its checkpoint, where one lies beside it or a recipe makes it."""
+    checkpoints = {model: entry["checkpoint"] for model, entry in MODELS.items()}
+    made = {trained_weights(recipe) for recipe in RECIPES}
+    logs = {
+        model: str(Path(path if path in made else shipped(path)).with_name("log.jsonl"))
+        for model, path in checkpoints.items()
+    }
+    return {model: log for model, log in logs.items() if checkpoints[model] in made or Path(log).is_file()}
+
+
 def report_inputs():
     """What make_report.py is told: the files of every run, the records, the budgets."""
     files = {
@@ -520,6 +551,8 @@ def report_inputs():
         "runs": runs,
         "records": of_records(),
         "budgets": config["budgets"],
+        "skipped": SKIPPED,
+        "training": [{"model": model, "log": log} for model, log in training_logs().items()],
         **config["report"],
     }
 

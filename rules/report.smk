@@ -115,6 +115,8 @@ rule make_report:
         words=of_runs("results/datasets/{dataset}/words.lmdb/data.mdb"),
         records=of_records(),
         published=shipped("resources/published.json"),
+        previous=previous_report(),
+        training=list(training_logs().values()),
     output:
         page=report(
             "results/report/index.html",
@@ -124,6 +126,7 @@ rule make_report:
         rows="results/report/report.json",
         accuracy="results/report/accuracy.csv",
         audit="results/report/audit.csv",
+        readings="results/report/readings.parquet",
         record="results/report/record.json",
     log:
         "logs/make_report.log",
@@ -136,10 +139,11 @@ rule make_report:
     params:
         stage=stage("make_report"),
         code=code("make_report", *REPORT_ASSETS),
-        contents=contents(shipped("resources/published.json")),
+        contents=contents(shipped("resources/published.json"), previous_report()),
         budgets=canonical(config["budgets"]),
         report=canonical(config["report"]),
         runs=canonical([" ".join(run.values()) for run in RUNS]),
+        skipped=canonical(SKIPPED),
         inputs=lambda w, input: canonical(report_inputs()),
         directory=subpath(output.page, parent=True),
     message:
@@ -178,3 +182,49 @@ rule check_budgets:
         python {params.stage:q} --report {input.rows:q} --budgets {params.budgets:q} --output {output.verdicts:q} \
             >{log:q} 2>&1
         """
+
+
+# Word by word against the report that report.previous names. The verdict is check_comparison's, so that the page stays
+# when it is bad; `make compare OLD=… NEW=…` compares any two reports with the same stage, outside the workflow.
+rule compare_reports:
+    input:
+        previous=named_previous,
+        rows="results/report/report.json",
+        readings="results/report/readings.parquet",
+    output:
+        page="results/comparison/index.html",
+        rows="results/comparison/comparison.json",
+        record="results/comparison/record.json",
+    log:
+        "logs/compare_reports.log",
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(4000),
+        runtime=grows(30),
+    params:
+        stage=stage("compare_reports"),
+        code=code("compare_reports", *REPORT_ASSETS),
+        contents=contents(previous_report()),
+        budgets=canonical(config["budgets"]),
+        old=lambda w, input: input.previous[0],
+        directory=subpath(output.page, parent=True),
+    message:
+        "Comparing with the report that report.previous names"
+    shell:
+        r"""
+        python {params.stage:q} --old {params.old:q} --new {input.rows:q} --budgets {params.budgets:q} --exit-zero \
+            --output-dir {params.directory:q} >{log:q} 2>&1
+        """
+
+
+use rule check_budgets as check_comparison with:
+    input:
+        rows="results/comparison/comparison.json",
+    output:
+        verdicts="results/comparison/budgets.json",
+    log:
+        "logs/check_comparison.log",
+    message:
+        "Holding every deployment against what it was"

@@ -33,6 +33,7 @@ CONFIG_KEYS = {
     "runs": "runs",
     "runtime": "deployments.{deployment}.runtime",
     "seed": "datasets.{dataset}.sample.seed",
+    "skipped": "deployments",
     "shard": "datasets.{dataset}.shard_words",
     "size": "datasets.{dataset}.shard_words",
     "sha256": "datasets.{dataset}.iiit5k.sha256",

@@ -36,6 +36,7 @@ def _values(row: dict[str, Any]) -> dict[str, float | None]:
         "flipped": audit and audit["flipped"] / audit["samples"],
         "changed_by_batching": batching and batching["changed"],
         "changed_by_repeating": repeat and repeat["e2e_changed"] + repeat["infer_only_changed"],
+        "slowdown": row.get("slowdown"),
     }
 
 
@@ -44,7 +45,8 @@ def judge_budgets(rows: list[dict[str, Any]], budgets: dict[str, float]) -> list
 
     accuracy_drop: accuracy lost against the reference, fraction of the samples; flipped: words that read otherwise
     than the reference, fraction of the samples; changed_by_batching: words whose text depends on the batch size;
-    changed_by_repeating: words that the timed runs read otherwise than the accuracy run did.
+    changed_by_repeating: words that the timed runs read otherwise than the accuracy run did; slowdown: how much longer
+    a pass takes than in another report, which only a comparison knows (`crnn.report.comparison`).
     """
     return [
         Verdict(row["dataset"], row["model"], row["deployment"], name, float(value), budgets[name])

@@ -105,6 +105,8 @@ def check_references(config: Config, runtimes: list[str], from_weights: list[str
         if "surgery" in deployment and source != "fixed":
             faults.append(f"{key}.source is {source!r}; with passes of its own (surgery) it is fixed")
     faults += _planning_faults(config)
+    if all("skip" in deployment for deployment in config["deployments"].values()):
+        faults.append("deployments: every one has skip; a report needs one that is run")
     for name, recipe in config["training"].items():
         if config["widths"].get(recipe["widths"], {}).get("rule") not in ("aspect", "fixed"):
             known = [key for key, widths in config["widths"].items() if widths["rule"] in ("aspect", "fixed")]
@@ -177,6 +179,9 @@ def check_files(config: Config, root: Path) -> None:
     tuning = config["planning"].get("lmdb")
     if tuning is not None and not (Path(tuning) / "data.mdb").is_file():
         faults.append(f"planning.lmdb is {tuning!r}; expected an LMDB folder, but it has no data.mdb")
+    previous = config.get("report", {}).get("previous")
+    if previous is not None:
+        faults += _previous_faults(Path(previous))
     made = {trained_weights(name) for name in config["training"]}
     for name, model in config["models"].items():
         path = model["checkpoint"]
@@ -184,3 +189,11 @@ def check_files(config: Config, root: Path) -> None:
             faults.append(f"models.{name}.checkpoint is {path!r}, which does not exist")
     if faults:
         raise ConfigError(faults)
+
+
+def _previous_faults(report: Path) -> list[str]:
+    """What is wrong with the earlier report that report.previous names."""
+    if report.resolve() == Path("results/report/report.json").resolve():
+        return [f"report.previous is {str(report)!r}, which this run writes; keep a copy of its folder and name that"]
+    lost = [str(path) for path in (report, report.with_name("readings.parquet")) if not path.is_file()]
+    return [f"report.previous is {str(report)!r}, but there is no {' and no '.join(lost)}"] if lost else []

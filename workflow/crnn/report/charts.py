@@ -5,7 +5,7 @@ Not here: colours (`crnn.report.palette`), the numbers themselves, which are tho
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from typing import Any
@@ -15,6 +15,7 @@ import polars as pl
 import vl_convert
 from markupsafe import Markup
 
+from crnn.measure import PERCENTILES
 from crnn.report.format import count
 from crnn.report.inputs import LengthScore, Run
 from crnn.report.palette import SERIES, STEPS, light
@@ -23,6 +24,8 @@ WIDTH = 460  # pixels; a phone shows it at three quarters, where the text still 
 ROW, TALL_ROW, PLOT = 30, 44, 220  # pixels: one bar, one bar with a number above it, a whole plot
 LONG_NAME = 25  # characters from which names in a legend stand one to a line
 MOST_INTERVALS = 3  # curves whose intervals can still be told apart
+CURVE_POINTS = 200  # of a cumulative distribution
+NETWORK_STEPS = ("transfer_in", "execute", "transfer_out")
 RATE_TITLE = "words per second, bytes to text"
 STEP_NAMES = {"transfer_in": "transfer in", "transfer_out": "transfer out", "ctc": "CTC decoding"}
 
@@ -297,8 +300,126 @@ def latency_by_width(runs: Named) -> Figure | None:
     return Figure("Latency by tensor width", _svg(chart, PLOT), caption)
 
 
+def latency_distribution(runs: Named) -> Figure | None:
+    """Share of infer-only calls that were no slower than a time, with the percentiles marked; None where none ran."""
+    calls = {name: run.timings.filter(pl.col("phase") == "infer_only")["seconds"] * 1000 for name, run in runs}
+    timed = {name: seconds for name, seconds in calls.items() if len(seconds)}
+    if not timed:
+        return None
+    shares = [place / CURVE_POINTS for place in range(CURVE_POINTS + 1)]
+    curves = [
+        {"run": name, "milliseconds": quantile(seconds, share), "share": share * 100}
+        for name, seconds in timed.items()
+        for share in shares
+    ]
+    marks = [
+        {"run": name, "milliseconds": quantile(seconds, share / 100), "share": share}
+        for name, seconds in timed.items()
+        for share in PERCENTILES
+    ]
+    longest = (
+        max(quantile(seconds, 0.99) for seconds in timed.values()) * 1.25
+    )  # the slowest hundredth would squeeze all the rest
+    scale = alt.Scale(domain=[0, longest], nice=False, clamp=True)
+    x = alt.X("milliseconds:Q", title="one call (ms)", scale=scale, axis=alt.Axis(tickCount=6))
+    y = _y("share", "calls no slower (%)", domain=[0, 100])
+    colour = _run_colour(list(timed))
+    line = alt.Chart(pl.DataFrame(curves)).mark_line(strokeWidth=2, clip=True).encode(x=x, y=y, color=colour)
+    points = alt.Chart(pl.DataFrame(marks)).mark_point(filled=True, size=60, opacity=1).encode(x=x, y=y, color=colour)
+    number = _either(len(seconds) for seconds in timed.values())
+    caption = (
+        f"{number} warm calls at batch 1, the network alone, widths mixed as the words mix them. Points: the 50th, "
+        "90th and 99th percentile; the axis ends a quarter behind the slowest of these."
+    )
+    return Figure("Latency distribution", _svg(alt.layer(line, points), PLOT), caption)
+
+
+def quantile(seconds: pl.Series, share: float) -> float:
+    """The value that `share` of the calls do not exceed."""
+    return float(seconds.quantile(share, "nearest") or 0)
+
+
+def by_batch_and_width(runs: Named) -> list[Figure]:
+    """Words per second inside the network by size of batch and width of tensor, a figure per timed run."""
+    return [
+        figure
+        for name, run in runs
+        if run.scores.e2e and (figure := _batch_and_width(name, run, titled=len(runs) > 1)) is not None
+    ]
+
+
+def _batch_and_width(name: str, run: Run, *, titled: bool) -> Figure | None:
+    steps = [step for step in NETWORK_STEPS if step in run.timings.columns]
+    calls = run.timings.filter((pl.col("phase") == "e2e") & pl.col("width").is_not_null())
+    if not {"batch", "execute"} <= set(run.timings.columns) or calls.is_empty():
+        return None
+    widest = int(calls["width"].max())  # type: ignore[arg-type]
+    group = max(8, -(-widest // 24 // 8) * 8)  # about two dozen columns, of whole eighths as widths are
+    cells = (
+        calls.with_columns(low=pl.col("width") // group * group, seconds=pl.sum_horizontal(*steps))
+        .group_by("low", "batch")
+        .agg(rate=pl.col("batch").sum() / pl.col("seconds").sum())
+        .filter(pl.col("rate").is_finite())
+        .with_columns(high=pl.col("low") + group, below=pl.col("batch") - 0.5, above=pl.col("batch") + 0.5)
+    )
+    if cells.is_empty():
+        return None
+    most = int(cells["batch"].max())  # type: ignore[arg-type]
+    chart = (
+        alt.Chart(cells)
+        .mark_rect()
+        .encode(
+            x=_x("low", "tensor width (pixels)", grid=False, ticks=8, nice=False),
+            x2="high:Q",
+            y=alt.Y(
+                "below:Q",
+                title="words in the batch",
+                scale=alt.Scale(domain=[0.5, most + 0.5], nice=False),
+                axis=alt.Axis(tickCount=min(most, 8), grid=False, format="d"),
+            ),
+            y2="above:Q",
+            color=alt.Color(
+                "rate:Q",
+                scale=alt.Scale(scheme="viridis"),
+                legend=alt.Legend(title="words per second", orient="bottom", gradientLength=220, format="~s"),
+            ),
+        )
+    )
+    caption = (
+        f"{count(calls.height)} calls of the end-to-end passes, the network alone with its transfers; cells that no "
+        "call fell into are blank. What a width or a batch costs shows here, and whether larger batches pay."
+    )
+    return Figure("Throughput by batch and width" + (f": {name}" if titled else ""), _svg(chart, PLOT), caption)
+
+
+def training(model: str, entries: Sequence[Mapping[str, Any]]) -> Figure:
+    """Validation accuracy over the words that a checkpoint learned from; `entries` as `crnn.train.curve` reads them."""
+    rows = [
+        {"words": entry["words"], "accuracy": accuracy * 100, "set": name}
+        for entry in entries
+        for name, accuracy in entry["accuracy"].items()
+    ]
+    names = list(dict.fromkeys(row["set"] for row in rows))
+    chart = (
+        alt.Chart(pl.DataFrame(rows))
+        .mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=36, filled=True))
+        .encode(
+            x=alt.X("words:Q", title="words learned from", axis=alt.Axis(format="~s", tickCount=6, grid=False)),
+            y=_y("accuracy", "validation accuracy (%)", zero=False),
+            color=_colour("set", dict(zip(names, cycle(SERIES), strict=False)), columns=2),
+        )
+    )
+    last = entries[-1]
+    ends = ", ".join(f"{name} {accuracy * 100:.1f} %" for name, accuracy in last["accuracy"].items())
+    caption = (
+        f"The log beside the checkpoint of {model}: {count(last['words'])} words, loss {last['loss']:.3g}, {ends}."
+    )
+    return Figure(f"Training of {model}", _svg(chart, PLOT), caption)
+
+
 def figures(runs: Sequence[Run]) -> list[Figure]:
     """Every chart that the runs of one dataset allow."""
     named = [(run_name(run, runs), run) for run in runs]
-    drawn = [chart(named) for chart in (accuracy, throughput, trade_off, breakdown, by_length, latency_by_width)]
-    return [figure for figure in drawn if figure is not None]
+    single = (accuracy, throughput, trade_off, breakdown, by_length, latency_distribution, latency_by_width)
+    drawn = [figure for chart in single if (figure := chart(named)) is not None]
+    return [*drawn, *by_batch_and_width(named)]

@@ -3,9 +3,11 @@
 Machine-readable outputs (report.json, the CSV files) are never rounded and do not come through here.
 """
 
+import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from rapidfuzz.distance import Levenshtein
 
@@ -28,6 +30,19 @@ def percent(fraction: float | None) -> str:
 def percent_range(bounds: Sequence[float] | None) -> str:
     """Two fractions as a percent interval: (0.74, 0.77) → 74.0 to 77.0."""
     return ABSENT if bounds is None else f"{bounds[0] * 100:.1f} to {bounds[1] * 100:.1f}"
+
+
+def points(fraction: float | None) -> str:
+    """A difference of two fractions in percentage points, with its sign: -0.0123 → −1.23."""
+    if fraction is None:
+        return ABSENT
+    rounded = f"{fraction * 100:+.2f}".replace("-", "−")
+    return "±0.00" if float(rounded[1:]) == 0 else rounded
+
+
+def ratio(value: float | None) -> str:
+    """How many times as fast: 1.25 → × 1.25."""
+    return ABSENT if value is None else f"×{THIN_SPACE}{value:.2f}"
 
 
 def decimals(value: float | None, places: int = 4) -> str:
@@ -88,6 +103,11 @@ def moment(value: str) -> str:
     return f"{datetime.fromisoformat(value):%Y-%m-%d %H:%M}"
 
 
+def settings(parameters: Mapping[str, Any]) -> str:
+    """What a stage was told, as JSON in one line a key."""
+    return "\n".join(f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in parameters.items())
+
+
 def command(arguments: Sequence[str]) -> str:
     """A command line as one would type it in a shell."""
     return shlex.join(arguments)
@@ -99,8 +119,9 @@ BUDGET_NAMES = {
     "flipped": "words that differ from the reference",
     "changed_by_batching": "words whose text depends on the batch",
     "changed_by_repeating": "words that a timed pass read otherwise",
+    "slowdown": "longer end-to-end pass, at least",
 }
-SHARES = ("accuracy_drop", "flipped")
+SHARES = ("accuracy_drop", "flipped", "slowdown")
 
 
 def budget_name(name: str) -> str:
@@ -125,6 +146,11 @@ def _visible_character(character: str) -> str:
 def visible(text: str) -> str:
     """Text with control characters, line ends and lone surrogates made visible; all else as it is."""
     return "".join(map(_visible_character, text))
+
+
+def visible_lines(text: str) -> str:
+    """As `visible`, and lines stay lines."""
+    return "\n".join(map(visible, text.split("\n")))
 
 
 def compared(text: str, other: str) -> list[tuple[str, bool]]:

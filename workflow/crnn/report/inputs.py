@@ -16,7 +16,7 @@ from crnn.errors import UserError
 from crnn.files import read_json
 
 Mirror = TypeVar("Mirror")
-PICTURES = 60  # word pictures per list unless the rule says otherwise
+WORDS_MIB = 16.0  # for the words and their pictures unless the rule says otherwise
 
 FLIP_COLUMNS = ("index", "from", "to", "label", "text_from", "text_to", "confidence_from", "confidence_to", "kind")
 PREDICTION_COLUMNS = ("index", "text", "confidence")
@@ -63,14 +63,49 @@ class RunFiles:
 
 
 @dataclass(frozen=True)
+class Skipped:
+    """A deployment that the config describes and does not run, with the reason it gives."""
+
+    deployment: str
+    widths: str
+    runtime: str
+    precision: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A picture that another stage drew (SVG), to stand among the charts."""
+
+    title: str
+    caption: str
+    svg: Path
+
+
+@dataclass(frozen=True)
+class TrainingLog:
+    """The log.jsonl of the run that made a model's checkpoint."""
+
+    model: str
+    log: Path
+
+
+@dataclass(frozen=True)
 class Inputs:
-    """The whole list. `budgets` maps names of `crnn.budgets` to what is allowed; `pictures` bounds each list."""
+    """The whole list. `budgets` maps names of `crnn.budgets` to what is allowed; `words_mib` bounds words and pictures.
+
+    `previous`: the report.json of an earlier report, with its readings.parquet beside it.
+    """
 
     runs: tuple[RunFiles, ...]
     records: tuple[Path, ...] = ()
     budgets: Mapping[str, float] = field(default_factory=dict)
     title: str = "Scene-text recognition report"
-    pictures: int = PICTURES
+    words_mib: float = WORDS_MIB
+    previous: Path | None = None
+    skipped: tuple[Skipped, ...] = ()
+    drawings: tuple[Drawing, ...] = ()
+    training: tuple[TrainingLog, ...] = ()
 
     @classmethod
     def from_json(cls, value: Any) -> "Inputs":
@@ -81,14 +116,26 @@ class Inputs:
             raise UserError(f"--inputs: unknown keys {', '.join(unknown)}")
         if not plain.runs:
             raise UserError("--inputs: runs is empty; a report needs at least one run")
-        runs = tuple(RunFiles.from_json(run) for run in plain.runs)
-        return cls(runs, tuple(map(Path, plain.records)), plain.budgets, plain.title, plain.pictures)
+        drawings = [_mirror(Drawing, each, "--inputs: drawings") for each in plain.drawings]
+        logs = [_mirror(TrainingLog, each, "--inputs: training") for each in plain.training]
+        return replace(
+            plain,
+            runs=tuple(RunFiles.from_json(run) for run in plain.runs),
+            records=tuple(map(Path, plain.records)),
+            previous=Path(plain.previous) if plain.previous else None,
+            skipped=tuple(_mirror(Skipped, each, "--inputs: skipped") for each in plain.skipped),
+            drawings=tuple(replace(each, svg=Path(each.svg)) for each in drawings),
+            training=tuple(replace(each, log=Path(each.log)) for each in logs),
+        )
 
     @property
     def files(self) -> list[Path]:
         """Every plain file the report reads from runs (records and the word pictures' LMDB folders excluded)."""
         kinds = ("run", "audit", "flips", "predictions", "timings", "samples", "contract")
-        return list(dict.fromkeys(getattr(run, kind) for run in self.runs for kind in kinds))
+        of_runs = [getattr(run, kind) for run in self.runs for kind in kinds]
+        previous = [self.previous, self.previous.with_name("readings.parquet")] if self.previous else []
+        beside = [*(each.svg for each in self.drawings), *(each.log for each in self.training)]
+        return list(dict.fromkeys([*of_runs, *previous, *beside]))
 
 
 @dataclass(frozen=True)
@@ -327,6 +374,7 @@ class StageRecord:
     """The record a stage left beside its output (`crnn.record.Record`). `outputs`: path → sha256 and bytes."""
 
     stage: str
+    parameters: Mapping[str, Any]
     outputs: Mapping[str, Mapping[str, Any]]
     tools: Mapping[str, str]
     host: Mapping[str, Any]

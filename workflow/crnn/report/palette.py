@@ -11,6 +11,7 @@ NEUTRALS = {
     "ink": ("#1b2026", "#e4e7eb"),
     "muted": ("#56606b", "#a3adb8"),
     "rule": ("#d5dae0", "#353c45"),
+    "edge": ("#8a949f", "#6b7580"),  # of what can be pressed or typed into: 3:1 against the paper
     "grid": ("#e8ebef", "#272d34"),
     "paper": ("#ffffff", "#14181d"),
     "panel": ("#f5f7f9", "#1b2027"),

@@ -9,6 +9,7 @@ import polars as pl
 
 from crnn.budgets import judge_budgets, verdict_rows
 from crnn.files import atomic_path
+from crnn.report.comparison import ReportComparison
 from crnn.report.inputs import FLIP_COLUMNS, Inputs, Published, Run
 
 SCORE_COLUMNS = (
@@ -18,10 +19,19 @@ SCORE_COLUMNS = (
 
 
 def report_json(
-    inputs: Inputs, runs: Sequence[Run], published: Sequence[Published], generated: str, host: dict[str, Any]
+    inputs: Inputs,
+    runs: Sequence[Run],
+    published: Sequence[Published],
+    generated: str,
+    host: dict[str, Any],
+    comparison: ReportComparison | None = None,
 ) -> dict[str, Any]:
-    """The report as one JSON object; a row is its run.json as it stands with its audit.json under `audit`."""
-    rows = [run.row for run in runs]
+    """The report as one JSON object.
+
+    A row is its run.json as it stands, with its audit.json under `audit` and `remote`: whether another machine than
+    `host` timed it.
+    """
+    rows = [{**run.row, "remote": run.scores.host.get("name") != host.get("name")} for run in runs]
     return {
         "title": inputs.title,
         "generated": generated,
@@ -29,6 +39,8 @@ def report_json(
         "budgets": dict(inputs.budgets),
         "verdicts": verdict_rows(judge_budgets(rows, dict(inputs.budgets))),
         "rows": rows,
+        "skipped": [asdict(each) for each in inputs.skipped],
+        "previous": comparison.json if comparison else None,
         "published": [asdict(figure) for figure in published],
     }
 

@@ -1,0 +1,320 @@
+// What the page does besides being read: tables that sort and filter, audit steps that open, the word explorer.
+// Everything is in the document already: words and pictures as JSON, pictures parsed when the first is shown and
+// decoded when they come into view. Texts become text nodes and never markup.
+"use strict";
+(() => {
+  const CARDS = 24; // words added at a time
+  const PAIRS = 60; // confusions offered
+  const $ = (id) => document.getElementById(id);
+  const data = JSON.parse($("words-data").textContent);
+  let pictures = null;
+
+  function element(tag, attributes = {}, ...children) {
+    const made = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) if (value !== null) made.setAttribute(name, value);
+    made.append(...children.filter((child) => child !== null));
+    return made;
+  }
+
+  const number = (value) => value.toLocaleString("en");
+  const plural = (count, noun) => `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
+  const sure = (value) => (value === null ? "" : value.toFixed(3));
+
+  // --- words -------------------------------------------------------------------------------------------------
+
+  // Code points of `text`, those at `places` marked.
+  function marked(text, places) {
+    if (text === "") return element("span", { class: "text empty" }, "empty");
+    const shown = element("bdi", { class: "text", dir: "auto" });
+    let run = "", inside = false;
+    const flush = () => {
+      if (run) shown.append(inside ? element("mark", {}, run) : run);
+      run = "";
+    };
+    Array.from(text).forEach((character, place) => {
+      if (places.has(place) !== inside) {
+        flush();
+        inside = !inside;
+      }
+      run += character;
+    });
+    flush();
+    return shown;
+  }
+
+  // The places that edits touch in the one text (side 0) or the other (side 1). An edit is three numbers.
+  const touched = (edits, side) => new Set(edits.filter((place, at) => at % 3 === side && place >= 0));
+
+  function picture(dataset, word) {
+    pictures ??= JSON.parse($("pictures-data").textContent);
+    const stored = pictures[dataset][word];
+    const index = data[dataset].words.index[word];
+    const shown = stored
+      ? element("img", { src: `data:image/webp;base64,${stored}`, alt: `word ${index}`, loading: "lazy", decoding: "async" })
+      : element("span", { class: "nopicture" }, stored === null ? "beyond the page's limit" : "image cannot be decoded");
+    return element("div", { class: "picture" }, shown);
+  }
+
+  const row = (term, text, confidence) => [
+    element("dt", {}, term), element("dd", {}, text), element("dd", { class: "sure" }, sure(confidence))];
+
+  function link(dataset, word) {
+    const { name, words } = data[dataset];
+    return element("a", { href: `#word=${encodeURIComponent(name)}/${words.index[word]}` }, `word ${words.index[word]}`);
+  }
+
+  function card(dataset, word, rows, tag) {
+    return element("li", {}, picture(dataset, word), element("dl", {}, ...rows.flat()),
+      element("p", { class: "where" }, link(dataset, word), tag));
+  }
+
+  // A list of cards that grows on demand; each entry of `items` is drawn by `draw` when its turn comes.
+  function listing(place, items, draw) {
+    const list = element("ul", { class: "words" });
+    const more = element("button", { type: "button", class: "more" });
+    let shown = 0;
+    const grow = (count) => {
+      const next = items.slice(shown, shown + count).map(draw);
+      list.append(...next);
+      shown += next.length;
+      more.hidden = shown === items.length;
+      more.textContent = `Show ${number(Math.min(2 * CARDS, items.length - shown))} more of ${number(items.length - shown)}`;
+      return next;
+    };
+    more.addEventListener("click", () => grow(2 * CARDS)[0]?.querySelector("a")?.focus({ preventScroll: true }));
+    grow(CARDS);
+    place.replaceChildren(list, more);
+  }
+
+  const readingsOf = (dataset, reader) => {
+    const { readings } = data[dataset];
+    return readings.word.map((_, entry) => entry).filter((entry) => readings.readers[entry].includes(reader));
+  };
+  const byConfidence = (readings) => (one, other) =>
+    (readings.confidence[other] ?? -1) - (readings.confidence[one] ?? -1) || readings.word[one] - readings.word[other];
+
+  function wrongCard(dataset, word, entries, naming) {
+    const { readings, readers, words } = data[dataset];
+    const label = words.label[word];
+    const only = entries.length === 1 ? touched(readings.edits[entries[0]], 0) : new Set();
+    const rows = [row("label", marked(label, only), null)];
+    for (const entry of entries) {
+      const text = element("div", {}, marked(readings.text[entry], touched(readings.edits[entry], 1)));
+      if (naming) {
+        const names = readings.readers[entry].map((each) => readers[each]).filter((each) => !each.reference);
+        text.append(element("small", { class: "by" }, names.map((each) => each.name).join(", ")));
+      }
+      rows.push(row("read", text, readings.confidence[entry]));
+    }
+    return card(dataset, word, rows, null);
+  }
+
+  const TONES = { fixed: "good", broken: "bad" };
+  function flipCard(dataset, step, entry) {
+    const { words, steps } = data[dataset];
+    const flips = steps[step], edits = flips.edits[entry], word = flips.word[entry];
+    return card(dataset, word, [
+      row("label", marked(words.label[word], new Set()), null),
+      row(flips.from, marked(flips.before[entry], touched(edits, 0)), flips.was[entry]),
+      row(flips.to, marked(flips.after[entry], touched(edits, 1)), flips.is[entry]),
+    ], element("span", { class: `tag ${TONES[flips.kind[entry]] ?? ""}` }, flips.kind[entry]));
+  }
+
+  // --- tables ------------------------------------------------------------------------------------------------
+
+  function sortBy(table, heading) {
+    const column = [...heading.parentElement.children].indexOf(heading);
+    const ascending = heading.getAttribute("aria-sort") !== "ascending";
+    for (const other of heading.parentElement.children) other.removeAttribute("aria-sort");
+    heading.setAttribute("aria-sort", ascending ? "ascending" : "descending");
+    const body = table.tBodies[0];
+    const value = (line) => line.cells[column]?.dataset.value ?? "";
+    const numeric = heading.classList.contains("n");
+    const compare = (one, other) => {
+      const [a, b] = [value(one), value(other)];
+      if (a === "" || b === "") return (a === "") - (b === ""); // what was not measured stands last either way
+      return (numeric ? a - b : a.localeCompare(b, "en", { numeric: true })) * (ascending ? 1 : -1);
+    };
+    body.append(...[...body.rows].sort(compare));
+  }
+
+  for (const table of document.querySelectorAll("table.sortable")) {
+    for (const heading of table.tHead.rows[0].cells) {
+      heading.querySelector("button")?.addEventListener("click", () => sortBy(table, heading));
+    }
+  }
+
+  for (const input of document.querySelectorAll("input[data-filters]")) {
+    const rows = [...$(input.dataset.filters).tBodies].flatMap((body) => [...body.rows]);
+    input.addEventListener("input", () => {
+      const asked = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+      for (const line of rows) {
+        const text = line.textContent.toLowerCase();
+        line.hidden = !asked.every((word) => text.includes(word));
+      }
+      input.nextElementSibling.textContent = `${rows.filter((line) => !line.hidden).length} of ${plural(rows.length, "row")}`;
+    });
+  }
+
+  // --- audit -------------------------------------------------------------------------------------------------
+
+  function openEdge(button) {
+    const panel = $(button.getAttribute("aria-controls"));
+    const opening = button.getAttribute("aria-expanded") === "false";
+    for (const other of document.querySelectorAll(`[aria-controls="${panel.id}"]`)) other.setAttribute("aria-expanded", "false");
+    panel.hidden = !opening;
+    if (!opening) return;
+    button.setAttribute("aria-expanded", "true");
+    const dataset = Number(button.dataset.dataset);
+    const title = element("h4", {}, button.dataset.title), place = element("div");
+    let total, held;
+    if ("step" in button.dataset) {
+      const step = Number(button.dataset.step), flips = data[dataset].steps[step];
+      [total, held] = [flips.total, flips.word.length];
+      listing(place, flips.word.map((_, entry) => entry), (entry) => flipCard(dataset, step, entry));
+    } else {
+      const { readings } = data[dataset];
+      const entries = readingsOf(dataset, Number(button.dataset.reader)).sort(byConfidence(readings));
+      [total, held] = [Number(button.dataset.total), entries.length];
+      listing(place, entries, (entry) => wrongCard(dataset, readings.word[entry], [entry], false));
+    }
+    const cut = held < total ? element("p", { class: "note" }, `${number(held)} of ${plural(total, "word")} are on this page; all are in the tables beside it.`) : null;
+    panel.replaceChildren(...[title, cut, place].filter(Boolean));
+  }
+
+  for (const button of document.querySelectorAll("button.edge")) button.addEventListener("click", () => openEdge(button));
+  document.querySelector("button.edge[data-step]")?.click();
+
+  // --- explorer ----------------------------------------------------------------------------------------------
+
+  const nothing = (character) => character || "nothing";
+  function kindsOf([label, read]) {
+    const kinds = [];
+    if (label === "") kinds.push("insertion");
+    else if (read === "") kinds.push("deletion");
+    else kinds.push(label.toLowerCase() === read.toLowerCase() ? "case" : "substitution");
+    if (/\d/.test(label + read)) kinds.push("digit");
+    return kinds;
+  }
+
+  const form = $("explorer");
+  const fields = form.elements;
+  const kinds = data.map(({ pairs }) => pairs.map(kindsOf));
+  const lengths = data.map(({ words }) => words.label.map((label) => Array.from(label).length));
+
+  function options(select, entries, chosen) {
+    select.replaceChildren(...entries.map(([value, text]) => element("option", { value }, text)));
+    select.value = entries.some(([value]) => value === chosen) ? chosen : entries[0][0];
+  }
+
+  function offerReaders() {
+    const readers = data[Number(fields.dataset.value)].readers;
+    const names = readers.map(({ name, reference }, place) => [String(place), name, reference]);
+    options(fields.reader, [["", "any"], ...names.filter(([, , reference]) => !reference)], "");
+  }
+
+  // Entries of the readings that pass every filter but the one for pairs.
+  function asked(dataset) {
+    const { readings, words, readers } = data[dataset];
+    const reader = fields.reader.value === "" ? null : Number(fields.reader.value);
+    const [least, most] = [Number(fields.least.value || 0), Number(fields.most.value || Infinity)];
+    const kind = fields.kind.value, text = fields.text.value.trim().toLowerCase();
+    return readings.word.map((_, entry) => entry).filter((entry) => {
+      const word = readings.word[entry], by = readings.readers[entry], length = lengths[dataset][word];
+      return (reader === null ? by.some((each) => !readers[each].reference) : by.includes(reader))
+        && length >= least && length <= most
+        && (!kind || readings.edits[entry].some((pair, at) => at % 3 === 2 && kinds[dataset][pair].includes(kind)))
+        && (!text || words.label[word].toLowerCase().includes(text) || readings.text[entry].toLowerCase().includes(text));
+    });
+  }
+
+  const pairsOf = (edits) => new Set(edits.filter((_, at) => at % 3 === 2));
+
+  function offerPairs(dataset, entries) {
+    const { readings, pairs } = data[dataset];
+    const counted = new Map();
+    for (const entry of entries) for (const pair of pairsOf(readings.edits[entry])) counted.set(pair, (counted.get(pair) ?? 0) + 1);
+    const common = [...counted].sort((one, other) => other[1] - one[1] || one[0] - other[0]).slice(0, PAIRS);
+    options(fields.pair, [["", "any"], ...common.map(([pair, count]) =>
+      [String(pair), `${nothing(pairs[pair][0])} → ${nothing(pairs[pair][1])} (${number(count)})`])], fields.pair.value);
+  }
+
+  const ORDERS = {
+    confidence: () => 0, // as they come
+    index: (words) => (one, other) => words.index[one[0]] - words.index[other[0]],
+    length: (words) => (one, other) => words.label[one[0]].length - words.label[other[0]].length,
+  };
+
+  function explore() {
+    const dataset = Number(fields.dataset.value);
+    const { readings, words, total } = data[dataset];
+    let entries = asked(dataset);
+    offerPairs(dataset, entries);
+    const pair = fields.pair.value;
+    if (pair !== "") entries = entries.filter((entry) => pairsOf(readings.edits[entry]).has(Number(pair)));
+    const found = new Map();
+    for (const entry of entries.sort(byConfidence(readings))) {
+      const word = readings.word[entry];
+      found.has(word) ? found.get(word).push(entry) : found.set(word, [entry]);
+    }
+    const items = [...found];
+    if (fields.order.value !== "confidence") items.sort(ORDERS[fields.order.value](words));
+    const held = words.index.length;
+    $("explored").textContent = `${plural(items.length, "word")}${held < total ? ` of the ${number(held)} on this page; ${number(total)} were misread or changed in all` : ""}.`;
+    listing($("explorer-words"), items, ([word, by]) => wrongCard(dataset, word, by, fields.reader.value === ""));
+  }
+
+  options(fields.dataset, data.map(({ name }, place) => [String(place), name]), "0");
+  fields.dataset.closest("label").hidden = data.length === 1;
+  offerReaders();
+  fields.dataset.addEventListener("change", offerReaders);
+  form.addEventListener("input", explore);
+  form.addEventListener("reset", () => setTimeout(() => { offerReaders(); explore(); }));
+  form.addEventListener("submit", (event) => event.preventDefault());
+  explore();
+
+  // --- one word ----------------------------------------------------------------------------------------------
+
+  const view = $("word-view");
+
+  function facts(dataset, word) {
+    const { readings, readers, steps, words } = data[dataset];
+    const wrong = new Map();
+    readings.word.forEach((each, entry) => {
+      if (each === word) for (const reader of readings.readers[entry]) wrong.set(reader, entry);
+    });
+    const scorable = !words.unscorable.includes(word);
+    const rows = readers.map(({ name, reference }, reader) => {
+      const entry = wrong.get(reader);
+      const text = entry === undefined ? element("span", { class: "good" }, "✓ right")
+        : marked(readings.text[entry], touched(readings.edits[entry], 1));
+      return scorable ? row(reference ? `${name} (reference)` : name, text, entry === undefined ? null : readings.confidence[entry]) : [];
+    });
+    const changes = steps.flatMap((step, place) => {
+      const entry = step.word.indexOf(word);
+      return entry < 0 ? [] : [flipCard(dataset, place, entry)];
+    });
+    return [picture(dataset, word), element("dl", {}, ...row("label", marked(words.label[word], new Set()), null), ...rows.flat()),
+      changes.length ? element("h3", {}, "Steps that changed it") : null, changes.length ? element("ul", { class: "words" }, ...changes) : null];
+  }
+
+  function follow() {
+    const [, name, index] = /^#word=(.*)\/(\d+)$/.exec(location.hash) ?? [];
+    if (name === undefined) return view.open && view.close();
+    const dataset = data.findIndex((each) => encodeURIComponent(each.name) === name);
+    const word = dataset < 0 ? -1 : data[dataset].words.index.indexOf(Number(index));
+    $("word-title").textContent = `Word ${index} of ${data[dataset]?.name ?? name}`;
+    const absent = element("p", {}, "This word is not on the page: every deployment read it right, or the page's limit left it out.");
+    $("word-facts").replaceChildren(...(word < 0 ? [absent] : facts(dataset, word)).filter(Boolean));
+    if (!view.open) view.showModal();
+  }
+
+  view.addEventListener("close", () => history.replaceState(null, "", location.pathname + location.search));
+  view.querySelector("button").addEventListener("click", () => view.close());
+  addEventListener("hashchange", follow);
+  follow();
+
+  addEventListener("beforeprint", () => {
+    for (const details of document.querySelectorAll("details")) details.open = true;
+  });
+})();

@@ -1,0 +1,301 @@
+"""The words that the page shows, as columns for its script: read wrong, or changed between two stages.
+
+Every text is made visible first (`crnn.report.format.visible`), and edits are those of the visible texts, so that the
+script needs to know nothing of characters. Runs that read a word alike share the entry.
+
+Not here: deciding whether a word is right (`crnn.score.judge`, with the label policy of the dataset's contract.json),
+what is done with the columns (`page.js`), pictures (`crnn.report.pictures`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import polars as pl
+from rapidfuzz.distance import Levenshtein
+
+from crnn.charset import LabelPolicy
+from crnn.errors import UserError
+from crnn.files import read_json
+from crnn.report.format import visible
+from crnn.report.inputs import Run, Step
+from crnn.score import judge
+
+# What an entry takes on the page besides its texts: brackets, commas, numbers; measured on pages, and on the safe side.
+WORD_BYTES, READING_BYTES, FLIP_BYTES = 24, 48, 64
+WRONG = {"word": pl.Int64, "label": pl.String, "text": pl.String, "confidence": pl.Float64, "reader": pl.Int64}
+FLIPS = {
+    **{"word": pl.Int64, "label": pl.String, "before": pl.String, "after": pl.String},
+    **{"was": pl.Float64, "is": pl.Float64, "kind": pl.String},
+}
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What read the words: a deployment, or the reference that deployments of one width rule are held against."""
+
+    name: str
+    reference: bool
+
+
+@dataclass(frozen=True)
+class StepFlips:
+    """The words that one step of the audit changed, and the runs (places in their list) on whose path it did so."""
+
+    source: str
+    target: str
+    runs: tuple[int, ...]
+    flips: pl.DataFrame  # columns FLIPS
+
+
+def judged(run: Run) -> pl.DataFrame:
+    """The run's words as `crnn.score.judge` judges them.
+
+    Raises UserError where the number of right words is not the one that run.json states.
+    """
+    policy = LabelPolicy.from_settings(read_json(run.files.contract)["label_policy"])
+    words = judge(run.samples, run.predictions, policy)
+    correct = int(words["correct"].sum())
+    if correct != run.scores.correct:
+        raise UserError(
+            f"{run.files.predictions}: {correct} words are right, but {run.files.run} states {run.scores.correct}; "
+            "they are not of one run, remove both and run again"
+        )
+    return words
+
+
+def before_the_path(run: Run, words: pl.DataFrame) -> pl.DataFrame:
+    """What the reference read: the run's judged words with every change on its audit path undone."""
+    order = {step.source: place for place, step in enumerate(run.audit.path)}
+    first = (
+        run.flips.with_columns(place=pl.col("from").replace_strict(order, return_dtype=pl.Int64))
+        .sort("place")
+        .unique("index", keep="first")
+        .select("index", before="text_from", was="confidence_from")
+    )
+    undone = words.join(first, on="index", how="left", maintain_order="left")
+    text = pl.coalesce("before", "text")
+    return undone.with_columns(
+        text=text,
+        confidence=pl.coalesce("was", "confidence"),
+        correct=pl.col("scorable") & (text == pl.col("label")),
+    )
+
+
+def _shown(column: str) -> pl.Expr:
+    return pl.col(column).fill_null("").map_elements(visible, return_dtype=pl.String)
+
+
+def _wrong(words: pl.DataFrame, reader: int) -> pl.DataFrame:
+    """Scorable words read wrong, columns WRONG. Confidences to three digits, so that equal readings meet."""
+    wrong = words.filter(pl.col("scorable") & ~pl.col("correct"))
+    return wrong.select(
+        word="index",
+        label=_shown("label"),
+        text=_shown("text"),
+        confidence=pl.col("confidence").round(3),
+        reader=pl.lit(reader, pl.Int64),
+    ).cast(WRONG)  # type: ignore[arg-type]
+
+
+def _flips(run: Run, step: Step) -> pl.DataFrame:
+    """The words that one step of a run's path changed, columns FLIPS, in the order of the words."""
+    rows = run.flips.filter((pl.col("from") == step.source) & (pl.col("to") == step.target)).sort("index")
+    return rows.select(
+        pl.col("index").alias("word"),
+        _shown("label"),
+        _shown("text_from").alias("before"),
+        _shown("text_to").alias("after"),
+        pl.col("confidence_from").round(3).alias("was"),
+        pl.col("confidence_to").round(3).alias("is"),
+        "kind",
+    ).cast(FLIPS)  # type: ignore[arg-type]
+
+
+def _edits(text: str, other: str) -> list[tuple[int, int, str, str]]:
+    """A shortest way from `text` to `other`: place in each (-1 where it has none), character there, '' for none."""
+    steps = Levenshtein.editops(text, other)
+    return [
+        (
+            -1 if step.tag == "insert" else step.src_pos,
+            -1 if step.tag == "delete" else step.dest_pos,
+            "" if step.tag == "insert" else text[step.src_pos],
+            "" if step.tag == "delete" else other[step.dest_pos],
+        )
+        for step in steps
+    ]
+
+
+class DatasetWords:
+    """The words of one dataset that some run misread or some step changed, most telling ones first.
+
+    `columns(limit)` keeps to `limit` bytes; `order` is the order in which words are kept and given pictures: changed
+    words first, then wrong ones by confidence.
+    """
+
+    def __init__(self, runs: Sequence[Run], names: Sequence[str]) -> None:
+        self.runs = runs
+        self.readers = [Reader(name, reference=False) for name in names]
+        self.reference_of: list[int | None] = []  # of each run, its reference among the readers
+        frames = self._read()
+        self.readings = (
+            pl.concat(frames)
+            .group_by("word", "label", "text", "confidence")
+            .agg(pl.col("reader").sort())
+            .sort("word", "text", "confidence")
+        )
+        self.steps = self._changed()
+
+    def _read(self) -> list[pl.DataFrame]:
+        frames, known = [], dict[tuple[str, str, str], int]()
+        for place, run in enumerate(self.runs):
+            words = judged(run)
+            frames.append(_wrong(words, place))
+            if not run.audit.path:
+                self.reference_of.append(None)
+                continue
+            key = (run.scores.model, run.scores.widths, run.audit.reference)
+            if key not in known:
+                known[key] = len(self.readers)
+                self.readers.append(Reader(f"{run.audit.reference}, {run.scores.widths}", reference=True))
+                frames.append(_wrong(before_the_path(run, words), known[key]))
+            self.reference_of.append(known[key])
+        return frames
+
+    def _changed(self) -> list[StepFlips]:
+        """Steps that changed words; runs on whose path a step changed the very same ones share it."""
+        merged: list[StepFlips] = []
+        for place, run in enumerate(self.runs):
+            for step in run.audit.path:
+                if not step.flipped:
+                    continue
+                flips = _flips(run, step)
+                same = next(
+                    (
+                        number
+                        for number, each in enumerate(merged)
+                        if (each.source, each.target) == (step.source, step.target)
+                        and each.flips.select("word", "before", "after").equals(flips.select("word", "before", "after"))
+                    ),
+                    None,
+                )
+                if same is None:
+                    merged.append(StepFlips(step.source, step.target, (place,), flips))
+                else:
+                    each = merged[same]
+                    merged[same] = StepFlips(each.source, each.target, (*each.runs, place), each.flips)
+        return merged
+
+    def step_of(self, run: int, step: Step) -> int | None:
+        """The place in `steps` of one step of one run's path; None where it changed no word."""
+        ends = (step.source, step.target)
+        places = (n for n, each in enumerate(self.steps) if run in each.runs and (each.source, each.target) == ends)
+        return next(places, None)
+
+    def misread(self, reader: int) -> int:
+        """How many scorable words a reader read wrong."""
+        return self.readings.filter(pl.col("reader").list.contains(reader)).height
+
+    @cached_property
+    def unscorable(self) -> set[int]:
+        """The records that no reading can be right for."""
+        return set(self.runs[0].samples.filter(pl.col("status") != "ok")["index"])
+
+    @cached_property
+    def order(self) -> pl.DataFrame:
+        """Every word with its label, in the order of interest, and the bytes it takes: word, label, bytes."""
+        parts = [
+            self.readings.select(
+                "word",
+                "label",
+                "confidence",
+                changed=False,
+                bytes=pl.col("text").str.len_bytes() + READING_BYTES + 4 * pl.col("reader").list.len(),
+            ),
+            *(
+                step.flips.select(
+                    "word",
+                    "label",
+                    confidence="is",
+                    changed=True,
+                    bytes=pl.col("before").str.len_bytes() + pl.col("after").str.len_bytes() + FLIP_BYTES,
+                )
+                for step in self.steps
+            ),
+        ]
+        return (
+            pl.concat(parts, how="vertical_relaxed")
+            .group_by("word")
+            .agg(
+                pl.col("label").first(),
+                pl.col("confidence").max(),
+                pl.col("changed").any(),
+                pl.col("bytes").sum() + pl.col("label").first().str.len_bytes() + WORD_BYTES,
+            )
+            .sort("changed", "confidence", "word", descending=[True, True, False], nulls_last=True)
+            .select("word", "label", "bytes")
+        )
+
+    def kept(self, limit: int) -> pl.DataFrame:
+        """The first words of `order` that take at most `limit` bytes, in the order of interest."""
+        return self.order.filter(pl.col("bytes").cum_sum() <= limit)
+
+    def columns(self, kept: pl.DataFrame) -> dict[str, Any]:
+        """What the script gets of the words `kept`. A word is named by its place among them, in the dataset's order."""
+        words = kept.sort("word")
+        place = dict(zip(words["word"], range(words.height), strict=True))
+        pairs: dict[tuple[str, str], int] = {}
+        readings = self.readings.filter(pl.col("word").is_in(words["word"].implode()))
+        edits = [
+            [number for a, b, x, y in _edits(label, text) for number in (a, b, pairs.setdefault((x, y), len(pairs)))]
+            for label, text in readings.select("label", "text").iter_rows()
+        ]
+        return {
+            "readers": [{"name": reader.name, "reference": reader.reference} for reader in self.readers],
+            "total": self.order.height,
+            "words": {
+                **{"index": words["word"].to_list(), "label": words["label"].to_list()},
+                "unscorable": [place[index] for index in words["word"] if index in self.unscorable],
+            },
+            "pairs": [list(pair) for pair in pairs],
+            "readings": {
+                "word": [place[index] for index in readings["word"]],
+                "text": readings["text"].to_list(),
+                "confidence": readings["confidence"].to_list(),
+                "readers": readings["reader"].to_list(),
+                "edits": edits,
+            },
+            "steps": [self._step_columns(step, place) for step in self.steps],
+        }
+
+    @staticmethod
+    def _step_columns(step: StepFlips, place: dict[int, int]) -> dict[str, Any]:
+        flips = step.flips.filter(pl.col("word").is_in(list(place)))
+        return {
+            **{"from": step.source, "to": step.target, "total": step.flips.height},
+            "word": [place[index] for index in flips["word"]],
+            **{name: flips[name].to_list() for name in ("before", "after", "was", "is", "kind")},
+            "edits": [
+                [number for a, b, *_ in _edits(before, after) for number in (a, b, 0)]
+                for before, after in flips.select("before", "after").iter_rows()
+            ],
+        }
+
+
+@dataclass(frozen=True)
+class BadRecord:
+    """An LMDB record that could not be scored. `label` as stored; `outside`: its characters outside the charset."""
+
+    index: int
+    key: str
+    status: str
+    label: str | None
+    outside: str
+
+
+def bad_records(run: Run, limit: int) -> tuple[list[BadRecord], int]:
+    """The first `limit` records of a run's dataset whose status is not ok, and how many there are."""
+    bad = run.samples.filter(pl.col("status") != "ok").sort("status", "index")
+    rows = bad.head(limit).select("index", "key", "status", "label", "outside").iter_rows()
+    return [BadRecord(*row) for row in rows], bad.height
