@@ -72,4 +72,4 @@ def test_a_config_with_a_fault_is_refused_as_a_run_would_refuse_it(finished: Wor
     result = why(finished, {"report": {"titel": "words"}})
     assert result.returncode == 1
     assert result.stdout == ""
-    assert "report: unknown key 'titel'; allowed: title, pictures" in result.stderr
+    assert "report: unknown key 'titel'; allowed: title, words_mib, previous" in result.stderr

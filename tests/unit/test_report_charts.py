@@ -37,7 +37,10 @@ def test_two_timed_runs_get_every_chart(tmp_path: Path) -> None:
         "Accuracy against throughput",
         "Where the time goes",
         "Accuracy by word length",
+        "Latency distribution",
         "Latency by tensor width",
+        "Throughput by batch and width: torch",
+        "Throughput by batch and width: onnxruntime",
     ]
 
 
@@ -67,7 +70,8 @@ def test_a_hostile_name_stays_text(tmp_path: Path) -> None:
     _, svgs = drawn(tmp_path, HOSTILE, "torch")
     elements = {element.tag for svg in svgs.values() for element in svg.iter()}
     assert elements <= {
-        f"{SVG}{name}" for name in ("svg", "g", "path", "text", "tspan", "line", "rect", "defs", "clipPath")
+        f"{SVG}{name}"
+        for name in ("svg", "g", "path", "text", "tspan", "line", "rect", "defs", "clipPath", "linearGradient", "stop")
     }
     assert any(HOSTILE[:7] in text for text in texts(svgs["Word accuracy"]))
 

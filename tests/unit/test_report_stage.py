@@ -1,4 +1,4 @@
-"""The stage: four files from the results of a run."""
+"""The stage: five files from the results of a run."""
 
 import csv
 import json
@@ -49,9 +49,9 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def test_the_stage_writes_its_four_files_and_a_record(results: Results) -> None:
+def test_the_stage_writes_its_five_files_and_a_record(results: Results) -> None:
     names = {path.name for path in (results.directory / "report").iterdir()}
-    assert names == {"index.html", "report.json", "accuracy.csv", "audit.csv"}
+    assert names == {"index.html", "report.json", "accuracy.csv", "audit.csv", "readings.parquet"}
     record = json.loads((results.directory / "report.json").read_text())
     assert {Path(path).name for path in record["outputs"]} == names
 

@@ -321,7 +321,7 @@ def latency_distribution(runs: Named) -> Figure | None:
         max(quantile(seconds, 0.99) for seconds in timed.values()) * 1.25
     )  # the slowest hundredth would squeeze all the rest
     scale = alt.Scale(domain=[0, longest], nice=False, clamp=True)
-    x = alt.X("milliseconds:Q", title="one call (ms)", scale=scale, axis=alt.Axis(tickCount=6))
+    x = alt.X("milliseconds:Q", title="one call (ms)", scale=scale, axis=alt.Axis(tickCount=5, format="~g"))
     y = _y("share", "calls no slower (%)", domain=[0, 100])
     colour = _run_colour(list(timed))
     line = alt.Chart(pl.DataFrame(curves)).mark_line(strokeWidth=2, clip=True).encode(x=x, y=y, color=colour)
@@ -329,7 +329,7 @@ def latency_distribution(runs: Named) -> Figure | None:
     number = _either(len(seconds) for seconds in timed.values())
     caption = (
         f"{number} warm calls at batch 1, the network alone, widths mixed as the words mix them. Points: the 50th, "
-        "90th and 99th percentile; the axis ends a quarter behind the slowest of these."
+        "90th and 99th percentile. The axis is logarithmic."
     )
     return Figure("Latency distribution", _svg(alt.layer(line, points), PLOT), caption)
 
@@ -369,7 +369,7 @@ def _batch_and_width(name: str, run: Run, *, titled: bool) -> Figure | None:
         alt.Chart(cells)
         .mark_rect()
         .encode(
-            x=_x("low", "tensor width (pixels)", grid=False, ticks=8, nice=False),
+            x=_x("low", "tensor width (pixels)", grid=False, ticks=8, nice=False, zero=False),
             x2="high:Q",
             y=alt.Y(
                 "below:Q",
@@ -381,7 +381,7 @@ def _batch_and_width(name: str, run: Run, *, titled: bool) -> Figure | None:
             color=alt.Color(
                 "rate:Q",
                 scale=alt.Scale(scheme="viridis"),
-                legend=alt.Legend(title="words per second", orient="bottom", gradientLength=220, format="~s"),
+                legend=alt.Legend(title="words per second", titleFontWeight="normal", gradientLength=220, format="~s"),
             ),
         )
     )
