@@ -152,7 +152,7 @@
         const text = line.textContent.toLowerCase();
         line.hidden = !asked.every((word) => text.includes(word));
       }
-      input.nextElementSibling.textContent = `${rows.filter((line) => !line.hidden).length} of ${plural(rows.length, "row")}`;
+      input.closest(".filter").querySelector("output").textContent = `${rows.filter((line) => !line.hidden).length} of ${plural(rows.length, "row")}`;
     });
   }
 
@@ -309,8 +309,12 @@
     if (!view.open) view.showModal();
   }
 
-  view.addEventListener("close", () => history.replaceState(null, "", location.pathname + location.search));
-  view.querySelector("button").addEventListener("click", () => view.close());
+  const forget = () => history.replaceState(null, "", location.href.split("#")[0]);
+  view.addEventListener("close", forget); // by the Escape key; it comes with the next frame
+  view.querySelector("button").addEventListener("click", () => {
+    view.close();
+    forget();
+  });
   addEventListener("hashchange", follow);
   follow();
 
