@@ -49,4 +49,4 @@ def test_a_device_that_was_added_as_the_page_says_reads_the_same_words(extended:
     assert result.returncode == 0, result.stdout + result.stderr
     known, added = (pl.read_parquet(space.path / file) for file in files)
     assert added["text"].to_list() == known["text"].to_list()
-    assert added["text"].n_unique() > 6
+    assert known["confidence"].n_unique() > 6  # the words are read differently from each other
