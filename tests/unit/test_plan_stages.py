@@ -89,7 +89,7 @@ def test_costs_are_measured_over_the_grid(made: Path) -> None:
 
 
 def test_with_accuracy_to_spare_the_cheapest_candidate_is_the_plan(made: Path) -> None:
-    content = plan(made, accuracy_drop=1.0)
+    content = plan(made, accuracy_drop=2.0)
     assert content["tuning"] == {"words": 12, "finest_correct": 12}
     assert content["seconds"]["planned"] == min(each["seconds"] for each in content["candidates"])
     assert len(content["buckets"]) <= 6
@@ -99,21 +99,23 @@ def test_with_accuracy_to_spare_the_cheapest_candidate_is_the_plan(made: Path) -
 
 def test_a_plan_that_loses_words_is_refused_by_its_budget(made: Path) -> None:
     """At another width the device reads another text, so every plan of few widths loses words."""
-    with pytest.raises(UserError, match=r"every plan loses more than 0\.00% of the tuning words; the best loses"):
+    with pytest.raises(
+        UserError, match=r"no plan surely loses less than 0\.00% of the 12 tuning words; the best breaks"
+    ):
         plan(made, accuracy_drop=0.0)
 
 
 def test_the_way_of_resizing_stays_with_the_rule(made: Path) -> None:
     given = {"samples": made / "t/samples.parquet", "costs": made / "costs.parquet", "words": made / "words.lmdb"}
     model = {"build": made / "build", "runtime": "sleeper", "charset": CHARSET.characters, "labels": LABELS}
-    bounds = json.dumps(BOUNDS | {"accuracy_drop": 1.0})
+    bounds = json.dumps(BOUNDS | {"accuracy_drop": 2.0})
     output = {"output": made / "cubic.json", "record": made / "cubic.record.json"}
     call("plan_buckets", **given, **model, bounds=bounds, interpolation="opencv-cubic", **output)
     assert read_json(made / "cubic.json")["rule"]["interpolation"] == "opencv-cubic"
 
 
 def test_the_picture_names_every_bucket_and_the_candidates(made: Path) -> None:
-    content = plan(made, accuracy_drop=1.0)
+    content = plan(made, accuracy_drop=2.0)
     call("plot_plan", plan=made / "plan.json", costs=made / "costs.parquet", output=made / "plan.svg")
     svg = ET.parse(made / "plan.svg").getroot()
     texts = {"".join(element.itertext()) for element in svg.iter("{http://www.w3.org/2000/svg}text")}

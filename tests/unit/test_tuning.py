@@ -48,21 +48,34 @@ def test_words_that_are_all_unlabelled_are_refused(tmp_path: Path) -> None:
         TuningWords.read(folder, ASPECT, POLICY)
 
 
-def test_a_candidate_may_lose_as_many_words_as_the_budget_says() -> None:
-    finest = [True, True, True, False]
-    verdict = judged(CHEAP, [False, False, True, True], finest, accuracy_drop=0.25)
-    assert (verdict.correct, verdict.broken, verdict.fixed, verdict.within) == (2, 2, 1, True)
-    assert not judged(CHEAP, [False, False, True, True], finest, accuracy_drop=0.24).within
+def words_of(broken: int, fixed: int, words: int = 1000) -> tuple[list[bool], list[bool]]:
+    """What a candidate and the finest rule read right, of words that mostly read alike."""
+    alike = [True] * (words - broken - fixed)
+    return [False] * broken + [True] * fixed + alike, [True] * broken + [False] * fixed + alike
+
+
+def test_a_candidate_may_lose_as_many_words_as_the_budget_says_with_confidence() -> None:
+    verdict = judged(CHEAP, *words_of(broken=12, fixed=4), accuracy_drop=0.015)
+    assert (verdict.correct, verdict.broken, verdict.fixed) == (988, 12, 4)
+    assert verdict.most_lost == pytest.approx(8 + 1.645 * 4)  # the variance of the difference is 12 + 4
+    assert verdict.within
+    assert not judged(CHEAP, *words_of(broken=12, fixed=4), accuracy_drop=0.014).within
+
+
+def test_words_that_change_as_often_to_the_good_as_to_the_bad_are_still_a_doubt() -> None:
+    assert judged(CHEAP, *words_of(broken=0, fixed=0), accuracy_drop=0.0).within
+    assert not judged(CHEAP, *words_of(broken=25, fixed=25), accuracy_drop=0.005).within
+    assert judged(CHEAP, *words_of(broken=25, fixed=25, words=4000), accuracy_drop=0.005).within
 
 
 def test_the_cheapest_candidate_within_the_budget_is_chosen() -> None:
-    finest = [True, True]
-    lossy, faithful = judged(CHEAP, [False, True], finest, 0.0), judged(DEAR, [True, True], finest, 0.0)
-    assert cheapest_within([lossy, faithful], 0.0) == DEAR
-    assert cheapest_within([judged(CHEAP, [False, True], finest, 0.5), faithful], 0.5) == CHEAP
+    lossy, faithful = (words_of(broken, 0) for broken in (30, 0))
+    for budget, chosen in ((0.005, DEAR), (0.05, CHEAP)):
+        verdicts = [judged(CHEAP, *lossy, budget), judged(DEAR, *faithful, budget)]
+        assert cheapest_within(verdicts, budget) == chosen
 
 
 def test_where_every_candidate_loses_too_much_the_best_is_named() -> None:
-    verdicts = [judged(CHEAP, right, [True] * 4, 0.1) for right in ([False] * 4, [True, True, True, False])]
-    with pytest.raises(UserError, match=r"more than 10\.00% of the tuning words; the best loses 25\.00%"):
-        cheapest_within(verdicts, 0.1)
+    verdicts = [judged(CHEAP, *words_of(broken, 4), 0.005) for broken in (40, 12)]
+    with pytest.raises(UserError, match=r"less than 0\.50% of the 1000 tuning words; .* breaks 12 .* at most 1\.46%"):
+        cheapest_within(verdicts, 0.005)

@@ -8,6 +8,7 @@ Not here: the score of a run (`crnn.score`), the candidates (`crnn.plan`).
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import sqrt
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from crnn.tensors import Pixels, Preprocess, normalise, prepare
 from crnn.words import Words
 
 BATCH = 16
+CONFIDENCE = 1.645  # standard deviations that 95 % of a normal distribution lie below
 
 
 @dataclass
@@ -81,6 +83,7 @@ class Verdict:
     correct: int
     broken: int
     fixed: int
+    most_lost: float  # words, with 95 % confidence
     within: bool  # the accuracy budget
 
     def facts(self) -> dict[str, Any]:
@@ -89,25 +92,31 @@ class Verdict:
             "distortion": self.candidate.distortion,
             "widths": [bucket.width for bucket in self.candidate.buckets],
             "seconds": self.candidate.seconds,
-            **{name: getattr(self, name) for name in ("correct", "broken", "fixed", "within")},
+            **{name: getattr(self, name) for name in ("correct", "broken", "fixed", "most_lost", "within")},
         }
 
 
 def judged(candidate: Candidate, right: Sequence[bool], finest: Sequence[bool], accuracy_drop: float) -> Verdict:
-    """Hold a candidate's words against the finest rule's. `accuracy_drop` is the share of words it may lose."""
+    """Hold a candidate's words against the finest rule's: with 95 % confidence it may lose the share `accuracy_drop`.
+
+    Of words that read differently, as many break as are fixed unless the candidate is worse; so the loss has a variance
+    of their number (McNemar 1947), and what is held against the budget is its upper bound by the normal approximation.
+    """
     broken = sum(other and not own for own, other in zip(right, finest, strict=True))
     fixed = sum(own and not other for own, other in zip(right, finest, strict=True))
-    return Verdict(candidate, len(right), sum(right), broken, fixed, broken - fixed <= accuracy_drop * len(right))
+    most = broken - fixed + CONFIDENCE * sqrt(broken + fixed)
+    return Verdict(candidate, len(right), sum(right), broken, fixed, most, most <= accuracy_drop * len(right))
 
 
 def cheapest_within(verdicts: Sequence[Verdict], accuracy_drop: float) -> Candidate:
     """The cheapest candidate within the accuracy budget. Raises UserError where none is."""
     within = [verdict.candidate for verdict in verdicts if verdict.within]
     if not within:
-        best = min(verdicts, key=lambda verdict: verdict.broken - verdict.fixed)
-        lost = (best.broken - best.fixed) / best.words
+        best = min(verdicts, key=lambda verdict: verdict.most_lost)
         raise UserError(
-            f"every plan loses more than {accuracy_drop:.2%} of the tuning words; the best loses {lost:.2%}. Allow "
-            f"more buckets, so that words need less distortion, or a larger accuracy_drop"
+            f"no plan surely loses less than {accuracy_drop:.2%} of the {best.words} tuning words; the best breaks "
+            f"{best.broken} and fixes {best.fixed}, which is at most {best.most_lost / best.words:.2%} with 95 % "
+            f"confidence. Tune on more words, allow more buckets, so that words need less distortion, or a larger "
+            f"accuracy_drop"
         )
     return min(within, key=lambda candidate: candidate.seconds)

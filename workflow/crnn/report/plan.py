@@ -15,6 +15,7 @@ from crnn.report.palette import SERIES, light
 
 WIDTH, HEIGHT = 620, 170  # pixels of one panel
 PLANNED, OTHER, EDGE = SERIES[0], SERIES[6], SERIES[1]
+STANDINGS = ("the plan", "within the budget", "not within it", "every width")
 HALVES = (SERIES[0], SERIES[2])  # of neighbouring buckets, by turns
 
 Content = dict[str, Any]
@@ -96,37 +97,43 @@ def _cost(plan: Content, costs: pl.DataFrame, edges: list[float], span: list[flo
 
 def _candidates(plan: Content) -> alt.LayerChart:
     words, finest = plan["tuning"]["words"], plan["tuning"]["finest_correct"]
-    chosen = plan["seconds"]["planned"]
+    least = (finest / words - plan["bounds"]["accuracy_drop"]) * 100
     rows = [
         {
             "seconds": each["seconds"],
             "accuracy": each["correct"] / words * 100,
-            "what": "the plan"
-            if each["seconds"] == chosen and each["within"]
-            else "within the budget"
-            if each["within"]
-            else "not within it",
+            "low": (finest - each["most_lost"]) / words * 100,
+            "what": _standing(each, plan["seconds"]["planned"]),
         }
         for each in plan["candidates"]
     ]
-    rows.append({"seconds": plan["seconds"]["finest"], "accuracy": finest / words * 100, "what": "every width"})
-    budget = pl.DataFrame([{"accuracy": (finest / words - plan["bounds"]["accuracy_drop"]) * 100}])
-    names = ["the plan", "within the budget", "not within it", "every width"]
-    scale = alt.Scale(domain=names, range=[PLANNED, SERIES[2], SERIES[1], OTHER])
+    every = finest / words * 100
+    rows.append({"seconds": plan["seconds"]["finest"], "accuracy": every, "low": every, "what": "every width"})
+    colours = dict(zip(STANDINGS, (PLANNED, SERIES[2], SERIES[1], OTHER), strict=True))
     near = alt.Scale(zero=False, nice=True)
-    y = alt.Y("accuracy:Q", title="accuracy (%)", scale=near, axis=alt.Axis(tickCount=5))
-    points = (
-        alt.Chart(pl.DataFrame(rows), width=WIDTH, height=HEIGHT)
-        .mark_point(filled=True, size=80, opacity=0.9)
-        .encode(
-            x=alt.X("seconds:Q", title="predicted seconds for the words", scale=near, axis=alt.Axis(tickCount=6)),
-            y=y,
-            color=alt.Color("what:N", scale=scale),
-            shape=alt.Shape("what:N", scale=alt.Scale(domain=names), legend=None),
-        )
+    shown = alt.Chart(pl.DataFrame(rows), width=WIDTH, height=HEIGHT).encode(
+        x=alt.X("seconds:Q", title="predicted seconds for the words", scale=near, axis=alt.Axis(tickCount=6)),
+        y=alt.Y("accuracy:Q", title="accuracy (%)", scale=near, axis=alt.Axis(tickCount=5)),
+        color=alt.Color("what:N", scale=alt.Scale(domain=list(colours), range=list(colours.values()))),
     )
-    line = alt.Chart(budget).mark_rule(color=light("muted"), strokeDash=[4, 4]).encode(y="accuracy:Q")
-    return _titled(f"Candidates on {words} tuning words. Dashed: the accuracy that a plan must keep", line, points)
+    points = shown.mark_point(filled=True, size=80, opacity=0.9).encode(
+        shape=alt.Shape("what:N", scale=alt.Scale(domain=list(colours)), legend=None)
+    )
+    doubts = shown.mark_rule().encode(y2="low:Q")
+    budget = alt.Chart(pl.DataFrame([{"accuracy": least}])).mark_rule(color=light("muted"), strokeDash=[4, 4])
+    return _titled(
+        f"Candidates on {words} tuning words, down to their 95 % bound. Dashed: the least that it may be",
+        budget.encode(y="accuracy:Q"),
+        doubts,
+        points,
+    )
+
+
+def _standing(candidate: Content, planned: float) -> str:
+    plan, within, beyond, _ = STANDINGS
+    if not candidate["within"]:
+        return beyond
+    return plan if candidate["seconds"] == planned else within
 
 
 def _titled(title: str, *layers: alt.Chart) -> alt.LayerChart:
