@@ -112,6 +112,9 @@ def session_in_own_envs(tmp_path_factory: pytest.TempPathFactory) -> CondaWorksp
     make(space, "train", "results/runs/sample/crnn/ort/errors.json")
     for name in ("lmdb", "images", "archive", "split"):
         del space.config["datasets"][name]
+    shutil.copytree(space.path / "results" / "report", space.path / "baseline")
+    space.config["report"] = {"previous": "baseline/report.json"}
+    make(space, "report", "compare")
     return space
 
 

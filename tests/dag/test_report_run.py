@@ -1,6 +1,7 @@
 """One command from words and a checkpoint to a report."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -29,6 +30,7 @@ def test_every_contract_file_is_there(finished: Workspace) -> None:
         "report/report.json",
         "report/accuracy.csv",
         "report/audit.csv",
+        "report/readings.parquet",
     ):
         assert (results / name).is_file(), name
 
@@ -80,6 +82,33 @@ def test_the_recipe_layout_is_a_target_of_its_own(finished: Workspace) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
     files = sorted(path.name for path in (finished.path / target).glob("[!.]*"))
     assert files == sorted(["label.txt", *(f"test_{i}.npy" for i in range(1, 13))])
+
+
+def test_a_run_is_compared_with_the_report_that_the_config_names(finished: Workspace) -> None:
+    results, config = finished.path / "results", finished.config
+    shutil.copytree(results / "report", finished.path / "baseline")
+    report = {"previous": "baseline/report.json"}
+    try:
+        finished.config = {**config, "report": report, "deployments": {"ort-w100": {"skip": "no time for it"}}}
+        result = finished.run("report", "compare")
+        assert result.returncode == 0, result.stdout + result.stderr
+        made = finished.report()
+        assert made["skipped"][0]["reason"] == "no time for it"
+        assert made["previous"]["removed"] == [["sample", "crnn", "ort-w100"]]
+        comparison = json.loads((results / "comparison/comparison.json").read_text())
+        assert {row["audit"]["flipped"] for row in comparison["rows"]} == {0}
+        assert (results / "comparison/budgets.json").is_file()
+        assert "Since the report of" in (results / "report/index.html").read_text()
+    finally:
+        finished.config = config
+        shutil.rmtree(finished.path / "baseline")
+        assert finished.run("report").returncode == 0
+
+
+def test_a_comparison_needs_a_report_to_compare_with(finished: Workspace) -> None:
+    result = finished.run("--dry-run", "compare")
+    assert result.returncode == 1
+    assert "report.previous is not set" in result.stdout + result.stderr
 
 
 def test_snakemake_report_embeds_the_page(finished: Workspace) -> None:

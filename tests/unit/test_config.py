@@ -383,6 +383,25 @@ def test_a_checkpoint_that_a_recipe_makes_need_not_be_there_yet() -> None:
     assert "models.mine.checkpoint" in faults
 
 
+def test_a_previous_report_that_is_not_there_is_named(tmp_path: Path) -> None:
+    assert f"report.previous is '{tmp_path}/report.json', but there is no" in missing(
+        nested("report.previous", f"{tmp_path}/report.json")
+    )
+    (tmp_path / "report.json").touch()
+    faults = missing(nested("report.previous", f"{tmp_path}/report.json"))
+    assert faults.endswith(f"but there is no {tmp_path}/readings.parquet")
+
+
+def test_the_report_that_a_run_writes_is_no_previous_one() -> None:
+    faults = missing(nested("report.previous", "results/report/report.json"))
+    assert "which this run writes; keep a copy of its folder and name that" in faults
+
+
+def test_a_config_that_skips_every_deployment_is_refused() -> None:
+    faults = fault_of({"deployments": {name: {"skip": "not now"} for name in checked()["deployments"]}})
+    assert "deployments: every one has skip; a report needs one that is run" in faults
+
+
 def test_the_defaults_of_a_recipe_are_the_librarys_own() -> None:
     entry = checked()["training"]["crnn"]
     named = {name: entry[name] for name in Recipe.__dataclass_fields__ if name in entry}
