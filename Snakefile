@@ -20,6 +20,7 @@ include: "rules/model.smk"
 include: "rules/build.smk"
 include: "rules/plan.smk"
 include: "rules/run.smk"
+include: "rules/precision.smk"
 include: "rules/shards.smk"
 include: "rules/report.smk"
 include: "rules/train.smk"
@@ -33,6 +34,7 @@ rule prepare:
         of_runs("results/datasets/{dataset}/tensors/{widths}/contract.json"),
         of_runs("results/models/{model}/fixed.onnx"),
         own_surgery_of("fixed.for-{deployment}.onnx"),
+        of_precisions("results/models/{model}/{repaired}.{form}{of_widths}.onnx"),
     message:
         "Words and models are prepared"
 

@@ -18,9 +18,11 @@ sys.path.insert(0, str(STAGES))
 
 from engine.alive import declare_alive
 from engine.config import (
+    QUANTISED,
     SOURCES,
     ConfigError,
     check_files,
+    check_precisions,
     check_references,
     check_schema,
     drop_nulls,
@@ -35,8 +37,10 @@ from engine.targets import (
     DEVICES,
     compiles_shapes,
     declared_targets,
+    makes_precisions,
     occupied_cards,
     occupied_device,
+    offered_precisions,
     takes_weights,
 )
 
@@ -50,6 +54,7 @@ if workflow.is_main_process:
 
 TARGETS = STAGES / "crnn" / "targets"
 RUNTIMES = declared_targets(TARGETS)  # name → files it builds
+PRECISIONS = {name: offered_precisions(TARGETS / f"{name}.py") for name in RUNTIMES}  # name → precision → form of file
 FROM_WEIGHTS = [name for name in RUNTIMES if takes_weights(TARGETS / f"{name}.py")]
 SHAPED = [name for name in RUNTIMES if compiles_shapes(TARGETS / f"{name}.py")]
 
@@ -61,6 +66,7 @@ def checked(config):
         check_schema(config, yaml.safe_load(schema.read_text()))
         validate(config, str(schema))  # fills in the defaults
         check_references(config, list(RUNTIMES), FROM_WEIGHTS)
+        check_precisions(config, PRECISIONS)
         check_files(config, ROOT)
     except ConfigError as error:
         raise WorkflowError(str(error)) from None
@@ -102,6 +108,7 @@ wildcard_constraints:
     deployment=one_of(DEPLOYMENTS),
     shard=r"\d+-\d+",
     recipe=one_of(RECIPES),
+    repaired=one_of(["fixed", *(f"fixed.for-{name}" for name in deployments_with("surgery"))]),
 
 
 # --- what a rule's params carry ----------------------------------------------
@@ -243,8 +250,14 @@ def iiit5k_archive(wildcards):
     return DATASETS[wildcards.dataset]["iiit5k"].get("archive", downloaded)
 
 
+def told_options(entry):
+    """A deployment's options; for a runtime that makes precisions by itself also which."""
+    told = {"precision": entry["precision"]} if makes_precisions(PRECISIONS[entry["runtime"]]) else {}
+    return entry["options"] | told
+
+
 def runtime_options(wildcards):
-    return canonical(deployment(wildcards)["options"])
+    return canonical(told_options(deployment(wildcards)))
 
 
 def lanes(wildcards):
@@ -259,7 +272,7 @@ def build_options(wildcards):
     shapes = {"width_rule": WIDTHS[entry["widths"]]}
     if entry["widths"] not in PLANNED:  # for those, the plan says how many words go into a call
         shapes["batch"] = entry["batch"]
-    return canonical(entry["options"] | (shapes if entry["runtime"] in SHAPED else {}))
+    return canonical(told_options(entry) | (shapes if entry["runtime"] in SHAPED else {}))
 
 
 def runtime_env(wildcards):
@@ -326,6 +339,27 @@ def tensors_of(name):
     return lambda wildcards: f"results/datasets/{wildcards.dataset}/tensors/{deployment(wildcards)['widths']}/{name}"
 
 
+def form_of(entry):
+    """The form of the model file that a deployment's precision is made from; fp32 is the file as it is."""
+    return PRECISIONS[entry["runtime"]][entry["precision"]]
+
+
+def of_widths(form, widths):
+    """What the name of a model file says of the width rule: a quantised one is calibrated for it."""
+    return f"-{widths}" if form in QUANTISED else ""
+
+
+def repaired_of(name):
+    """Name of the repaired graph that a deployment starts from."""
+    return f"fixed.for-{name}" if "surgery" in DEPLOYMENTS[name] else "fixed"
+
+
+def widths_to_check(wildcards):
+    """The width rule by which a form that is made for all of them reads the calibration words: of the first that has it."""
+    users = (entry["widths"] for entry in DEPLOYMENTS.values() if form_of(entry) == wildcards.form)
+    return next(users, next(iter(WIDTHS)))
+
+
 def source_of(wildcards):
     """The model file that a deployment's build starts from."""
     names = {
@@ -333,8 +367,12 @@ def source_of(wildcards):
         "raw": "raw.onnx",
         "fixed": "fixed.onnx",
     }
+    form = form_of(deployment(wildcards))
+    if form != "fp32":
+        widths = of_widths(form, deployment(wildcards)["widths"])
+        return f"results/models/{wildcards.model}/{repaired_of(wildcards.deployment)}.{form}{widths}.onnx"
     if "surgery" in deployment(wildcards):
-        return f"results/models/{wildcards.model}/fixed.for-{wildcards.deployment}.onnx"
+        return f"results/models/{wildcards.model}/{repaired_of(wildcards.deployment)}.onnx"
     return f"results/models/{wildcards.model}/{names[deployment(wildcards)['source']]}"
 
 
@@ -350,7 +388,9 @@ def references_of(wildcards):
         "raw": ["torch", "raw"],
         "fixed": ["torch", "raw", "fixed"],
     }[deployment(wildcards)["source"]]
-    return [f"{reference_folder(wildcards)}/{stage}.parquet" for stage in stages]
+    form, own = form_of(deployment(wildcards)), repaired_of(wildcards.deployment).removeprefix("fixed")
+    converted = [f"{form}{own}"] if form != "fp32" else []
+    return [f"{reference_folder(wildcards)}/{stage}.parquet" for stage in [*stages, *converted]]
 
 
 # --- planned buckets ---------------------------------------------------------
@@ -496,6 +536,25 @@ def own_surgery_of(file):
     return list(dict.fromkeys(f"results/models/{{model}}/{file}".format(**run) for run in own))
 
 
+def of_precisions(pattern):
+    """`pattern` filled in for every model file of another form than fp32, each once."""
+    made = [run | {"form": form_of(DEPLOYMENTS[run["deployment"]])} for run in RUNS]
+    files = [
+        pattern.format(
+            repaired=repaired_of(run["deployment"]), of_widths=of_widths(run["form"], run["widths"]), **run
+        )
+        for run in made
+        if run["form"] != "fp32"
+    ]
+    return list(dict.fromkeys(files))
+
+
+def of_calibrations(pattern):
+    """`pattern` filled in for every calibration, each once."""
+    made = [run for run in RUNS if form_of(DEPLOYMENTS[run["deployment"]]) in QUANTISED]
+    return list(dict.fromkeys(pattern.format(repaired=repaired_of(run["deployment"]), **run) for run in made))
+
+
 def shard_contracts():
     """The contracts of the tensors of all shards that are planned so far."""
     pattern = "results/datasets/{dataset}/tensors/{widths}/shards/{shard}/contract.json"
@@ -572,7 +631,12 @@ def of_records():
         "results/runs/{dataset}/{model}/{deployment}/timings.json",
     ]
     own_surgery = own_surgery_of("fixed.for-{deployment}.json")
-    return [*(record for pattern in patterns for record in of_runs(pattern)), *own_surgery, *plan_records()]
+    precisions = [
+        *of_calibrations("results/models/{model}/{repaired}.calibration-{widths}.record.json"),
+        *of_precisions("results/models/{model}/{repaired}.{form}{of_widths}.json"),
+    ]
+    made = [record for pattern in patterns for record in of_runs(pattern)]
+    return [*made, *own_surgery, *precisions, *plan_records()]
 
 
 def plan_records():

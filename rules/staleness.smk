@@ -14,6 +14,7 @@ from snakemake.common import get_function_params
 CONFIG_KEYS = {
     "batch": "deployments.{deployment}.batch",
     "bounds": "widths.{widths}",
+    "budget": "calibration",
     "budgets": "budgets",
     "charset": "models.{model}.charset",
     "form": "datasets.{dataset}.images.form",
@@ -45,6 +46,9 @@ CONFIG_KEYS = {
     "url": "datasets.{dataset}.iiit5k.url",
     "widths": "widths.{widths}",
     "words": "datasets.{dataset}.sample.words",
+    "make_calibration_tensors.shard": "calibration",
+    "render_calibration.words": "calibration.words",
+    "render_calibration.seed": "calibration.seed",
     "render_tuning.words": "planning.words",
     "render_tuning.seed": "planning.seed",
     "list_fonts.folders": "training.{recipe}.fonts",

@@ -154,7 +154,7 @@ FAULTS: dict[str, tuple[Config, str]] = {
     "a mistyped section": (
         {"dataset": {}},
         "the configuration: unknown key 'dataset'; allowed: datasets, models, widths, deployments, planning, training, "
-        "labels, measure, batching, budgets, report",
+        "calibration, labels, measure, batching, budgets, report",
     ),
     "a mistyped key": (
         nested("models.crnn.chanels", []),

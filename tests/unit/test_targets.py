@@ -50,7 +50,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 # Those whose devices are here; tests/contract has the others, over doubles.
-SOURCES = {"torch": "weights.safetensors", "onnxruntime": "raw.onnx"}
+SOURCES = {"torch": "weights.safetensors", "onnxruntime": "raw.onnx", "openvino": "fixed.onnx"}
 
 
 def built(name: str, models: Path, directory: Path, **options: Any) -> Runtime:
@@ -98,7 +98,7 @@ def test_a_runtime_describes_itself_for_the_report(name: str, models: Path, tmp_
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_an_option_that_a_target_does_not_have_is_an_error(name: str, models: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"unknown key 'graph_optimisation'; allowed: (none|graph_optimization)$"):
+    with pytest.raises(UserError, match=r"unknown key 'graph_optimisation'; allowed: (none|graph_optimization|precision)$"):
         built(name, models, tmp_path, graph_optimisation="all")
     assert list(tmp_path.iterdir()) == []
 

@@ -150,6 +150,38 @@ def _planning_faults(config: Config) -> Iterator[str]:
             yield f"planning.seed is {planning['seed']}, as datasets.{name}.sample.seed; expected another"
 
 
+QUANTISED = ("int8", "uint8")  # forms whose files follow from a calibration
+OPSET_OF_SCALES = 13  # the first in which a scale may have an axis
+
+
+def check_precisions(config: Config, offered: dict[str, dict[str, str]]) -> None:
+    """Raise ConfigError where a deployment asks for a precision that its runtime does not have, or that cannot be made.
+
+    `offered`: runtime → precision → form of the model file.
+    """
+    faults = []
+    for name, deployment in config["deployments"].items():
+        key, precision, known = f"deployments.{name}", deployment["precision"], offered[deployment["runtime"]]
+        if precision not in known:
+            faults.append(
+                f"{key}.precision is {precision!r}; expected one of {', '.join(known)} "
+                f"(what {deployment['runtime']} has)"
+            )
+            continue
+        if known[precision] == "fp32":
+            continue
+        if deployment["source"] != "fixed":
+            faults.append(f"{key}.source is {deployment['source']!r}; in {precision} it is fixed")
+        if known[precision] in QUANTISED:
+            faults += [
+                f"models.{model}.opset is {entry['opset']}; expected {OPSET_OF_SCALES} ({key}.precision is {precision!r})"
+                for model, entry in config["models"].items()
+                if entry["opset"] < OPSET_OF_SCALES
+            ]
+    if faults:
+        raise ConfigError(faults)
+
+
 def trained_weights(name: str) -> str:
     """Where the checkpoint of the recipe `name` lands."""
     return f"results/training/{name}/weights.safetensors"
@@ -182,6 +214,9 @@ def check_files(config: Config, root: Path) -> None:
     previous = config.get("report", {}).get("previous")
     if previous is not None:
         faults += _previous_faults(Path(previous))
+    words = config["calibration"].get("lmdb")
+    if words is not None and not (Path(words) / "data.mdb").is_file():
+        faults.append(f"calibration.lmdb is {words!r}; expected an LMDB folder, but there is no {words}/data.mdb")
     made = {trained_weights(name) for name in config["training"]}
     for name, model in config["models"].items():
         path = model["checkpoint"]

@@ -30,6 +30,22 @@ def occupied_device(module: Path, name: str) -> str | None:
     raise ValueError(f"{module}: {name} is {value!r}; expected one of {', '.join(map(repr, DEVICES))}, or no {name}")
 
 
+def offered_precisions(module: Path) -> dict[str, str]:
+    """The value of the module's `PRECISIONS`: precision → form of the model file that it is built from.
+
+    Raises ValueError where the module does not assign PRECISIONS a literal dict of names.
+    """
+    offered = _literal(module, "PRECISIONS")
+    if isinstance(offered, dict) and offered and all(isinstance(name, str) for pair in offered.items() for name in pair):
+        return offered
+    raise ValueError(f'{module}: expected PRECISIONS = {{"fp32": "fp32"}}, a literal dict: precision to form of file')
+
+
+def makes_precisions(offered: dict[str, str]) -> bool:
+    """Whether a target makes precisions by itself, and so must be told which: two come from the same file."""
+    return len(set(offered.values())) < len(offered)
+
+
 def _literal(module: Path, name: str) -> Any:
     """The literal that the module assigns to `name`, None where it assigns none."""
     for node in ast.parse(module.read_bytes()).body:

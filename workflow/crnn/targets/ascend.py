@@ -31,6 +31,7 @@ from crnn.targets import Options, Runtime, check_options
 
 FILES = ("model.om", "conversion.json")
 TOOLS = ("ais_bench", "aclruntime")
+PRECISIONS = {"fp32": "fp32"}
 DEVICE = "npu"
 COMPILES_SHAPES = True
 

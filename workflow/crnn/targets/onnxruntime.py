@@ -18,6 +18,7 @@ from crnn.targets import Options, check_options
 
 FILES = ("model.onnx",)
 TOOLS = ("onnxruntime",)
+PRECISIONS = {"fp32": "fp32", "int8": "uint8"}
 PROVIDER = "CPUExecutionProvider"
 ERRORS_AND_WORSE = 3  # onnxruntime's log_severity_level
 
@@ -35,6 +36,11 @@ class OnnxRuntime:
 
     def infer(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         return cast(npt.NDArray[np.float32], self._session.run(None, {self._input: images})[0])
+
+    def observe(self, images: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[np.float32]]:
+        """Every output of the model by its name; one that gives out activations, too, has more than one."""
+        names = [entry.name for entry in self._session.get_outputs()]
+        return dict(zip(names, self._session.run(names, {self._input: images}), strict=True))
 
     def describe(self) -> dict[str, Any]:
         provider = self._session.get_providers()[0]

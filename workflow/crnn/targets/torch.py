@@ -17,6 +17,7 @@ from crnn.targets import Options, check_options
 FILES = ("weights.safetensors",)
 SOURCE = "checkpoint"
 TOOLS = ("torch",)
+PRECISIONS = {"fp32": "fp32"}
 
 
 class TorchRuntime:

@@ -1,0 +1,145 @@
+"""Find out how a model is quantised: the ranges of its activations, and which convolutions stay in float32.
+
+  --budget '{"accuracy_drop": 0.005, "flipped": 0.01}'
+
+Reads the calibration words with the model, then with candidates, which ONNX Runtime runs in 8 bits as a deployment
+would. Writes calibration.json: the ranges by form, `whole`, and every candidate that was tried with what it lost.
+"""
+
+import tempfile
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+
+from crnn.charset import Charset, LabelPolicy, greedy_decode
+from crnn.files import write_json
+from crnn.precision import Calibration, convert
+from crnn.precision.calibration import Budget, Reading, choose_whole, divergence, measure_ranges
+from crnn.precision.quantise import convolutions, never_negative
+from crnn.record import Record
+from crnn.runs import add_tensor_arguments
+from crnn.stage import LOG, json_object, parser, run
+from crnn.targets.onnxruntime import OnnxRuntime, build
+from crnn.tensors import Preprocess, TensorSet
+
+BATCH = 16
+SENSITIVITY_WORDS = 100  # enough to rank layers by a mean over all steps
+FORM = "uint8"  # what the processors that candidates run on compute in
+
+Array = npt.NDArray[np.float32]
+
+
+def arguments() -> ArgumentParser:
+    command = parser(__doc__)
+    add_tensor_arguments(command)
+    command.add_argument("--model", type=Path, required=True, help="fixed.onnx")
+    command.add_argument("--labels", type=json_object, required=True, help="label policy, as in config `labels`")
+    command.add_argument("--budget", type=json_object, required=True, help="what may be lost, as in config `calibration`")
+    command.add_argument("--output", type=Path, required=True, help="calibration.json to write")
+    command.add_argument("--record", type=Path, required=True)
+    return command
+
+
+class Candidates:
+    """Reads the calibration words with a model as it is and with convolutions of it quantised."""
+
+    def __init__(self, args: Namespace) -> None:
+        self.model = onnx.load(args.model)
+        self.tensors = TensorSet(args.tensors, Preprocess.from_settings(args.widths))
+        self._charset, self._policy = Charset(args.charset), LabelPolicy.from_settings(args.labels)
+        self._threads = args.threads
+        self._labels = dict(self.tensors.samples.select("index", "text").iter_rows())
+        self.layers = [node.name for node in convolutions(self.model)]
+        self.ranges = measure_ranges(self._observed(), never_negative(self.model))
+        original = OnnxRuntime(args.model, args.threads)
+        self._outputs = [original.infer(images) for _, images in self.tensors.batches(BATCH)]
+        self._texts = self._decoded(self._outputs)
+
+    def _observed(self) -> Iterator[dict[str, Array]]:
+        """What each convolution reads, by batch."""
+        names = [node.input[0] for node in convolutions(self.model)]
+        watched = onnx.ModelProto()
+        watched.CopyFrom(self.model)
+        given = {entry.name for entry in self.model.graph.input}
+        float32 = onnx.TensorProto.FLOAT
+        added = [onnx.helper.make_tensor_value_info(name, float32, None) for name in names if name not in given]
+        watched.graph.output.extend(added)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "watched.onnx"
+            onnx.save(watched, path)
+            runtime = OnnxRuntime(path, self._threads)
+            for _, images in self.tensors.batches(BATCH):
+                found = runtime.observe(images)
+                yield {name: images if name in given else found[name] for name in names}
+
+    def multiplications(self) -> dict[str, float]:
+        """Convolution → multiplications per word, of the first batch; enough to compare layers."""
+        sizes = {entry.name: int(np.prod(entry.dims)) for entry in self.model.graph.initializer}
+        first = next(iter(self._observed()))
+        return {
+            node.name: sizes[node.input[1]] * float(np.prod(first[node.input[0]].shape[2:]))
+            for node in convolutions(self.model)
+        }
+
+    def original(self) -> Reading:
+        return self._reading(self._texts, 0.0)
+
+    def read(self, whole: list[str]) -> Reading:
+        """All words, with every convolution quantised but for `whole`."""
+        outputs = list(self._infer(whole, None))
+        distances = [divergence(a, b) for a, b in zip(self._outputs, outputs, strict=True)]
+        reading = self._reading(self._decoded(outputs), float(np.mean(distances)))
+        LOG.info("in float32: %s; %d words flipped, %d right", whole or "nothing", reading.flipped, reading.correct)
+        return reading
+
+    def sensitivity(self, layer: str) -> float:
+        """The divergence over the first words, with this convolution alone quantised."""
+        outputs = self._infer([name for name in self.layers if name != layer], SENSITIVITY_WORDS)
+        cost = float(np.mean([divergence(a[:, : b.shape[1]], b) for a, b in zip(self._outputs, outputs, strict=False)]))
+        LOG.info("%s alone in 8 bits: divergence %.3g", layer, cost)
+        return cost
+
+    def _infer(self, whole: list[str], limit: int | None) -> Iterator[Array]:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            onnx.save(convert(self.model, FORM, Calibration(self.ranges, tuple(whole))), folder / "candidate.onnx")
+            (built,) = build(folder / "candidate.onnx", folder / "build", {})
+            runtime = OnnxRuntime(built, self._threads)
+            seen = 0
+            for _, images in self.tensors.batches(BATCH):
+                yield runtime.infer(images)
+                seen += len(images)
+                if limit is not None and seen >= limit:
+                    return
+
+    def _decoded(self, outputs: list[Array]) -> dict[int, str]:
+        texts: dict[int, str] = {}
+        for (indices, _), output in zip(self.tensors.batches(BATCH), outputs, strict=True):
+            texts.update(zip(indices, greedy_decode(output, self._charset)[0], strict=True))
+        return texts
+
+    def _reading(self, texts: dict[int, str], distance: float) -> Reading:
+        correct = sum(self._policy.apply(text)[0] == self._labels[index] for index, text in texts.items())
+        flipped = sum(text != self._texts[index] for index, text in texts.items())
+        return Reading(len(texts), correct, flipped, distance)
+
+
+def main(args: Namespace) -> None:
+    parameters = {"budget": args.budget, "widths": args.widths}
+    inputs = [args.model, args.tensors / "contract.json"]
+    record = Record("calibrate_model", inputs, parameters, tools=("onnx", "onnxruntime", "numpy"))
+    candidates = Candidates(args)
+    layers, budget = candidates.multiplications(), Budget(**args.budget)
+    original = candidates.original()
+    whole, found = choose_whole(layers, candidates.read, candidates.sensitivity, original, budget)
+    write_json(args.output, {"ranges": candidates.ranges, "whole": whole, "multiplications": layers, **found})
+    record.results = {"whole": whole, "words": original.words, **found["steps"][-1]}
+    record.write(args.record, [args.output])
+
+
+if __name__ == "__main__":
+    run(main, arguments())

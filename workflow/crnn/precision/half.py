@@ -1,0 +1,19 @@
+"""Half precision, by onnxconverter-common. Not here: whether words change (`convert_precision.py` counts them)."""
+
+import warnings
+from collections.abc import Set
+
+import onnx
+from onnxconverter_common.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
+
+
+def to_half(model: onnx.ModelProto, whole: Set[str] = frozenset()) -> onnx.ModelProto:
+    """`model` with weights and activations in float16; input, output and the operators of `whole` stay float32."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of every weight that is closer to 0 than float16 can say
+        converted: onnx.ModelProto = convert_float_to_float16(
+            copy, keep_io_types=True, op_block_list=[*DEFAULT_OP_BLOCK_LIST, *sorted(whole)]
+        )
+    return converted
