@@ -540,9 +540,7 @@ def of_precisions(pattern):
     """`pattern` filled in for every model file of another form than fp32, each once."""
     made = [run | {"form": form_of(DEPLOYMENTS[run["deployment"]])} for run in RUNS]
     files = [
-        pattern.format(
-            repaired=repaired_of(run["deployment"]), of_widths=of_widths(run["form"], run["widths"]), **run
-        )
+        pattern.format(repaired=repaired_of(run["deployment"]), of_widths=of_widths(run["form"], run["widths"]), **run)
         for run in made
         if run["form"] != "fp32"
     ]

@@ -137,7 +137,7 @@ rule quantise_model:
         code=code("convert_precision"),
         widths=width_settings,
         charset=charset,
-        calibration=lambda w, input: [f"--calibration={file}" for file in input.get("calibration", [])],
+        calibration=lambda w, input: [f"--calibration={input.calibration}"],
         tensors=subpath(input.tensors, parent=True),
     message:
         "Writing {wildcards.model} as {wildcards.form} ({wildcards.widths})"

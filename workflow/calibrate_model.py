@@ -38,7 +38,7 @@ def arguments() -> ArgumentParser:
     add_tensor_arguments(command)
     command.add_argument("--model", type=Path, required=True, help="fixed.onnx")
     command.add_argument("--labels", type=json_object, required=True, help="label policy, as in config `labels`")
-    command.add_argument("--budget", type=json_object, required=True, help="what may be lost, as in config `calibration`")
+    command.add_argument("--budget", type=json_object, required=True, help="of config `calibration`: what may be lost")
     command.add_argument("--output", type=Path, required=True, help="calibration.json to write")
     command.add_argument("--record", type=Path, required=True)
     return command

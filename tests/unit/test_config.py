@@ -18,10 +18,12 @@ from crnn.surgery import PASSES, Step
 from crnn.targets import known_targets
 from crnn.tensors import Preprocess
 from crnn.train.recipe import Recipe
-from engine.config import ConfigError, check_files, check_references, check_schema, drop_nulls
+from engine.config import ConfigError, check_files, check_precisions, check_references, check_schema, drop_nulls
 from engine.interpreter import offer_own_interpreter
+from engine.targets import offered_precisions
 
 ROOT = Path(__file__).parents[2]
+TARGETS = ROOT / "workflow" / "crnn" / "targets"
 SCHEMA_FILE = ROOT / "config" / "schema.yaml"
 Config = dict[str, Any]
 
@@ -52,6 +54,7 @@ def checked(*overlays: Config) -> Config:
     """As the rules check a config, but for the files it names."""
     config = with_defaults(shipped(*overlays))
     check_references(config, known_targets(), ["torch", "torch_cuda", "torch_npu"])
+    check_precisions(config, {name: offered_precisions(TARGETS / f"{name}.py") for name in known_targets()})
     return config
 
 
@@ -243,6 +246,18 @@ def test_all_faults_are_told_at_once() -> None:
     ("overlay", "message"),
     [
         (
+            nested("deployments.ort.precision", "bf16"),
+            "deployments.ort.precision is 'bf16'; expected one of fp32, int8 (what onnxruntime has)",
+        ),
+        (
+            nested("deployments.ort", {"precision": "int8", "source": "raw"}),
+            "deployments.ort.source is 'raw'; in int8 it is fixed",
+        ),
+        (
+            {"models": {"crnn": {"opset": 12}}, **nested("deployments.ort.precision", "int8")},
+            "models.crnn.opset is 12; expected 13 (deployments.ort.precision is 'int8')",
+        ),
+        (
             nested("deployments.raw", {"runtime": "onnxruntime", "widths": "aspect", "source": "raw", "surgery": []}),
             "deployments.raw.source is 'raw'; with passes of its own (surgery) it is fixed",
         ),
@@ -311,6 +326,9 @@ def test_all_faults_are_told_at_once() -> None:
         ),
     ],
     ids=[
+        "a precision that the runtime has not",
+        "quantised from what was not repaired",
+        "quantised in an opset without scales per channel",
         "own passes from raw",
         "unknown widths",
         "unknown runtime",
@@ -364,6 +382,12 @@ def test_images_that_are_not_there_are_named(key: str, tmp_path: Path) -> None:
 def test_tuning_words_that_are_not_there_are_named(tmp_path: Path) -> None:
     assert f"planning.lmdb is '{tmp_path}'; expected an LMDB folder, but it has no data.mdb" in missing(
         nested("planning.lmdb", str(tmp_path))
+    )
+
+
+def test_calibration_words_that_are_not_there_are_named() -> None:
+    assert "calibration.lmdb is 'nowhere'; expected an LMDB folder, but there is no nowhere/data.mdb" in missing(
+        nested("calibration.lmdb", "nowhere")
     )
 
 

@@ -17,6 +17,7 @@ from crnn.errors import UserError
 from crnn.export import export_onnx
 from crnn.files import read_json, sha256
 from crnn.parity import prove_equal
+from crnn.precision import FORMS
 from crnn.surgery import Step, operate
 from crnn.targets import Runtime, known_targets, target
 from crnn.targets.onnxruntime import OnnxRuntime
@@ -24,8 +25,10 @@ from engine.targets import (
     built_files,
     compiles_shapes,
     declared_targets,
+    makes_precisions,
     occupied_cards,
     occupied_device,
+    offered_precisions,
     takes_weights,
 )
 from networks import EXPORTS, SMALL, images, small_network
@@ -69,6 +72,26 @@ def test_targets_are_the_modules_of_the_package() -> None:
 
 def test_what_rules_read_from_the_source_is_what_the_modules_say() -> None:
     assert declared_targets(TARGETS) == {name: target(name).FILES for name in known_targets()}
+    for name in known_targets():
+        assert offered_precisions(TARGETS / f"{name}.py") == target(name).PRECISIONS
+
+
+def test_every_target_has_fp32_and_takes_forms_that_there_are() -> None:
+    for name in known_targets():
+        assert target(name).PRECISIONS["fp32"] == "fp32"
+        assert set(target(name).PRECISIONS.values()) <= {"fp32", *FORMS}
+
+
+def test_a_target_that_makes_two_precisions_of_one_file_is_told_which() -> None:
+    assert makes_precisions({"fp32": "fp32", "bf16": "fp32"})
+    assert not makes_precisions({"fp32": "fp32", "int8": "uint8"})
+
+
+@pytest.mark.parametrize("source", ["", "PRECISIONS = {}", "PRECISIONS = ['fp32']", "PRECISIONS = {'fp32': 32}"])
+def test_a_module_without_a_literal_table_of_precisions_is_refused(source: str, tmp_path: Path) -> None:
+    (tmp_path / "device.py").write_text(source)
+    with pytest.raises(ValueError, match="expected PRECISIONS"):
+        offered_precisions(tmp_path / "device.py")
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -98,7 +121,9 @@ def test_a_runtime_describes_itself_for_the_report(name: str, models: Path, tmp_
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_an_option_that_a_target_does_not_have_is_an_error(name: str, models: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"unknown key 'graph_optimisation'; allowed: (none|graph_optimization|precision)$"):
+    with pytest.raises(
+        UserError, match=r"unknown key 'graph_optimisation'; allowed: (none|graph_optimization|precision)$"
+    ):
         built(name, models, tmp_path, graph_optimisation="all")
     assert list(tmp_path.iterdir()) == []
 

@@ -174,7 +174,8 @@ def check_precisions(config: Config, offered: dict[str, dict[str, str]]) -> None
             faults.append(f"{key}.source is {deployment['source']!r}; in {precision} it is fixed")
         if known[precision] in QUANTISED:
             faults += [
-                f"models.{model}.opset is {entry['opset']}; expected {OPSET_OF_SCALES} ({key}.precision is {precision!r})"
+                f"models.{model}.opset is {entry['opset']}; "
+                f"expected {OPSET_OF_SCALES} ({key}.precision is {precision!r})"
                 for model, entry in config["models"].items()
                 if entry["opset"] < OPSET_OF_SCALES
             ]

@@ -36,7 +36,11 @@ def offered_precisions(module: Path) -> dict[str, str]:
     Raises ValueError where the module does not assign PRECISIONS a literal dict of names.
     """
     offered = _literal(module, "PRECISIONS")
-    if isinstance(offered, dict) and offered and all(isinstance(name, str) for pair in offered.items() for name in pair):
+    if (
+        isinstance(offered, dict)
+        and offered
+        and all(isinstance(name, str) for pair in offered.items() for name in pair)
+    ):
         return offered
     raise ValueError(f'{module}: expected PRECISIONS = {{"fp32": "fp32"}}, a literal dict: precision to form of file')
 

@@ -80,7 +80,13 @@ def computing_types(model: onnx.ModelProto) -> dict[str, dict[str, int]]:
 
 
 def prove_types(model: onnx.ModelProto, form: str) -> dict[str, dict[str, int]]:
-    """`computing_types` of a model in `form`. Raises UserError where an operator computes in another type."""
+    """`computing_types` of a model in `form`, which takes and gives float32.
+
+    Raises UserError where it does not, or an operator computes in another type.
+    """
+    for entry in (*model.graph.input, *model.graph.output):
+        if entry.type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
+            raise UserError(f"form {form}: {entry.name} is not float32, which every target takes and gives")
     found = computing_types(model)
     for operator, counts in found.items():
         allowed = {"float"} | ({"quantised"} if operator == "Conv" else set())

@@ -45,8 +45,8 @@ class Magnitudes:
         if self._reach == 0:
             return 1.0
         width = self._reach / BINS
-        centres = (np.arange(BINS) + 0.5) * width
-        errors = [self._error(centres, clip * self.largest / levels, levels) for clip in CLIPS]
+        centres = (np.arange(BINS, dtype=np.float64) + 0.5) * width
+        errors = [self._error(centres, float(clip) * self.largest / levels, levels) for clip in CLIPS]
         return float(CLIPS[int(np.argmin(errors))] * self.largest)
 
     def _error(self, centres: npt.NDArray[np.float64], scale: float, levels: int) -> float:

@@ -16,4 +16,16 @@ def to_half(model: onnx.ModelProto, whole: Set[str] = frozenset()) -> onnx.Model
         converted: onnx.ModelProto = convert_float_to_float16(
             copy, keep_io_types=True, op_block_list=[*DEFAULT_OP_BLOCK_LIST, *sorted(whole)]
         )
+    _give_out_whole(converted)
     return converted
+
+
+def _give_out_whole(model: onnx.ModelProto) -> None:
+    """Give out what a kept operator computes: the converter casts it to float16, also where the output is to stay."""
+    producers = {name: node for node in model.graph.node for name in node.output}
+    for output in model.graph.output:
+        cast = producers[output.name]
+        if output.type.tensor_type.elem_type == onnx.TensorProto.FLOAT16 and cast.op_type == "Cast":
+            producers[cast.input[0]].output[0] = output.name
+            model.graph.node.remove(cast)
+            output.type.tensor_type.elem_type = onnx.TensorProto.FLOAT

@@ -38,9 +38,7 @@ def never_negative(model: onnx.ModelProto) -> set[str]:
     return found
 
 
-def quantise(
-    model: onnx.ModelProto, ranges: Ranges, *, unsigned: bool, whole: Collection[str] = ()
-) -> onnx.ModelProto:
+def quantise(model: onnx.ModelProto, ranges: Ranges, *, unsigned: bool, whole: Collection[str] = ()) -> onnx.ModelProto:
     """A copy of `model` whose convolutions, but for those named in `whole`, compute in 8 bits.
 
     `ranges`: what each of them reads → the magnitude that its largest code stands for. `unsigned`: codes of tensors
@@ -87,8 +85,8 @@ class _Writer:
         self._model.graph.initializer.append(numpy_helper.from_array(value, name))
         return name
 
-    def _node(self, operator: str, inputs: list[str], output: str, **attributes: int) -> None:
-        self._model.graph.node.append(helper.make_node(operator, inputs, [output], name=output, **attributes))
+    def _node(self, operator: str, inputs: list[str], output: str) -> None:
+        self._model.graph.node.append(helper.make_node(operator, inputs, [output], name=output))
 
     def _activation(self, tensor: str) -> str:
         if tensor not in self._done:
@@ -114,6 +112,7 @@ class _Writer:
                 self._constant(f"{name}/scale", scale),
                 self._constant(f"{name}/zero", np.zeros(len(scale), np.int8)),
             ]
-            self._node("DequantizeLinear", inputs, f"{name}/dequantised", axis=0)
+            self._node("DequantizeLinear", inputs, f"{name}/dequantised")
+            self._model.graph.node[-1].attribute.append(helper.make_attribute("axis", 0))
             self._done[name] = f"{name}/dequantised"
         return self._done[name]

@@ -7,6 +7,7 @@ and the rest in fp32.
 Widths vary from call to call. The plugin keeps the kernels of the shapes that it has met, so none is made twice.
 """
 
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -86,10 +87,18 @@ def _squeeze_before_joining(model: openvino.Model) -> None:
         axes = squeeze.input_value(1)
         squeezed = [openvino.opset13.squeeze(join.input_value(i), axes) for i in range(join.get_input_size())]
         axis = join.get_attributes()["axis"] % LSTM_OUTPUT_RANK
-        dropped = axes.get_node().get_vector()[0] % LSTM_OUTPUT_RANK  # type: ignore[attr-defined]
+        dropped = axes.get_node().get_vector()[0] % LSTM_OUTPUT_RANK
         joined = openvino.opset13.concat([each.output(0) for each in squeezed], int(axis - (dropped < axis)))
         for reader in squeeze.output(0).get_target_inputs():
             reader.replace_source_output(joined.output(0))
+
+
+def _number_by_position(model: openvino.Model) -> None:
+    """Name what has no name of its own by its place: OpenVINO counts over the whole process."""
+    for position, node in enumerate(model.get_ordered_ops()):
+        kind = node.get_type_name()
+        if re.fullmatch(rf"{kind}_\d+", node.get_friendly_name()):
+            node.set_friendly_name(f"{kind}_{position}")
 
 
 def build(source: Path, directory: Path, options: Options) -> list[Path]:
@@ -97,6 +106,7 @@ def build(source: Path, directory: Path, options: Options) -> list[Path]:
     check(options, building=True)
     model = _read(source)
     _squeeze_before_joining(model)
+    _number_by_position(model)
     files = [directory / name for name in FILES]
     with scratch_directory(directory) as scratch:
         openvino.save_model(model, scratch / FILES[0], compress_to_fp16=False)

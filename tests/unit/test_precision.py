@@ -1,0 +1,263 @@
+"""Number formats: the types are what the name says, the words stay, and what costs too many of them stays whole."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import numpy_helper
+
+from crnn.errors import UserError
+from crnn.export import export_onnx
+from crnn.precision import Calibration, convert, prove_types
+from crnn.precision.calibration import Budget, Magnitudes, Reading, choose_whole, divergence, measure_ranges
+from crnn.precision.quantise import convolutions, never_negative
+from crnn.surgery import Step, operate
+from crnn.targets import onnxruntime as ort
+from networks import EXPORTS, Array, images, load_graph, small_network
+
+pytestmark = EXPORTS
+
+LSTM_AND_SOFTMAX = {"LSTM": {"float": 4}, "LogSoftmax": {"float": 1}}
+
+
+@pytest.fixture(scope="module")
+def fixed(tmp_path_factory: pytest.TempPathFactory) -> onnx.ModelProto:
+    path = tmp_path_factory.mktemp("models") / "raw.onnx"
+    export_onnx(small_network(), path)
+    model, _ = operate(onnx.load(path), [Step("drop_zero_states"), Step("split_bidirectional"), Step("fold_constants")])
+    return model
+
+
+@pytest.fixture(scope="module")
+def calibration(fixed: onnx.ModelProto) -> Calibration:
+    watched = onnx.ModelProto()
+    watched.CopyFrom(fixed)
+    names = [node.input[0] for node in convolutions(fixed)][1:]
+    watched.graph.output.extend(onnx.helper.make_tensor_value_info(name, 1, None) for name in names)
+    run = load_graph(watched)
+    batches = [images(4, width, seed=width) for width in (40, 100)]
+    found = [dict(zip(["imgs", *names], [batch, *run(batch)[1:]], strict=True)) for batch in batches]
+    return Calibration(measure_ranges(found, never_negative(fixed)), ())
+
+
+# --- half precision ----------------------------------------------------------------------------------------
+
+
+def test_fp16_computes_everything_in_half_precision(fixed: onnx.ModelProto) -> None:
+    half = convert(fixed, "fp16")
+    found = prove_types(half, "fp16")
+    assert {kind for counts in found.values() for kind in counts} == {"float16"}
+    assert all(entry.data_type != onnx.TensorProto.FLOAT for entry in half.graph.initializer)
+
+
+def test_fp16_lstm32_keeps_lstm_and_softmax_whole(fixed: onnx.ModelProto) -> None:
+    found = prove_types(convert(fixed, "fp16-lstm32"), "fp16-lstm32")
+    assert LSTM_AND_SOFTMAX.items() <= found.items()
+    assert found["Conv"] == {"float16": 7}
+
+
+@pytest.mark.parametrize("form", ["fp16", "fp16-lstm32"])
+def test_half_precision_gives_nearly_the_same_numbers_in_float32(form: str, fixed: onnx.ModelProto) -> None:
+    half, whole = load_graph(convert(fixed, form)), load_graph(fixed)
+    batch = images(3, 64)
+    output = half(batch)[0]
+    assert output.dtype == np.float32
+    assert np.abs(np.exp(output) - np.exp(whole(batch)[0])).max() < 0.05
+
+
+def test_a_type_that_is_not_the_forms_is_an_error(fixed: onnx.ModelProto) -> None:
+    with pytest.raises(UserError, match=r"form fp16: Add computes in \{'float': 2\}; expected float16"):
+        prove_types(fixed, "fp16")
+
+
+def test_an_output_that_is_not_float32_is_an_error(fixed: onnx.ModelProto) -> None:
+    half = convert(fixed, "fp16")
+    half.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.FLOAT16
+    with pytest.raises(UserError, match="output1 is not float32"):
+        prove_types(half, "fp16")
+
+
+def test_the_original_stays_as_it_is(fixed: onnx.ModelProto, calibration: Calibration) -> None:
+    before = fixed.SerializeToString()
+    for form in ("fp16", "int8"):
+        convert(fixed, form, calibration)
+    assert fixed.SerializeToString() == before
+
+
+# --- 8 bits ------------------------------------------------------------------------------------------------
+
+
+def codes(model: onnx.ModelProto) -> dict[str, np.dtype[np.generic]]:
+    """Quantised activation → type of its codes; checks on the way that every zero point is 0."""
+    constants = {entry.name: numpy_helper.to_array(entry) for entry in model.graph.initializer}
+    readers = [node for node in model.graph.node if node.op_type in {"QuantizeLinear", "DequantizeLinear"}]
+    assert all(not constants[node.input[2]].any() for node in readers)
+    return {node.input[0]: constants[node.input[2]].dtype for node in readers if node.op_type == "QuantizeLinear"}
+
+
+def test_int8_is_symmetric_throughout_with_a_scale_per_output_channel(
+    fixed: onnx.ModelProto, calibration: Calibration
+) -> None:
+    model = convert(fixed, "int8", calibration)
+    assert prove_types(model, "int8")["Conv"] == {"quantised": 7}
+    assert LSTM_AND_SOFTMAX.items() <= prove_types(model, "int8").items()
+    assert set(codes(model).values()) == {np.dtype(np.int8)}
+    weights = {entry.name: numpy_helper.to_array(entry) for entry in model.graph.initializer}
+    scales = [value for name, value in weights.items() if name.endswith("/scale") and value.ndim == 1]
+    assert [len(scale) for scale in scales] == [node.dims[0] for node in _weights(fixed)]
+    assert all(np.abs(value).max() <= 127 for value in weights.values() if value.dtype == np.int8)
+
+
+def _weights(model: onnx.ModelProto) -> list[onnx.TensorProto]:
+    by_name = {entry.name: entry for entry in model.graph.initializer}
+    return [by_name[node.input[1]] for node in convolutions(model)]
+
+
+def test_uint8_differs_only_where_a_relu_leaves_nothing_negative(
+    fixed: onnx.ModelProto, calibration: Calibration
+) -> None:
+    found = codes(convert(fixed, "uint8", calibration))
+    assert found.pop("imgs") == np.int8
+    assert set(found.values()) == {np.dtype(np.uint8)}
+    assert len(found) == 6
+
+
+def test_what_a_convolution_reads_is_quantised_behind_the_pooling(
+    fixed: onnx.ModelProto, calibration: Calibration
+) -> None:
+    model = convert(fixed, "uint8", calibration)
+    producers = {name: node for node in model.graph.node for name in node.output}
+    for node in convolutions(fixed):
+        dequantised = producers[f"{node.input[0]}/dequantised"]
+        assert producers[dequantised.input[0]].input[0] == node.input[0]
+
+
+def test_a_convolution_that_stays_whole_is_left_as_it_was(fixed: onnx.ModelProto, calibration: Calibration) -> None:
+    first = convolutions(fixed)[0]
+    model = convert(fixed, "int8", Calibration(calibration.ranges, (first.name,)))
+    assert next(node for node in model.graph.node if node.name == first.name) == first
+    assert prove_types(model, "int8")["Conv"] == {"quantised": 6, "float": 1}
+
+
+@pytest.mark.parametrize("form", ["int8", "uint8"])
+def test_8_bits_stay_near(form: str, fixed: onnx.ModelProto, calibration: Calibration) -> None:
+    whole, quantised = load_graph(fixed), load_graph(convert(fixed, form, calibration))
+    batch = images(4, 100, seed=100)
+    nothing = np.full_like(whole(batch)[0], -np.log(37))
+    assert divergence(whole(batch)[0], quantised(batch)[0]) < 0.1 * divergence(whole(batch)[0], nothing)
+
+
+def test_onnxruntime_runs_uint8_on_bytes(fixed: onnx.ModelProto, calibration: Calibration, tmp_path: Path) -> None:
+    """All but the last, whose output nothing quantises, so that this runtime leaves it in float32."""
+    onnx.save(convert(fixed, "uint8", calibration), tmp_path / "uint8.onnx")
+    (built,) = ort.build(tmp_path / "uint8.onnx", tmp_path / "build", {})
+    operators = [node.op_type for node in onnx.load(built).graph.node]
+    assert operators.count("QLinearConv") == 6
+    assert "Relu" not in operators
+
+
+def test_8_bits_need_a_calibration(fixed: onnx.ModelProto) -> None:
+    with pytest.raises(UserError, match="form int8: needs a calibration"):
+        convert(fixed, "int8")
+
+
+def test_an_opset_without_scales_per_channel_is_refused(fixed: onnx.ModelProto, calibration: Calibration) -> None:
+    older = onnx.ModelProto()
+    older.CopyFrom(fixed)
+    older.opset_import[0].version = 12
+    with pytest.raises(UserError, match=r"opset 12; scales per channel need 13: models.<name>.opset"):
+        convert(older, "int8", calibration)
+
+
+# --- ranges ------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=25, deadline=None)
+@given(parts=st.lists(st.floats(0.01, 100), min_size=1, max_size=6), seed=st.integers(0, 99))
+def test_a_histogram_counts_every_value_however_they_come(parts: list[float], seed: int) -> None:
+    random = np.random.default_rng(seed)
+    magnitudes = Magnitudes()
+    for scale in parts:
+        magnitudes.add(random.uniform(-scale, scale, 50).astype(np.float32))
+    assert magnitudes.counts.sum() == 50 * len(parts)
+    assert 0 < magnitudes.best_range(255) <= magnitudes.largest
+
+
+def test_a_rare_outlier_is_clipped_and_an_even_spread_is_not() -> None:
+    random = np.random.default_rng(0)
+    even, spiked = Magnitudes(), Magnitudes()
+    even.add(random.uniform(0, 1, 100_000).astype(np.float32))
+    spiked.add(np.append(random.normal(0, 0.05, 1_000_000), 1).astype(np.float32))
+    assert even.best_range(127) > 0.97
+    assert spiked.best_range(127) < 0.5
+
+
+def test_a_tensor_that_is_always_zero_has_a_range() -> None:
+    magnitudes = Magnitudes()
+    magnitudes.add(np.zeros((2, 3), np.float32))
+    assert magnitudes.best_range(127) == 1
+
+
+def test_no_readable_word_is_an_error() -> None:
+    with pytest.raises(UserError, match="none of its words has a readable image"):
+        measure_ranges([], set())
+
+
+# --- what stays whole --------------------------------------------------------------------------------------
+
+ORIGINAL = Reading(words=100, correct=80, flipped=0, divergence=0.0)
+LAYERS = {"first": 1.0, "middle": 100.0, "last": 10.0}
+COSTS = {"first": 0.1, "middle": 0.3, "last": 0.2}  # of divergence per multiplication: first, last, middle
+
+
+def reader(cost: dict[str, int]) -> Callable[[list[str]], Reading]:
+    """Words that flip, by the layers that are quantised; half of them were right."""
+
+    def read(whole: list[str]) -> Reading:
+        flipped = sum(words for name, words in cost.items() if name not in whole)
+        return Reading(100, 80 - flipped // 2, flipped, flipped / 100)
+
+    return read
+
+
+@pytest.mark.parametrize(
+    ("cost", "whole"),
+    [
+        ({"first": 0, "middle": 1, "last": 0}, []),
+        ({"first": 5, "middle": 1, "last": 0}, ["first"]),
+        ({"first": 5, "middle": 1, "last": 5}, ["first", "last"]),
+        ({"first": 5, "middle": 5, "last": 5}, ["first", "last", "middle"]),
+    ],
+)
+def test_layers_are_given_back_until_the_budget_holds(cost: dict[str, int], whole: list[str]) -> None:
+    chosen, found = choose_whole(LAYERS, reader(cost), COSTS.__getitem__, ORIGINAL, Budget(0.02, 0.02))
+    assert chosen == whole
+    assert [step["whole"] for step in found["steps"]] == [whole[:count] for count in range(len(whole) + 1)]
+    assert bool(found["sensitivities"]) == bool(whole)
+
+
+@pytest.mark.parametrize(("drop", "flipped", "holds"), [(0.02, 0.04, True), (0.01, 0.04, False), (0.02, 0.03, False)])
+def test_a_budget_is_of_accuracy_and_of_flips(drop: float, flipped: float, holds: bool) -> None:
+    assert Budget(drop, flipped).holds(ORIGINAL, Reading(100, 78, 4, 0.1)) is holds
+
+
+def test_divergence_is_zero_for_equal_outputs_and_grows() -> None:
+    random = np.random.default_rng(0)
+
+    def outputs(noise: float) -> Array:
+        logits = np.random.default_rng(1).normal(size=(5, 2, 4)) + noise * random.normal(size=(5, 2, 4))
+        return (logits - np.log(np.exp(logits).sum(2, keepdims=True))).astype(np.float32)
+
+    assert divergence(outputs(0), outputs(0)) == pytest.approx(0, abs=1e-6)
+    assert 0 < divergence(outputs(0), outputs(0.1)) < divergence(outputs(0), outputs(1))
+
+
+def test_the_runtime_that_observes_names_every_output(fixed: onnx.ModelProto, tmp_path: Path) -> None:
+    onnx.save(fixed, tmp_path / "fixed.onnx")
+    runtime = ort.OnnxRuntime(tmp_path / "fixed.onnx", 1)
+    batch = images(1, 40)
+    np.testing.assert_array_equal(runtime.observe(batch)["output1"], runtime.infer(batch))
