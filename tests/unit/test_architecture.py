@@ -93,6 +93,10 @@ def test_pytorchs_target_for_the_cpu_knows_of_no_device() -> None:
     assert not {"crnn.provider", "crnn.cards"} & loaded_by("crnn.targets.onnxruntime")
 
 
+def test_only_its_target_imports_openvino() -> None:
+    assert importers("openvino") == {"crnn/targets/openvino.py"}
+
+
 def test_only_a_session_imports_what_drives_an_ascend_card() -> None:
     assert importers("ais_bench") == importers("aclruntime") == {"crnn/ascend/session.py"}
 
@@ -111,10 +115,13 @@ def test_the_tensorrt_target_starts_without_its_toolchain() -> None:
     assert not {"tensorrt", "tensorrt_bindings", "pycuda", "cuda"} & loaded_by("crnn.targets.tensorrt")
 
 
-def test_only_export_and_surgery_import_onnx() -> None:
+def test_only_what_writes_graphs_imports_onnx() -> None:
     surgery = {path.as_posix() for path in LIBRARY if path.parts[1] == "surgery"}
     assert importers("onnx_graphsurgeon") == surgery
-    assert importers("onnx") == {"crnn/export.py", "crnn/portable.py", "crnn/surgery/__init__.py", "fix_onnx.py"}
+    precision = {f"crnn/precision/{name}.py" for name in ("__init__", "half", "quantise")}
+    stages = {"fix_onnx.py", "calibrate_model.py", "convert_precision.py"}
+    library = {"crnn/export.py", "crnn/portable.py", "crnn/surgery/__init__.py"}
+    assert importers("onnx") == library | precision | stages
 
 
 @pytest.mark.parametrize("module", LIBRARY, ids=names(LIBRARY))

@@ -31,18 +31,16 @@ def occupied_device(module: Path, name: str) -> str | None:
 
 
 def offered_precisions(module: Path) -> dict[str, str]:
-    """The value of the module's `PRECISIONS`: precision → form of the model file that it is built from.
+    """Precision → form of the model file that it is built from: the value of the module's `PRECISIONS`.
 
-    Raises ValueError where the module does not assign PRECISIONS a literal dict of names.
+    fp32 alone where it has none. Raises ValueError where the value is not a literal dict of names.
     """
     offered = _literal(module, "PRECISIONS")
-    if (
-        isinstance(offered, dict)
-        and offered
-        and all(isinstance(name, str) for pair in offered.items() for name in pair)
-    ):
+    if offered is None:
+        return {"fp32": "fp32"}
+    if isinstance(offered, dict) and offered and all(isinstance(name, str) for pair in offered.items() for name in pair):
         return offered
-    raise ValueError(f'{module}: expected PRECISIONS = {{"fp32": "fp32"}}, a literal dict: precision to form of file')
+    raise ValueError(f'{module}: expected PRECISIONS = {{"fp32": "fp32", …}}, a literal dict: precision, form of file')
 
 
 def makes_precisions(offered: dict[str, str]) -> bool:

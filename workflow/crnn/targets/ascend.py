@@ -31,7 +31,6 @@ from crnn.targets import Options, Runtime, check_options
 
 FILES = ("model.om", "conversion.json")
 TOOLS = ("ais_bench", "aclruntime")
-PRECISIONS = {"fp32": "fp32"}
 DEVICE = "npu"
 COMPILES_SHAPES = True
 

@@ -17,7 +17,6 @@ from crnn.targets import Options, check_options
 FILES = ("weights.safetensors",)
 SOURCE = "checkpoint"
 TOOLS = ("torch",)
-PRECISIONS = {"fp32": "fp32"}
 
 
 class TorchRuntime:
