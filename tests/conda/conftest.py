@@ -69,6 +69,14 @@ def add_plans(space: CondaWorkspace) -> list[str]:
     return [*plans, "results/plans/crnn/ort/planned/plan.svg"]
 
 
+def add_precisions(space: CondaWorkspace) -> list[str]:
+    """Put a deployment in 8 bits into the config, on a runtime of its own; returns what needs the stages for it."""
+    space.config["calibration"] = {"words": 4, "accuracy_drop": 1, "flipped": 1}
+    space.config["deployments"]["ov-int8"] = {"runtime": "openvino", "widths": "aspect", "precision": "int8"}
+    runs = [f"results/runs/sample/crnn/ov-int8/{name}.json" for name in ("run", "audit")]
+    return [*runs, "results/models/crnn/fixed.fp16.onnx"]
+
+
 def ascend_deployment(folder: Path) -> dict[str, Any]:
     """A deployment that converts with the toolkit of tests/contract."""
     toolkit = install(folder / "cann")
@@ -108,6 +116,8 @@ def session_in_own_envs(tmp_path_factory: pytest.TempPathFactory) -> CondaWorksp
     make(space, "--conda-not-block-search-path-envvars", *add_plans(space), **card)
     make(space, *add_a_dataset_of_each_source(space, base / "sources"))
     make(space, *add_a_dataset_in_shards(space))
+    make(space, *add_precisions(space))
+    del space.config["deployments"]["ov-int8"]
     space.config["training"] = {"crnn": {**small_recipe(), "words": 32}}
     make(space, "train", "results/runs/sample/crnn/ort/errors.json")
     for name in ("lmdb", "images", "archive", "split"):

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
@@ -30,11 +29,11 @@ def space_in(folder: Path) -> Workspace:
 
 
 @pytest.fixture(scope="module")
-def quantised(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+def quantised(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     space = space_in(tmp_path_factory.mktemp("precision"))
     result = space.run("report")
     assert result.returncode == 0, result.stdout + result.stderr
-    yield space
+    return space
 
 
 def test_deployments_share_a_file_and_those_with_passes_of_their_own_have_theirs(quantised: Workspace) -> None:

@@ -168,6 +168,7 @@ NOTHING_RERUNS: dict[str, Change] = {
     "values written out that are the defaults": defaults_written_out,
     "a width rule that no deployment uses": config("widths.spare", {"rule": "fixed", "width": 64}),
     "planned widths that no deployment uses": config("widths.spare", {"rule": "planned", "deployment": "ort"}),
+    "words of a calibration that no deployment needs": config("calibration.words", 5),
     "a comment in a stage": edit("workflow/make_tensors.py", "def main", "# a comment\ndef main"),
     "a docstring in the library": edit("workflow/crnn/tensors.py", '"""Words to tensors', '"""From words to tensors'),
     "a module that nothing imports": lambda clone: (clone.path / "workflow/crnn/new.py").write_text("NEW = 1\n"),
@@ -232,6 +233,13 @@ CONFIG: dict[str, tuple[Change, Jobs]] = {
             "deployments.own", {"runtime": "onnxruntime", "widths": "aspect", "surgery": [{"pass": "prune_unused"}]}
         ),
         times(1, "fix_onnx_for_deployment") | built(),
+    ),
+    "a deployment in 8 bits added": (
+        config("deployments.int8", {"runtime": "onnxruntime", "widths": "aspect", "precision": "int8"}),
+        times(1, "render_calibration", "prove_disjoint", "make_calibration_tensors", "calibrate_model")
+        | times(1, "quantise_model")
+        | times(DATASETS, "predict_onnx")
+        | built(),
     ),
     "a deployment on another runtime added": (
         config("deployments.torch", {"runtime": "torch", "source": "checkpoint", "widths": "aspect"}),

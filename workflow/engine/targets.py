@@ -38,8 +38,9 @@ def offered_precisions(module: Path) -> dict[str, str]:
     offered = _literal(module, "PRECISIONS")
     if offered is None:
         return {"fp32": "fp32"}
-    if isinstance(offered, dict) and offered and all(isinstance(name, str) for pair in offered.items() for name in pair):
-        return offered
+    named = isinstance(offered, dict) and all(isinstance(name, str) for pair in offered.items() for name in pair)
+    if named and offered:
+        return dict(offered)
     raise ValueError(f'{module}: expected PRECISIONS = {{"fp32": "fp32", …}}, a literal dict: precision, form of file')
 
 

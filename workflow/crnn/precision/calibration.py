@@ -71,7 +71,7 @@ def measure_ranges(observed: Iterable[dict[str, Array]], never_negative: Collect
 class Reading:
     """What a candidate reads of the labelled calibration words, and how far its outputs are from the original's.
 
-    `divergence`: mean over words and steps of the Kullback-Leibler divergence, nats.
+    `divergence`: mean over batches of `divergence`, nats.
     """
 
     words: int

@@ -51,10 +51,10 @@ class Target(Protocol):
     `FILES` names what `build` writes. The rules read it from the module's source, so it is a literal tuple.
     `TOOLS` names the distributions whose versions belong into the records of what was built and run.
     A module that builds from the imported weights and from no ONNX file says `SOURCE = "checkpoint"`.
-    A module that computes in more than fp32 says `PRECISIONS = {"fp32": "fp32", "bf16": "fp32", "int8": "uint8"}`: the
-    precisions that a deployment may ask for, each with the form of the model file that it is made from (`fp32` as it is,
-    or one of `crnn.precision.FORMS`). Where two share a form, one is the target's own making, and its options then hold
-    the deployment's `precision`, too.
+    A module that computes in more than fp32 says `PRECISIONS = {"fp32": "fp32", "bf16": "fp32"}` or the like: the
+    precisions that a deployment may ask for, each with the form of the model file that it is made from, which is `fp32`
+    as it is or one of `crnn.precision.FORMS`. Where two share a form, one is the target's own making, and its options
+    then hold the deployment's `precision`, too.
     A module of a device also says `DEVICE = "npu"` or `"gpu"`, and `BUILD_DEVICE` where building takes one too. The
     rules read these from the source and ask for the device; nothing in the library does.
     A module whose build depends on the shapes that will be asked for says `COMPILES_SHAPES = True`; its options then
