@@ -355,7 +355,7 @@ def repaired_of(name):
 
 
 def widths_to_check(wildcards):
-    """The width rule by which a form that is made for all of them reads the calibration words: of the first that has it."""
+    """Name of the widths at which a form that is made for all of them reads the calibration words."""
     users = (entry["widths"] for entry in DEPLOYMENTS.values() if form_of(entry) == wildcards.form)
     return next(users, next(iter(WIDTHS)))
 

@@ -78,7 +78,7 @@ class Candidates:
                 yield {name: images if name in given else found[name] for name in names}
 
     def multiplications(self) -> dict[str, float]:
-        """Convolution → multiplications per word of the first batch, as if it gave out what it reads: enough to compare."""
+        """Convolution → multiplications per word of the first batch, were its output as large as its input."""
         sizes = {entry.name: int(np.prod(entry.dims)) for entry in self.model.graph.initializer}
         first = next(iter(self._observed()))
         return {
