@@ -51,7 +51,7 @@ def test_another_pin_reruns_the_rules_of_its_env_and_what_follows(in_own_envs: C
     env.write_text(env.read_text() + "# a comment\n")
     assert in_own_envs.planned() == {}
     env.write_text(env.read_text().replace("- scipy=", "- scipy=99."))
-    assert in_own_envs.planned() == {"score_run": 4, "audit_run": 4, "make_report": 1, "check_budgets": 1}
+    assert in_own_envs.planned() == {"score_run": 5, "audit_run": 5, "make_report": 1, "check_budgets": 1}
 
 
 def test_a_stage_fails_where_its_env_lacks_what_it_imports(in_own_envs: CondaWorkspace) -> None:
