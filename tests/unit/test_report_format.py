@@ -31,6 +31,17 @@ def test_interval_is_in_percent() -> None:
     assert formats.percent_range([0.7452, 0.7761]) == "74.5 to 77.6"
 
 
+@pytest.mark.parametrize(
+    ("difference", "shown"), [(0.0123, "+1.23"), (-1 / 3000, "−0.03"), (0, "±0.00"), (-1e-9, "±0.00"), (None, "—")]
+)
+def test_a_difference_is_in_points_with_its_sign(difference: float | None, shown: str) -> None:
+    assert formats.points(difference) == shown
+
+
+def test_settings_are_a_line_each() -> None:
+    assert formats.settings({"batch": 16, "widths": {"rule": "é"}}) == 'batch: 16\nwidths: {"rule": "é"}'
+
+
 def test_small_p_value_is_a_bound() -> None:
     assert formats.probability(1e-9) == "< 0.001"
     assert formats.probability(0.0312) == "0.031"

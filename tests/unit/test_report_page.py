@@ -206,6 +206,23 @@ def test_the_header_says_what_changed_since_the_previous_report(tmp_path: Path) 
     assert "Gone: signs / small / int8, signs / small / gone." in text
 
 
+def test_the_training_of_a_model_is_drawn_from_the_log_beside_its_checkpoint(tmp_path: Path) -> None:
+    entries = [{"words": 1000 * n, "loss": 3 / n, "accuracy": {"rendered": 0.2 * n}} for n in (1, 2, 3)]
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+    text = rendered(signs(tmp_path / "signs"), training=[{"model": "small", "log": str(tmp_path / "log.jsonl")}]).text
+    assert "The log beside the checkpoint of small: 3,000 words, loss 1, rendered 60.0 %." in text
+
+
+def test_a_drawing_of_another_stage_is_shown_as_a_picture_that_runs_nothing(tmp_path: Path) -> None:
+    svg = b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>"
+    (tmp_path / "plan.svg").write_bytes(svg)
+    drawing = {"title": "Plan", "caption": "Buckets <b>", "svg": str(tmp_path / "plan.svg")}
+    shown = rendered(signs(tmp_path / "signs"), drawings=[drawing])
+    assert shown.tags["script"] == 3
+    assert shown.values("src") == [f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"]
+    assert "Buckets <b>" in shown.text
+
+
 def test_a_step_that_changed_words_can_be_opened(document: Document) -> None:
     assert "1 word changed from torch to int8" in document.values("data-title")
     (dataset,) = document.json("words-data")
