@@ -310,6 +310,7 @@ CODE: dict[str, tuple[Change, Jobs]] = {
     "crnn/targets/torch.py, loaded by name": (statement("crnn/targets/torch.py"), referred() | EXPORTED),
     "crnn/measure.py": (statement("crnn/measure.py"), timed()),
     "a template of the page": (lambda clone: clone.append("workflow/crnn/report/page.css.j2", "p {}\n"), END),
+    "the script of the page": (lambda clone: clone.append("workflow/crnn/report/page.js", "// more\n"), END),
     "the command of a rule": (
         edit("rules/run.smk", "--sizes {params.sizes:q} --words", "--words"),
         checked(),
