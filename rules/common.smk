@@ -609,8 +609,21 @@ def report_inputs():
         "records": of_records(),
         "budgets": config["budgets"],
         "skipped": SKIPPED,
+        "drawings": [{**plan, "svg": picture} for picture, plan in plan_pictures().items()],
         "training": [{"model": model, "log": log} for model, log in training_logs().items()],
         **config["report"],
+    }
+
+
+def plan_pictures():
+    """The picture of every plan that a deployment uses → what the page says of it."""
+    used = [name for name in PLANNED if any(run["widths"] == name for run in RUNS)]
+    return {
+        plan_of(name).replace("plan.json", "plan.svg"): {
+            "title": f"Buckets of {name}",
+            "caption": "How many words have which width, and the planned widths with their cost per word",
+        }
+        for name in used
     }
 
 

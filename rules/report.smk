@@ -117,6 +117,7 @@ rule make_report:
         published=shipped("resources/published.json"),
         previous=previous_report(),
         training=list(training_logs().values()),
+        plans=list(plan_pictures()),
     output:
         page=report(
             "results/report/index.html",

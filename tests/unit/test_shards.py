@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crnn.buckets import at_most
 from crnn.errors import UserError
 from crnn.files import read_json, write_json
 from crnn.predictions import predict
@@ -232,10 +233,10 @@ def test_joining_undoes_splitting(rows: list[tuple[str | None, float | None]], s
 @pytest.mark.parametrize("batch", [1, 4])
 def test_joined_predictions_are_those_of_the_whole(healthy: Path, tmp_path: Path, batch: int) -> None:
     make_tensors(healthy, tmp_path / "whole", ASPECT, POLICY)
-    expected = predict(TensorSet(tmp_path / "whole", ASPECT), PixelReader(), CHARSET, batch)
+    expected = predict(TensorSet(tmp_path / "whole", ASPECT), PixelReader(), CHARSET, at_most(batch))
     expected.write_parquet(tmp_path / "expected.parquet")
     for shard in make_shards(healthy, tmp_path, 5):
-        read = predict(TensorSet(shard.path, ASPECT), PixelReader(), CHARSET, batch)
+        read = predict(TensorSet(shard.path, ASPECT), PixelReader(), CHARSET, at_most(batch))
         read.write_parquet(shard.path / "predictions.parquet")
         record_of(shard.path, "predictions.json", "predictions.parquet", runtime={"device": "columns"})
     output = {"output": tmp_path / "predictions.parquet", "record": tmp_path / "predictions.json"}
