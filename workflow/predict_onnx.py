@@ -6,6 +6,7 @@ Columns of the output: index, text, confidence, as predict_words writes them.
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from crnn.buckets import at_most
 from crnn.charset import Charset
 from crnn.files import atomic_path
 from crnn.predictions import predict
@@ -31,7 +32,8 @@ def main(args: Namespace) -> None:
     inputs = [args.tensors / "contract.json", args.model]
     record = Record("predict_onnx", inputs, {"widths": args.widths, "batch": BATCH}, ("numpy", "onnxruntime", "polars"))
     tensors = TensorSet(args.tensors, Preprocess.from_settings(args.widths))
-    predictions = predict(tensors, OnnxRuntime(args.model, args.threads), Charset(args.charset), BATCH)
+    runtime = OnnxRuntime(args.model, args.threads, lanes=args.threads)
+    predictions = predict(tensors, runtime, Charset(args.charset), at_most(BATCH), workers=args.threads)
     with atomic_path(args.output) as temporary:
         predictions.write_parquet(temporary)
     record.results = {"words": predictions.height}

@@ -107,6 +107,13 @@ def test_bf16_is_computed_in_bf16(models: Path, tmp_path: Path) -> None:
     assert runtime.describe()["inference_precision"] == "bf16"
 
 
+@needs_bf16
+def test_what_is_not_quantised_can_be_computed_in_bf16(models: Path, tmp_path: Path) -> None:
+    runtime = loaded(models / "uint8.onnx", tmp_path, "int8-bf16")
+    assert computing(runtime, "Convolution") <= {"u8", "i8"}
+    assert computing(runtime, "RNNSeq") == {"bf16"}
+
+
 def test_fp32_is_computed_in_fp32(models: Path, tmp_path: Path) -> None:
     runtime = loaded(models / "fixed.onnx", tmp_path)
     assert computing(runtime, "Convolution") == {"f32"}
@@ -122,9 +129,10 @@ def test_bf16_without_its_instructions_is_refused(
             return ["FP32", "INT8"]
 
     monkeypatch.setattr(openvino.openvino, "Core", Plain)
-    openvino.check({"precision": "bf16"}, building=True)
-    with pytest.raises(UserError, match="no bfloat16 instructions"):
-        openvino.check({"precision": "bf16"}, building=False)
+    for precision, instead in (("bf16", "fp32"), ("int8-bf16", "int8")):
+        openvino.check({"precision": precision}, building=True)
+        with pytest.raises(UserError, match=f"precision {precision}: .*no bfloat16 instructions.*take {instead}"):
+            openvino.check({"precision": precision}, building=False)
 
 
 def test_a_file_that_is_no_model_is_named(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """OpenVINO on the CPU: the ONNX file is converted once, to model.xml and model.bin, and compiled where it is loaded.
 
-It knows no options but `precision`, which the rules add: fp32, bf16 or int8. bf16 is a hint that OpenVINO makes of the
-fp32 file, and needs a processor with bfloat16 instructions. int8 runs the quantised operators of the file as they are
-and the rest in fp32.
+It knows no options but `precision`, which the rules add: fp32, bf16, int8 or int8-bf16. bf16 is a hint that OpenVINO
+makes of the fp32 file, and needs a processor with bfloat16 instructions. int8 runs the quantised operators of the file
+as they are and the rest in fp32; int8-bf16 the rest in bfloat16.
 
 Widths vary from call to call. The plugin keeps the kernels of the shapes that it has met, so none is made twice.
 """
@@ -23,10 +23,10 @@ from crnn.targets import Options, check_options
 
 FILES = ("model.xml", "model.bin")
 TOOLS = ("openvino",)
-PRECISIONS = {"fp32": "fp32", "bf16": "fp32", "int8": "uint8"}
+PRECISIONS = {"fp32": "fp32", "bf16": "fp32", "int8": "uint8", "int8-bf16": "uint8"}
 
 PLUGIN = "CPU"
-HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}  # precision → INFERENCE_PRECISION_HINT
+HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32", "int8-bf16": "bf16"}  # precision → INFERENCE_PRECISION_HINT
 LSTM_OUTPUT_RANK = 4  # [T, directions, N, H]
 
 
@@ -128,5 +128,8 @@ def check(options: Options, building: bool) -> None:
     if precision not in PRECISIONS:
         raise UserError(f"precision {precision!r}: expected one of {', '.join(PRECISIONS)}")
     able = openvino.Core().get_property(PLUGIN, "OPTIMIZATION_CAPABILITIES")
-    if precision == "bf16" and not building and "BF16" not in able:
-        raise UserError("precision bf16: this processor has no bfloat16 instructions (it would be slower than fp32)")
+    if HINTS[precision] == "bf16" and not building and "BF16" not in able:
+        without = "int8" if precision == "int8-bf16" else "fp32"
+        raise UserError(
+            f"precision {precision}: this processor has no bfloat16 instructions (it would be slower); take {without}"
+        )
