@@ -23,7 +23,7 @@ from crnn.report.palette import SERIES
 from crnn.stage import parser, run
 
 HERE = Path(__file__).parent
-FILES = ("bytes_to_text", "scale", "no_op", "dag_scale")
+FILES = ("bytes_to_text", "layers", "scale", "no_op", "dag_scale")
 BYTES_TO_TEXT = "bytes to text"
 INFERENCE = "inference and CTC"
 
