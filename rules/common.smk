@@ -356,8 +356,8 @@ def repaired_of(name):
 
 def widths_to_check(wildcards):
     """Name of the widths at which a form that is made for all of them reads the calibration words."""
-    users = (entry["widths"] for entry in DEPLOYMENTS.values() if form_of(entry) == wildcards.form)
-    return next(users, next(iter(WIDTHS)))
+    users = [entry["widths"] for entry in DEPLOYMENTS.values() if form_of(entry) == wildcards.form]
+    return next(name for name in [*users, *WIDTHS] if name not in PLANNED)
 
 
 def source_of(wildcards):

@@ -71,6 +71,7 @@ use rule make_tensors as make_calibration_tensors with:
     input:
         words=f"{CALIBRATION}/words.lmdb/data.mdb",
         proof=ancient(f"{CALIBRATION}/disjoint.json"),
+        buckets=bucket_plan,
     output:
         samples=f"{CALIBRATION}/tensors/{{widths}}/samples.parquet",
         contract=f"{CALIBRATION}/tensors/{{widths}}/contract.json",
@@ -85,6 +86,7 @@ rule calibrate_model:
     input:
         model=f"{MODEL}/{{repaired}}.onnx",
         tensors=f"{CALIBRATION}/tensors/{{widths}}/contract.json",
+        buckets=bucket_plan,
     output:
         calibration=f"{MODEL}/{{repaired}}.calibration-{{widths}}.json",
         record=f"{MODEL}/{{repaired}}.calibration-{{widths}}.record.json",
@@ -118,6 +120,7 @@ rule quantise_model:
     input:
         model=f"{MODEL}/{{repaired}}.onnx",
         tensors=f"{CALIBRATION}/tensors/{{widths}}/contract.json",
+        buckets=bucket_plan,
         calibration=f"{MODEL}/{{repaired}}.calibration-{{widths}}.json",
     output:
         model=f"{MODEL}/{{repaired}}.{{form}}-{{widths}}.onnx",
@@ -170,6 +173,7 @@ use rule quantise_model as convert_precision with:
 rule predict_onnx:
     input:
         tensors="results/datasets/{dataset}/tensors/{widths}/contract.json",
+        buckets=bucket_plan,
         model=lambda w: f"results/models/{w.model}/fixed{w.own}.{w.form}{of_widths(w.form, w.widths)}.onnx",
     output:
         predictions=f"{REFERENCES}/{{form}}{{own}}.parquet",
