@@ -2,8 +2,8 @@
 """How fast words become texts: the published recipe, every CPU deployment of a report, and what there is to reach.
 
 Takes the builds that a report has made, and measures in one run, each contestant in a process of its own that stays
-loaded, one task of one contestant at a time: a round of everything, `--repeats` times, after a round that is not
-counted. Leave the machine alone meanwhile.
+loaded, one task of one contestant at a time: a round of everything, `--repeats` times, after a round of bytes to text
+that is not counted. Leave the machine alone meanwhile.
 
     snakemake --cores 2 report --configfile config/iiit5k.yaml --config 'datasets={iiit5k: {lmdb: …/IIIT5K_lmdb}}'
     python benchmarks/bytes_to_text.py --results results --dataset iiit5k --output benchmarks/results/bytes_to_text.json
@@ -38,6 +38,7 @@ from crnn.stage import LOG, parser, run
 
 TOOLS = ("torch", "onnxruntime", "openvino", "numpy", "opencv-python-headless")
 PRECISIONS = ("fp32", "bf16", "int8")
+BYTES_TO_TEXT = "bytes to text"
 _tasks: dict[str, Task] = {}  # of this process, which is one contestant's
 
 
@@ -47,6 +48,9 @@ def arguments() -> argparse.ArgumentParser:
     command.add_argument("--dataset", required=True, help="name in the report")
     command.add_argument("--model", default="crnn", help="name in the report (default: crnn)")
     command.add_argument("--deployments", nargs="+", help="names in the report (default: all of the dataset)")
+    command.add_argument(
+        "--whole", nargs="+", default=[], help="deployments of which nothing but bytes to text is timed"
+    )
     command.add_argument("--reference", default="ort", help="deployment that texts are compared with (default: ort)")
     command.add_argument("--charset", default="0123456789abcdefghijklmnopqrstuvwxyz")
     command.add_argument("--threads", type=int, default=describe_host()["cores"], help="default: every core")
@@ -113,18 +117,21 @@ def main(args: argparse.Namespace) -> None:
     entered = contestants(args)
     with ExitStack() as stack:
         boxes = {name: stack.enter_context(box(contestant)) for name, contestant in entered.items()}
-        tasks = {name: each.submit(_names).result() for name, each in boxes.items()}
+        tasks = {
+            name: [BYTES_TO_TEXT] if name in args.whole else each.submit(_names).result()
+            for name, each in boxes.items()
+        }
         seconds: dict[str, dict[str, list[float]]] = {name: {} for name in boxes}
         warm: dict[str, Outcome] = {}
         for number in range(args.repeats + 1):
             for name, each in boxes.items():
-                for task in tasks[name]:
+                for task in tasks[name] if number else [BYTES_TO_TEXT]:
                     outcome = each.submit(_do, task).result()
                     LOG.info("round %d of %d, %s: %s", number, args.repeats, name, json.dumps(outcome.seconds))
                     if number:
                         for what, took in outcome.seconds.items():
                             seconds[name].setdefault(what, []).append(took)
-                    elif task == "bytes to text":
+                    else:
                         warm[name] = outcome
     found = accuracies(args, warm)
     write_json(

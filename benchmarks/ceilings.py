@@ -55,13 +55,14 @@ def openvino_ceilings(build: Path, options: dict[str, Any], cores: int) -> dict[
     import openvino
     from openvino import properties
 
+    from crnn.targets.openvino import HINTS
+
     model = openvino.Core().read_model(build / "model.xml")
-    precision = {"bf16": openvino.Type.bf16}.get(options.get("precision", "fp32"), openvino.Type.f32)
 
     def ceiling(hint: Any) -> Ceiling:
         settings = {
             properties.hint.performance_mode: hint,
-            properties.hint.inference_precision: precision,
+            "INFERENCE_PRECISION_HINT": HINTS[options.get("precision", "fp32")],
             properties.inference_num_threads: cores,
         }
         compiled = openvino.Core().compile_model(model, "CPU", settings)

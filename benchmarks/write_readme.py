@@ -43,7 +43,11 @@ def contest(result: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def row_of(name: str, each: dict[str, Any], recipe: float, result: dict[str, Any]) -> dict[str, Any]:
-    seconds = {what: statistics.median(times) for what, times in each["seconds"].items()}
+    # The first run of a ceiling still compiles kernels for the shapes, so what counts of it is the best.
+    seconds = {
+        what: min(times) if what.startswith("ceiling: ") else statistics.median(times)
+        for what, times in each["seconds"].items()
+    }
     whole = seconds[BYTES_TO_TEXT]
     ceilings = {what.partition(": ")[2]: took for what, took in seconds.items() if what.startswith("ceiling: ")}
     best = min(ceilings.values(), default=None)
