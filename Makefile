@@ -64,5 +64,10 @@ lock:
 	  $(VENV)/lock/bin/pip freeze --exclude crnn-dynamic | sed 's/+cpu//'; } > requirements.lock
 	rm -rf $(VENV)/lock
 
+# Every key of the config, from its schema; a test holds the page to it.
+config/README.md: $(wildcard config/*.yaml) workflow/engine/schema_page.py | setup
+	$(BIN)/python workflow/engine/schema_page.py >$@.new
+	mv $@.new $@
+
 clean:
 	rm -rf results logs .snakemake
