@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import Counter
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,6 +17,7 @@ import yaml
 from crnn.export import export_onnx
 from crnn.targets.onnxruntime import OnnxRuntime
 from crnn.widths import width_rule
+from documented import code_blocks, commands
 from engine.config import check_schema, drop_nulls
 from engine.targets import built_files
 from networks import EXPORTS, small_network
@@ -117,3 +119,27 @@ def merged(base: Any, overlay: Any) -> Any:
 def test_examples_of_python_can_be_read(page: Path) -> None:
     for body in re.findall(r"^```python\n(.*?)^```", page.read_text(), flags=re.DOTALL | re.MULTILINE):
         assert ast.parse(body).body
+
+
+# --- commands, which tests/dag/test_documented_commands.py runs ----------------------------------------------
+
+TYPED = re.compile(r"^(?:\$ )?(?:make|snakemake|python3?|pip|docker|apt-get|trtexec|source|git) ", re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_stand_where_the_tests_look_for_them(page: Path) -> None:
+    for block in code_blocks(page):
+        assert block.language == "console" or not (block.language == "" and TYPED.search(block.body)), block
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_mark_stands_above_the_commands_that_it_means(page: Path) -> None:
+    marks = re.findall(r"<!-- +(?:not|dry) +run\b", page.read_text())
+    marked = [block for block in code_blocks(page) if block.mark]
+    assert len(marks) == len(marked)
+    assert all(any(command.mode != "run" for command in block.commands) for block in marked)
+
+
+def test_most_pages_have_commands_that_are_run() -> None:
+    found = [command for page in PAGES for command in commands(page)]
+    assert Counter(command.mode for command in found)["run"] >= 20
