@@ -134,7 +134,7 @@ def test_commands_stand_where_the_tests_look_for_them(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_a_mark_stands_above_the_commands_that_it_means(page: Path) -> None:
-    marks = re.findall(r"<!-- +(?:not|dry) +run\b", page.read_text())
+    marks = re.findall(r"^ {0,3}<!-- +(?:not|dry) +run\b", page.read_text(), flags=re.MULTILINE)
     marked = [block for block in code_blocks(page) if block.mark]
     assert len(marks) == len(marked)
     assert all(any(command.mode != "run" for command in block.commands) for block in marked)
@@ -143,3 +143,11 @@ def test_a_mark_stands_above_the_commands_that_it_means(page: Path) -> None:
 def test_most_pages_have_commands_that_are_run() -> None:
     found = [command for page in PAGES for command in commands(page)]
     assert Counter(command.mode for command in found)["run"] >= 20
+
+
+def test_the_architecture_lists_the_rules_that_there_are() -> None:
+    text = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
+    named = set(re.findall(r"^(?:rule|checkpoint) (\w+):|^use rule \w+ as (\w+) with:", text, flags=re.MULTILINE))
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    table = page[page.index("| part | rules |") : page.index("## Folders")]
+    assert set(re.findall(r"`([a-z_0-9]+)`", table)) == {name for pair in named for name in pair if name}
