@@ -15,6 +15,8 @@ import yaml
 
 # Where conda-forge has another name than the Python package index.
 DISTRIBUTIONS = {"pytorch-cpu": "torch", "pytorch-gpu": "torch", "python-lmdb": "lmdb"}
+# Where a module has another name than its distribution; a guess, which is checked.
+PROVIDERS = {"cv2": "opencv-python-headless", "PIL": "pillow", "vl_convert": "vl-convert-python"}
 # Imported and yet unable to change an output: tqdm draws progress.
 UNCOUNTED = {"tqdm"}
 
@@ -81,13 +83,29 @@ def installed_versions(modules: Iterable[str]) -> dict[str, str]:
 
     Modules are top-level names; one whose distribution is not installed counts under its own name, without a version.
     """
-    names = {distribution(_providers().get(module, [module])[0]) for module in modules}
+    names = {distribution(_provider(module)) for module in modules}
     return {"python": _python(), **{name: _installed(name) for name in sorted(names - UNCOUNTED)}}
 
 
 def probed_versions(runtime: str, root: Path = Path("/")) -> dict[str, str]:
     """Tool → version of what `PROBES` lists for a runtime."""
     return {name: probe.version(root) for name, probe in PROBES.get(runtime, {}).items()}
+
+
+@cache
+def _provider(module: str) -> str:
+    """The distribution that holds a module; its own name where none does."""
+    likely = PROVIDERS.get(module, module)
+    return likely if _holds(likely, module) else _providers().get(module, [module])[0]
+
+
+def _holds(name: str, module: str) -> bool:
+    """Whether an installed distribution lists a module among its files: asking one is faster than reading them all."""
+    try:
+        files = metadata.distribution(name).read_text("RECORD") or ""
+    except metadata.PackageNotFoundError:
+        return False
+    return re.search(rf"^{re.escape(module)}[/.]", files, re.MULTILINE) is not None
 
 
 @cache
