@@ -250,7 +250,7 @@ CONFIG: dict[str, tuple[Change, Jobs]] = {
             clone.set("widths.planned", {"rule": "planned", "deployment": "ort"}),
             clone.set("deployments.planned", {"runtime": "onnxruntime", "widths": "planned"}),
         ),
-        times(1, "measure_costs", "render_tuning", "plan_buckets") | prepared() | built(),
+        times(1, "measure_costs", "render_tuning", "plan_buckets", "plot_plan") | prepared() | built(),
     ),
     "a dataset added": (
         config("datasets.more", {"sample": {"words": 3, "seed": 9}}),
