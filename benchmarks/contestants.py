@@ -20,7 +20,8 @@ from crnn.buckets import BatchOf, at_most, batch_sizes
 from crnn.charset import Charset, greedy_decode
 from crnn.feeds import EncodedWords
 from crnn.files import read_json
-from crnn.measure import Laps, Timings
+from crnn.laps import Laps
+from crnn.measure import Timings
 from crnn.pipeline import Pipeline
 from crnn.stream import Batch, Stream
 from crnn.targets import target

@@ -5,15 +5,8 @@ import time
 import polars as pl
 import pytest
 
-from crnn.measure import (
-    STEPS,
-    Laps,
-    Timings,
-    cold_seconds,
-    latency_percentiles,
-    summarise_e2e,
-    summarise_infer_only,
-)
+from crnn.laps import STEPS, Laps
+from crnn.measure import Timings, cold_seconds, latency_percentiles, summarise_e2e, summarise_infer_only
 
 NOTHING = Timings().frame()
 

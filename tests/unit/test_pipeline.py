@@ -8,7 +8,8 @@ import pytest
 
 from crnn.audit import changed_by_repeating
 from crnn.buckets import at_most
-from crnn.measure import STEPS, Timings, cold_seconds, latency_percentiles, summarise_e2e, summarise_infer_only
+from crnn.laps import STEPS
+from crnn.measure import Timings, cold_seconds, latency_percentiles, summarise_e2e, summarise_infer_only
 from crnn.pipeline import Pipeline, Repeats, time_infer_only, timed_texts
 from crnn.predictions import predict
 from crnn.targets import Runtime

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crnn.charset import Charset
-from crnn.measure import STEPS, Laps
+from crnn.laps import STEPS, Laps
 from crnn.stream import AHEAD, PIECES, Batch, Reading, Stream
 from crnn.tensors import Pixels, Tensor
 from examples import CHARSET, PixelReader, scribble

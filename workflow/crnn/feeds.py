@@ -6,7 +6,7 @@ Not here: what is done with a word (`crnn.stream`), how wide it is (`crnn.widths
 from collections.abc import Iterator, Sequence
 
 from crnn.buckets import BatchOf
-from crnn.measure import Laps
+from crnn.laps import Laps
 from crnn.stream import Batch
 from crnn.tensors import Pixels, Preprocess, TensorBatch, TensorSet
 from crnn.words import Words

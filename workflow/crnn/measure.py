@@ -1,4 +1,4 @@
-"""Clocks: laps by step, calls, percentiles. Knows nothing of any device, model or file.
+"""Clocks: calls, passes, percentiles. Knows nothing of any device, model or file.
 
 Two boundaries, kept apart everywhere:
 
@@ -9,47 +9,15 @@ Two boundaries, kept apart everywhere:
 Not here: what is timed (`crnn.pipeline`).
 """
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-# Order of work on one word; also the keys of the report's breakdown.
-STEPS = ("read", "decode", "resize", "collate", "transfer_in", "execute", "transfer_out", "ctc")
+from crnn.laps import STEPS
+
 IN_CALL = frozenset({"transfer_in", "execute", "transfer_out"})  # steps within the runtime's call
 PERCENTILES = (50, 90, 99)
-
-
-@dataclass
-class Laps:
-    """Seconds spent in each step since the last `take`. Wall time, from the monotonic clock."""
-
-    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STEPS, 0.0))
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] += time.perf_counter() - started
-
-    def move(self, name: str, parts: dict[str, float]) -> None:
-        """Count seconds that were spent inside step `name` under steps of their own instead."""
-        for part, seconds in parts.items():
-            self.seconds[part] += seconds
-            self.seconds[name] -= seconds
-
-    def take(self) -> dict[str, float]:
-        """Return the laps so far and start again from zero."""
-        taken, self.seconds = self.seconds, dict.fromkeys(STEPS, 0.0)
-        return taken
-
-
 COLUMNS = {
     **{"phase": pl.String, "pass": pl.Int64, "batch": pl.Int64, "width": pl.Int64, "seconds": pl.Float64},
     **{"cold": pl.Boolean, "workers": pl.Int64, "lanes": pl.Int64},

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from crnn.charset import Charset, greedy_decode
-from crnn.measure import Laps
+from crnn.laps import Laps
 from crnn.targets import Runtime
 from crnn.tensors import Pixels, Tensor, normalise_into
 from crnn.widths import HEIGHT

@@ -4,7 +4,7 @@ An inline SVG carries literal colours, so the page maps each light neutral to it
 copied out of the page still has colours of its own. Series colours are of middle lightness and serve both.
 """
 
-from crnn.measure import STEPS as MEASURED
+from crnn.laps import STEPS as MEASURED
 
 NEUTRALS = {
     # name: (light, dark)
