@@ -65,7 +65,7 @@ def add_plans(space: CondaWorkspace) -> list[str]:
     """Put a planned width rule into the config; returns its plan on every runtime, and the picture of one."""
     space.config["widths"] = {"planned": {"rule": "planned", "deployment": "ort"}}
     space.config["planning"] = {"widths": [40, 400], "batches": [1, 4], "repeats": 1, "words": 4}
-    plans = [f"results/plans/crnn/{name}/planned/plan.json" for name in ("ort", "torch", "om")]
+    plans = [f"results/plans/crnn/{name}/planned/plan.json" for name in ("ort", "torch", "om", "gpu", "trt")]
     return [*plans, "results/plans/crnn/ort/planned/plan.svg"]
 
 
@@ -74,7 +74,8 @@ def add_precisions(space: CondaWorkspace) -> list[str]:
     space.config["calibration"] = {"words": 4, "accuracy_drop": 1, "flipped": 1}
     space.config["deployments"]["ov-int8"] = {"runtime": "openvino", "widths": "aspect", "precision": "int8"}
     runs = [f"results/runs/sample/crnn/ov-int8/{name}.json" for name in ("run", "audit")]
-    return [*runs, "results/models/crnn/fixed.fp16.onnx"]
+    plan = "results/plans/crnn/ov-int8/planned/plan.json"
+    return [*runs, plan, "results/models/crnn/fixed.fp16.onnx"]
 
 
 def ascend_deployment(folder: Path) -> dict[str, Any]:
