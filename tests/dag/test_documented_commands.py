@@ -44,7 +44,8 @@ def new_desk(folder: Path) -> Path:
         else:
             shutil.copy2(source, target)
     (folder / ".venv").mkdir()
-    (folder / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
+    for part in (path for path in Path(sys.prefix).iterdir() if path.name in {"bin", "lib", "pyvenv.cfg"}):
+        (folder / ".venv" / part.name).symlink_to(part)  # a Python finds its packages beside the folder of its link
     (folder / ".venv" / "installed").touch()
     make_small(folder / "config" / "config.yaml")
     add_data(folder)
