@@ -35,9 +35,9 @@ UNLOCKED = {"python", "pip"}  # what the environment is made with, not what a st
 UNINDEXED = {"aclruntime", "ais-bench"}  # built on the machine that has CANN (docs/ascend.md)
 # Distributions that hold a module which another holds in the environment of these tests.
 IN_PLACE_OF = {"onnxruntime-cann": "onnxruntime", "onnxruntime-gpu": "onnxruntime"}
-# Loaded by what the stages import, which does not require them.
+# Loaded by what the stages import, which does not require them; or required by it, and had from pip alone.
 LOADED = {"nvidia-cublas", "nvidia-cuda-nvrtc", "nvidia-cuda-runtime", "nvidia-cudnn-cu13", "nvidia-cufft"}
-LOADED |= {"nvidia-curand"}
+LOADED |= {"nvidia-curand", "openvino-telemetry"}
 # What a device's packages do not go with in the version of the lock file (the env file says why).
 UNLIKE_THE_LOCK = {"onnxruntime_cann": {"numpy", "opencv-python-headless"}}
 # What the modules of a toolchain that is not installed here come from; nothing where another module stands in for one.
