@@ -43,9 +43,7 @@ def _settings(options: Options) -> dict[str, Any]:
 
 def build(source: Path, directory: Path, options: Options) -> list[Path]:
     """Copy the model."""
-    _settings(options)
-    optimisation(options)
-    checked_device(options)
+    check(options, building=True)
     return [atomic_copy(source, directory / FILES[0])]
 
 

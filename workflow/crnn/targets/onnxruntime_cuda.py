@@ -61,9 +61,7 @@ class CudaRuntime(ProviderRuntime):
 
 def build(source: Path, directory: Path, options: Options) -> list[Path]:
     """Copy the model: what the optimiser makes for a GPU holds for that GPU, and costs a second to make again."""
-    _settings(options)
-    optimisation(options)
-    checked_device(options)
+    check(options, building=True)
     return [atomic_copy(source, directory / FILES[0])]
 
 
