@@ -11,7 +11,7 @@ from test_train_stream import first
 from crnn.errors import UserError
 from crnn.network import CRNN
 from crnn.train.recipe import Recipe
-from crnn.train.steps import chosen_device, ctc_loss, kept_weights
+from crnn.train.steps import chosen_device, ctc_loss, has_bfloat16, kept_weights, mixed_precision
 from training import small_learner
 from workspace import SMALL
 
@@ -32,6 +32,21 @@ def test_the_loss_of_a_certain_reading_is_its_improbability_per_character() -> N
 
 def test_a_word_that_cannot_be_spelt_counts_as_zero() -> None:
     assert float(ctc_loss(torch.full((2, 1, 2), math.log(0.5)), [[1, 1]])) == 0
+
+
+@pytest.mark.parametrize(
+    ("instructions", "dtype"),
+    [({}, torch.float32), ({"avx512_bf16": False}, torch.float32), ({"avx512_bf16": True}, torch.bfloat16)],
+)
+def test_convolutions_run_in_bfloat16_where_the_processor_has_it(
+    monkeypatch: pytest.MonkeyPatch, instructions: dict[str, bool], dtype: torch.dtype
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: instructions)
+    network, seen = CRNN(SMALL).train(), []
+    network.cnn.register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
+    mixed_precision(network, torch.zeros(2, 1, 32, 40))
+    assert seen == [dtype]
+    assert has_bfloat16(torch.device("cpu")) == (dtype == torch.bfloat16)
 
 
 def test_a_learner_goes_on_from_its_state_bit_for_bit() -> None:
