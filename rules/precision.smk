@@ -1,6 +1,6 @@
-# fixed.onnx → the same model in other number formats, each once for every deployment that asks for it.
+# fixed.onnx → the same model in other forms, each once for every deployment that asks for it.
 #
-# convert_precision makes what needs no calibration (fixed.fp16.onnx). quantise_model makes what does
+# convert_precision makes what needs no calibration (fixed.fp16.onnx, fixed.winograd.onnx). quantise_model makes what does
 # (fixed.int8-aspect.onnx), from the ranges and layers that calibrate_model found over the calibration words: rendered,
 # or the user's LMDB. prove_disjoint shows that none of those is a word of a dataset. {repaired} is `fixed`, or
 # `fixed.for-{deployment}` of a deployment with passes of its own. predict_onnx gives the audit its step.
@@ -162,7 +162,7 @@ use rule quantise_model as convert_precision with:
     log:
         "logs/convert_precision/{model}.{repaired}.{form}.log",
     wildcard_constraints:
-        form=r"fp16(-lstm32)?",
+        form=r"fp16(-lstm32)?|winograd",
     params:
         widths=lambda w: canonical(WIDTHS[widths_to_check(w)]),
         calibration=[],
@@ -181,7 +181,7 @@ rule predict_onnx:
     log:
         "logs/predict_onnx/{dataset}.{model}.{widths}.{form}{own}.log",
     wildcard_constraints:
-        form=r"fp16|fp16-lstm32|int8|uint8",
+        form=r"fp16|fp16-lstm32|winograd|int8|uint8",
         own=f"({one_of([f'.for-{name}' for name in deployments_with('surgery')])})?",
     conda:
         "../envs/onnxruntime.yaml"

@@ -64,10 +64,10 @@ class Workspace:
         return jobs
 
 
-def write_small_checkpoint(path: Path, seed: int = 5) -> Path:
+def write_small_checkpoint(path: Path, seed: int = 5, size: NetworkSize = SMALL) -> Path:
     """Weights of a network that takes milliseconds, the same at every call with a seed."""
     torch.manual_seed(seed)
-    write_weights(CRNN(SMALL).eval().state_dict(), SMALL, path)
+    write_weights(CRNN(size).eval().state_dict(), size, path)
     return path
 
 

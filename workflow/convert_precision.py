@@ -1,6 +1,6 @@
-"""Write a model in another number format, and prove on the calibration words how far it reads them the same.
+"""Write a model in another form, and prove on the calibration words how far it reads them the same.
 
-  --form fp16 | fp16-lstm32 | int8 | uint8        the last two with --calibration
+  --form fp16 | fp16-lstm32 | winograd | int8 | uint8        the last two with --calibration
 
 Fails where an operator does not compute in the type of the form, or ONNX Runtime cannot run the file on a processor.
 """

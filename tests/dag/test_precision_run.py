@@ -7,15 +7,19 @@ from pathlib import Path
 import onnx
 import pytest
 
+from crnn.network import NetworkSize
 from workspace import Workspace, small_config, write_small_checkpoint
 
 pytestmark = [pytest.mark.dag, pytest.mark.xdist_group("precision")]
 
 # What random weights read flips at a touch, so nothing is asked of the words.
 NO_BUDGET = {"accuracy_drop": 1, "flipped": 1}
+# One convolution is wide enough for fewer multiplications to pay.
+SIZE = NetworkSize(channels=(4, 4, 8, 256, 256, 8, 8), hidden=8, classes=37)
 OWN = [{"pass": "drop_zero_states"}, {"pass": "split_bidirectional"}, {"pass": "fold_constants"}]
 DEPLOYMENTS = {
     **{"torch": None, "ort": None, "ort-w100": None, "ort-recipe": None},
+    "ort-winograd": {"runtime": "onnxruntime", "widths": "aspect", "precision": "fp32-winograd"},
     "ort-int8": {"runtime": "onnxruntime", "widths": "aspect", "precision": "int8"},
     "ov-int8": {"runtime": "openvino", "widths": "aspect", "precision": "int8"},
     "ov-own": {"runtime": "openvino", "widths": "w100", "precision": "int8", "surgery": OWN},
@@ -23,7 +27,8 @@ DEPLOYMENTS = {
 
 
 def space_in(folder: Path) -> Workspace:
-    config = small_config(write_small_checkpoint(folder / "small.safetensors"))
+    config = small_config(write_small_checkpoint(folder / "small.safetensors", size=SIZE))
+    config["models"]["crnn"]["channels"] = list(SIZE.channels)
     config |= {"deployments": DEPLOYMENTS, "budgets": NO_BUDGET, "calibration": {"words": 6, **NO_BUDGET}}
     return Workspace(folder, config)
 
@@ -40,7 +45,7 @@ def test_deployments_share_a_file_and_those_with_passes_of_their_own_have_theirs
     models = quantised.path / "results/models/crnn"
     found = {path.name for path in models.glob("*.onnx")}
     own = {"fixed.for-ov-own.onnx", "fixed.for-ov-own.uint8-w100.onnx"}
-    assert found == {"raw.onnx", "fixed.onnx", "fixed.uint8-aspect.onnx", *own}
+    assert found == {"raw.onnx", "fixed.onnx", "fixed.winograd.onnx", "fixed.uint8-aspect.onnx", *own}
     facts = json.loads((models / "fixed.uint8-aspect.json").read_text())["results"]
     assert facts["types"]["Conv"] == {"quantised": 7}
     assert facts["words"] == 6
@@ -48,15 +53,25 @@ def test_deployments_share_a_file_and_those_with_passes_of_their_own_have_theirs
 
 def test_the_report_has_a_row_for_each_in_its_precision(quantised: Workspace) -> None:
     rows = {row["deployment"]: row for row in quantised.report()["rows"]}
-    assert {row["precision"] for row in rows.values()} == {"int8"}
-    assert rows.keys() == {"ort-int8", "ov-int8", "ov-own"}
+    precisions = {"ort-winograd": "fp32-winograd", "ort-int8": "int8", "ov-int8": "int8", "ov-own": "int8"}
+    assert {name: row["precision"] for name, row in rows.items()} == precisions
 
 
-@pytest.mark.parametrize(("deployment", "step"), [("ov-int8", "uint8"), ("ov-own", "uint8.for-ov-own")])
+@pytest.mark.parametrize(
+    ("deployment", "step"),
+    [("ort-winograd", "winograd"), ("ov-int8", "uint8"), ("ov-own", "uint8.for-ov-own")],
+)
 def test_the_audit_has_a_step_for_the_precision(deployment: str, step: str, quantised: Workspace) -> None:
     audit = json.loads((quantised.path / f"results/runs/sample/crnn/{deployment}/audit.json").read_text())
     path = [audit["path"][0]["from"], *(edge["to"] for edge in audit["path"])]
     assert path == ["torch", "raw", "fixed", step, "build"]
+
+
+def test_fewer_multiplications_change_no_word(quantised: Workspace) -> None:
+    facts = json.loads((quantised.path / "results/models/crnn/fixed.winograd.json").read_text())["results"]
+    assert facts["types"]["Conv"] == {"float": 6 + 6}
+    assert facts["flipped"] == 0
+    assert 0 < facts["max_abs_difference"] < 1e-4
 
 
 def test_the_calibration_is_on_record(quantised: Workspace) -> None:

@@ -14,6 +14,7 @@ from crnn.parity import prove_equal, random_images
 from crnn.precision import Calibration, convert
 from crnn.precision.calibration import measure_ranges
 from crnn.precision.quantise import convolutions, never_negative
+from crnn.precision.winograd import by_winograd
 from crnn.surgery import Step, operate
 from crnn.targets import openvino
 from crnn.targets.onnxruntime import OnnxRuntime
@@ -27,7 +28,7 @@ needs_bf16 = pytest.mark.skipif("BF16" not in able, reason="this processor has n
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """raw.onnx, fixed.onnx, and uint8.onnx with ranges measured on noise."""
+    """raw.onnx, fixed.onnx, winograd.onnx, and uint8.onnx with ranges measured on noise."""
     folder = tmp_path_factory.mktemp("models")
     export_onnx(small_network(), folder / "raw.onnx")
     passes = ["drop_zero_states", "split_bidirectional", "fold_constants"]
@@ -41,6 +42,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = dict(zip(["imgs", *names], [noise, *load_graph(watched)(noise)[1:]], strict=True))
     ranges = measure_ranges([found], never_negative(fixed))
     onnx.save(convert(fixed, "uint8", Calibration(ranges, ())), folder / "uint8.onnx")
+    onnx.save(by_winograd(fixed, fewest=4), folder / "winograd.onnx")
     return folder
 
 
@@ -49,7 +51,7 @@ def loaded(source: Path, folder: Path, precision: str = "fp32", lanes: int = 1) 
     return openvino.load(folder, {"precision": precision}, threads=1, lanes=lanes)
 
 
-@pytest.mark.parametrize("source", ["raw.onnx", "fixed.onnx"])
+@pytest.mark.parametrize("source", ["raw.onnx", "fixed.onnx", "winograd.onnx"])
 def test_it_computes_what_onnxruntime_computes_at_every_batch_and_width(
     source: str, models: Path, tmp_path: Path
 ) -> None:

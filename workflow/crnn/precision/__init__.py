@@ -1,4 +1,4 @@
-"""Precision is a property of the model file: fixed.onnx in other number formats, each made once for every target.
+"""Precision is a property of the model file: fixed.onnx computed otherwise, each form made once for every target.
 
 The forms, and what of a CRNN they hold:
 
@@ -7,6 +7,7 @@ The forms, and what of a CRNN they hold:
 - `int8`: convolutions between QuantizeLinear and DequantizeLinear, everything symmetric with zero point 0.
 - `uint8`: the same, with what comes out of a ReLU as unsigned numbers, which have twice the steps; processors multiply
   unsigned by signed bytes.
+- `winograd`: single precision, as fixed.onnx is, with the widest convolutions by fewer multiplications.
 
 Not here: what a runtime makes of a file by itself, such as bfloat16 (`crnn.targets`).
 """
@@ -21,10 +22,11 @@ from crnn.errors import UserError
 from crnn.files import read_json
 from crnn.precision.half import to_half
 from crnn.precision.quantise import Ranges, quantise
+from crnn.precision.winograd import by_winograd
 
 HALF = {"fp16": frozenset[str](), "fp16-lstm32": frozenset({"LSTM", "LogSoftmax"})}  # form → operators kept whole
 QUANTISED = ("int8", "uint8")
-FORMS = (*HALF, *QUANTISED)
+FORMS = (*HALF, *QUANTISED, "winograd")
 COMPUTING = frozenset({"Conv", "Relu", "MaxPool", "LSTM", "MatMul", "Add", "LogSoftmax"})
 
 
@@ -48,10 +50,12 @@ class Calibration:
 def convert(model: onnx.ModelProto, form: str, calibration: Calibration | None = None) -> onnx.ModelProto:
     """`model`, which is float32, in one of FORMS; the original is left as it is.
 
-    Raises UserError where the form is quantised and there is no calibration, or the graph cannot be.
+    Raises UserError where the form is quantised and there is no calibration, or the graph has not what it needs.
     """
     if form in HALF:
         return to_half(model, HALF[form])
+    if form == "winograd":
+        return by_winograd(model)
     if form not in QUANTISED:
         raise UserError(f"form {form!r}: expected one of {', '.join(FORMS)}")
     if calibration is None:

@@ -18,7 +18,7 @@ from crnn.targets import Options, check_options
 
 FILES = ("model.onnx",)
 TOOLS = ("onnxruntime",)
-PRECISIONS = {"fp32": "fp32", "int8": "uint8"}
+PRECISIONS = {"fp32": "fp32", "fp32-winograd": "winograd", "int8": "uint8"}
 PROVIDER = "CPUExecutionProvider"
 ERRORS_AND_WORSE = 3  # onnxruntime's log_severity_level
 

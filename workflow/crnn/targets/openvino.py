@@ -23,10 +23,17 @@ from crnn.targets import Options, check_options
 
 FILES = ("model.xml", "model.bin")
 TOOLS = ("openvino",)
-PRECISIONS = {"fp32": "fp32", "bf16": "fp32", "int8": "uint8", "int8-bf16": "uint8"}
+PRECISIONS = {
+    "fp32": "fp32",
+    "fp32-winograd": "winograd",
+    "bf16": "fp32",
+    "int8": "uint8",
+    "int8-bf16": "uint8",
+}
 
 PLUGIN = "CPU"
-HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32", "int8-bf16": "bf16"}  # precision → INFERENCE_PRECISION_HINT
+# precision → INFERENCE_PRECISION_HINT
+HINTS = {"fp32": "f32", "fp32-winograd": "f32", "bf16": "bf16", "int8": "f32", "int8-bf16": "bf16"}
 LSTM_OUTPUT_RANK = 4  # [T, directions, N, H]
 
 
