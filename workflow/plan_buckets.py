@@ -3,8 +3,8 @@
 Candidates are the cheapest buckets by the measured costs under several bounds of distortion. Each is held against the
 finest width rule on the tuning words; the cheapest that loses no more of them than `accuracy_drop` is the plan.
 
-  --bounds '{"stretch": 1.2, "step": 8, "min": 40, "max": 400, "buckets": 8, "distortion": 0.15, "batch": 32,
-             "accuracy_drop": 0.005}'
+  --bounds '{"stretch": 1.2, "step": 8, "min": 40, "max": 400, "buckets": 8, "distortion": 0.15, "squeeze": 0.05,
+             "batch": 32, "accuracy_drop": 0.005}'
 
 Without `buckets` there may be any number of them.
 """

@@ -37,7 +37,7 @@ def load(directory, options, threads, lanes=1):
     return Device()
 '''
 LABELS = json.dumps({"characters": CHARSET.characters})
-BOUNDS = {"stretch": 1.2, "step": 8, "min": 40, "max": 400, "buckets": 6, "distortion": 0.4, "batch": 4}
+BOUNDS = {"stretch": 1.2, "step": 8, "min": 40, "max": 400, "buckets": 6, "distortion": 0.4, "squeeze": 0.4, "batch": 4}
 
 
 def call(stage: str, /, **options: object) -> None:

@@ -24,18 +24,23 @@ from crnn.widths import HEIGHT, Buckets, WidthRule, width_rule
 Sizes = npt.NDArray[np.int64]  # [N, 2]: width and height of word images, pixels
 _Way = tuple[float, tuple["Bucket", ...]]  # seconds, and the buckets that take them
 SHARES = (0.25, 0.5, 0.75, 1.0)  # of the distortion that is allowed: the bounds that candidates keep
-SQUEEZES = (0.0, 0.5, 1.0)  # of a candidate's bound: how much of it may be squeezing
+SQUEEZES = (0.0, 0.5, 1.0)  # of the squeezing that is allowed, or of the distortion where that is less
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a plan must keep to: its lattice of widths, and the most buckets, distortion and words in a call."""
+    """What a plan must keep to: its lattice of widths, and the most buckets, distortion and words in a call.
+
+    `squeeze` is the part of `distortion` that may be narrowing. It takes time steps from the characters, which words
+    that are easy to read forgive and others do not.
+    """
 
     stretch: float
     step: int
     min: int
     max: int
     distortion: float
+    squeeze: float
     accuracy_drop: float  # share of the tuning words that may be lost against the finest rule
     batch: int
     buckets: int | None = None
@@ -176,7 +181,7 @@ def cheapest_by_count(
 
 
 def candidates(sizes: Sizes, costs: Costs, bounds: Bounds) -> list[Candidate]:
-    """The cheapest buckets under each share of the distortion, and each share of that as squeezing; the cheapest first.
+    """The cheapest buckets under each share of the distortion and each of the squeezing; the cheapest first.
 
     Raises UserError where the bounds allow no plan.
     """
@@ -184,15 +189,15 @@ def candidates(sizes: Sizes, costs: Costs, bounds: Bounds) -> list[Candidate]:
         raise UserError("there is no word to plan for; none of the datasets has an image that can be read")
     found: dict[tuple[float, tuple[Bucket, ...]], Candidate] = {}
     for distortion in (bounds.distortion * share for share in SHARES):
-        for squeeze in (distortion * share for share in SQUEEZES):
+        for squeeze in (min(distortion, bounds.squeeze) * share for share in SQUEEZES):
             by_count = cheapest_by_count(sizes, costs, bounds, squeeze, distortion)
             for buckets in sorted(by_count.values(), key=_total)[:1]:
                 found.setdefault((squeeze, buckets), Candidate(squeeze, distortion, buckets))
     if not found:
         raise UserError(
             f"no {bounds.buckets} widths of {bounds.min}, {bounds.min + bounds.step}, … {bounds.max} keep every word "
-            f"within {bounds.distortion:.0%} of its true width; {_fewest(sizes, costs, bounds)} do. Allow more buckets "
-            f"or more distortion"
+            f"within {bounds.distortion:.0%} of its true width, {bounds.squeeze:.0%} where it is narrower; "
+            f"{_fewest(sizes, costs, bounds)} do. Allow more buckets, distortion or squeeze"
         )
     return sorted(found.values(), key=lambda candidate: candidate.seconds)
 
@@ -206,7 +211,7 @@ def _fewest(sizes: Sizes, costs: Costs, bounds: Bounds) -> int:
     return min(
         count
         for share in SQUEEZES
-        for count in cheapest_by_count(sizes, costs, unbounded, bounds.distortion * share, bounds.distortion)
+        for count in cheapest_by_count(sizes, costs, unbounded, bounds.squeeze * share, bounds.distortion)
     )
 
 
@@ -267,7 +272,7 @@ def plan_content(chosen: Candidate, sizes: Sizes, costs: Costs, bounds: Bounds) 
 def _distortions(widths: npt.NDArray[np.int64], sizes: Sizes, bounds: Bounds) -> dict[str, Any]:
     """How far words are from their true width, as a share of it, and how many are further than the bound."""
     off = widths / true_widths(sizes, bounds.stretch) - 1
-    beyond = (off > bounds.distortion + 1e-9) | (off < -bounds.distortion - 1e-9)
+    beyond = (off > bounds.distortion + 1e-9) | (off < -bounds.squeeze - 1e-9)
     return {
         "largest_stretch": max(0.0, float(off.max())),
         "largest_squeeze": max(0.0, float(-off.min())),
