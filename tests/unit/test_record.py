@@ -7,9 +7,10 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from crnn.files import read_json
-from crnn.record import Record, describe_host, tool_versions
+from crnn.record import Record, cpu_model, describe_host, tool_versions
 
 
 def test_a_record_holds_what_went_in_and_what_came_out(tmp_path: Path) -> None:
@@ -56,3 +57,20 @@ def test_the_host_is_described_by_what_a_timing_depends_on() -> None:
     assert host["cores"] >= 1
     assert host["memory_gib"] > 0
     assert host["python"] == platform.python_version()
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "named"),
+    [
+        ("model name\t: AMD EPYC\nflags\t\t: fpu avx avx2 sse\n", "AMD EPYC (AVX2)"),
+        (
+            "model name\t: AMD EPYC\nflags\t\t: avx2 avx512f avx512_bf16 avx512_vnni avx_vnni\n",
+            "AMD EPYC (AVX2, AVX-512, VNNI, bfloat16)",
+        ),
+        ("processor\t: 0\nFeatures\t: asimd bf16 sve\n\nModel\t\t: Some Board\n", "Some Board (SVE, bfloat16)"),
+        ("model name\t: Old\nflags\t\t: sse2\n", "Old"),
+        ("processor\t: 0\nFeatures\t: asimd\n", None),
+    ],
+)
+def test_processors_of_one_name_are_told_apart_by_their_fast_instructions(cpuinfo: str, named: str | None) -> None:
+    assert cpu_model(cpuinfo) == named
