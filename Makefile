@@ -55,6 +55,12 @@ lint: setup
 	$(BIN)/snakemake --lint
 	$(BIN)/hadolint Dockerfile
 
+# Node.js and a network are asked for here alone: the picture is committed, with the digest of what it was drawn from.
+# MERMAID_ARGS="--puppeteerConfigFile …" where Chromium has to be told of something, such as to do without its sandbox.
+docs/images/dag.svg: docs/images/dag.mmd
+	npx --yes @mermaid-js/mermaid-cli@11.17.0 --quiet --backgroundColor white $(MERMAID_ARGS) --input $< --output $@
+	printf '<!-- sha256 of %s: %s -->\n' "$(<F)" "$$(sha256sum <$< | cut -d ' ' -f 1)" >>$@
+
 # Resolve pyproject.toml's ranges anew and write down the versions.
 lock:
 	rm -rf $(VENV)/lock && $(PYTHON) -m venv $(VENV)/lock

@@ -1,6 +1,7 @@
 """The documentation says what the code does: links that lead somewhere, examples that run."""
 
 import ast
+import hashlib
 import re
 from collections import Counter
 from pathlib import Path
@@ -41,6 +42,12 @@ def test_links_between_files_lead_somewhere(page: Path) -> None:
         linked = page.parent / target
         assert linked.exists()
         assert not anchor or anchor in anchors(linked)
+
+
+def test_a_picture_that_is_drawn_from_a_text_is_of_that_text() -> None:
+    """`make docs/images/dag.svg` draws it anew."""
+    text, picture = ((ROOT / "docs" / "images" / f"dag.{kind}").read_bytes() for kind in ("mmd", "svg"))
+    assert f"<!-- sha256 of dag.mmd: {hashlib.sha256(text).hexdigest()} -->".encode() in picture
 
 
 def blocks(page: str, language: str) -> list[str]:
