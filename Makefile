@@ -3,6 +3,7 @@
 # make compare OLD=baseline/report NEW=results/report   two reports, word by word; fails where a budget is exceeded
 # make test     set up, check the code and run the tests
 # make lint     format, lint and type checks alone
+# make docs     these pages as a site: build/site/index.html
 #
 # CONFIG=mine.yaml, ARGS="--sdm conda", CORES=4, PYTHON=python3.12 and PIP_ARGS="--extra-index-url …" can be set on the
 # command line.
@@ -19,7 +20,7 @@ STAMP := $(VENV)/installed
 # snakefmt calls shfmt, which is there too.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup report why compare test lint lock clean
+.PHONY: setup report why compare test lint docs lock clean
 
 setup: $(STAMP)
 
@@ -48,12 +49,16 @@ test: lint
 	$(BIN)/pytest -n $(CORES) --dist loadgroup
 
 lint: setup
-	$(BIN)/ruff check workflow tests profiles benchmarks
-	$(BIN)/ruff format --check workflow tests profiles benchmarks
+	$(BIN)/ruff check workflow tests profiles benchmarks docs
+	$(BIN)/ruff format --check workflow tests profiles benchmarks docs
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
 	$(BIN)/hadolint Dockerfile
+
+# A warning is an error: of a link that leads nowhere, or a page that the site's index does not list.
+docs: setup
+	$(BIN)/sphinx-build -W --keep-going -n -q -c docs -d build/doctrees . build/site
 
 # Node.js and a network are asked for here alone: the picture is committed, with the digest of what it was drawn from.
 # MERMAID_ARGS="--puppeteerConfigFile …" where Chromium has to be told of something, such as to do without its sandbox.
@@ -76,4 +81,4 @@ config/README.md: $(wildcard config/*.yaml) workflow/engine/schema_page.py | set
 	mv $@.new $@
 
 clean:
-	rm -rf results logs .snakemake
+	rm -rf results logs build .snakemake

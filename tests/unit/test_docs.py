@@ -27,6 +27,8 @@ pytestmark = EXPORTS
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("*.md")), ROOT / "config" / "README.md"]
+LINKED = [*PAGES, ROOT / "benchmarks" / "README.md", *sorted((ROOT / "resources").rglob("README.md"))]
+INDEX = ROOT / "docs" / "index.md"  # of the site, which is made of all these; tests/site makes it
 SCHEMA = yaml.safe_load((ROOT / "config" / "schema.yaml").read_text())
 
 
@@ -36,12 +38,19 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", LINKED, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_between_files_lead_somewhere(page: Path) -> None:
     for target, anchor in re.findall(r"\]\(([^)#:\s]+)(?:#([^)]*))?\)", page.read_text()):
         linked = page.parent / target
-        assert linked.exists()
+        assert linked.is_file()  # a folder has no page on the site
         assert not anchor or anchor in anchors(linked)
+
+
+def test_the_index_lists_every_page_once() -> None:
+    trees = "".join(block.body for block in code_blocks(INDEX) if block.language == "{toctree}")
+    entries = re.findall(r"^(?!:)(?:.* <)?([^\s<>]+)>?$", trees, flags=re.MULTILINE)
+    listed = [(INDEX.parent / f"{entry}.md").resolve() for entry in entries]
+    assert sorted(listed) == sorted(set(LINKED) - {INDEX})
 
 
 def test_a_picture_that_is_drawn_from_a_text_is_of_that_text() -> None:
