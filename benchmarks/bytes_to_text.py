@@ -143,7 +143,7 @@ def main(args: argparse.Namespace) -> None:
             "threads": args.threads,
             "repeats": args.repeats,
             "reference": args.reference,
-            "matrix_product": {name: matrix_product(name, args.threads) for name in PRECISIONS},
+            "matrix_product": {name: matrix_product(name, args.threads) for name in precisions(entered)},
             "contestants": {
                 name: {
                     "settings": settings(contestant),
@@ -154,6 +154,12 @@ def main(args: argparse.Namespace) -> None:
             },
         },
     )
+
+
+def precisions(entered: dict[str, Recipe | Deployment]) -> list[str]:
+    """Those that a contestant computes in: others may have no instructions here, and take minutes."""
+    asked = {settings(each)["precision"] for each in entered.values()}
+    return [name for name in PRECISIONS if name in asked]
 
 
 def settings(contestant: Recipe | Deployment) -> dict[str, Any]:

@@ -23,7 +23,8 @@ from crnn.report.palette import SERIES
 from crnn.stage import parser, run
 
 HERE = Path(__file__).parent
-FILES = ("bytes_to_text", "layers", "scale", "no_op", "dag_scale")
+CONTESTS = {"bytes_to_text": "Bytes to text", "fp32": "Bytes to text in fp32, on AVX2 alone"}  # file → title
+FILES = (*CONTESTS, "layers", "scale", "no_op", "dag_scale")
 BYTES_TO_TEXT = "bytes to text"
 INFERENCE = "inference and CTC"
 
@@ -117,18 +118,19 @@ def main(args: argparse.Namespace) -> None:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    rows = contest(results["bytes_to_text"])
+    contests = [
+        {"name": name, "title": title, "result": results[name], "rows": contest(results[name])}
+        for name, title in CONTESTS.items()
+        if results[name]
+    ]
     page = environment.get_template("README.md.j2").render(
         results=results,
-        rows=rows,
-        recipe=next(row for row in rows if row["name"] == "recipe"),
-        tools=", ".join(
-            f"{name} {version}" for name, version in results["bytes_to_text"]["tools"].items() if version != "absent"
-        ),
+        contests=contests,
         commands={name: "python " + " ".join(result["command"]) for name, result in results.items() if result},
         medians={name: statistics.median(each) for name, each in (results["no_op"] or {}).get("seconds", {}).items()},
     )
-    for name, text in (("README.md", page), ("bytes_to_text.svg", contest_chart(rows))):
+    pictures = {f"{each['name']}.svg": contest_chart(each["rows"]) for each in contests}
+    for name, text in {"README.md": page, **pictures}.items():
         with atomic_path(args.output / name) as temporary:
             temporary.write_text(text, encoding="utf-8")
 
