@@ -82,6 +82,16 @@ class Recipe:
         return Outcome({"bytes to text": time.perf_counter() - started, "own boundary": inference}, texts)
 
 
+def precision_of(runtime: str, options: dict[str, Any], source: Path) -> str:
+    """What a deployment computes in: what its runtime was told, or what the file that it was built from is for.
+
+    `source` is fixed.onnx, fixed.winograd.onnx, fixed.uint8-aspect.onnx or the like.
+    """
+    known = getattr(target(runtime), "PRECISIONS", {})
+    form = source.suffixes[-2][1:].partition("-")[0] if len(source.suffixes) > 1 else "fp32"
+    return options.get("precision") or next((name for name, of in known.items() if of == form), "fp32")
+
+
 @dataclass(frozen=True)
 class Deployment:
     """A row of a report, run as the report runs it."""
@@ -98,10 +108,11 @@ class Deployment:
 
     @classmethod
     def from_run(cls, run: Path, build: Path, words: Path, charset: Charset, threads: int) -> "Deployment":
-        """As the records of its accuracy run say."""
+        """As the records of its build and of its accuracy run say."""
         parameters = read_json(run / "predictions.json")["parameters"]
         settings = {key: parameters[key] for key in ("runtime", "options", "widths", "batch")}
-        precision = read_json(run / "run.json")["precision"]
+        (source,) = read_json(build / "build.json")["inputs"]
+        precision = precision_of(settings["runtime"], settings["options"], Path(source))
         return cls(precision=precision, build=build, words=words, charset=charset, threads=threads, **settings)
 
     def tasks(self) -> dict[str, Task]:
