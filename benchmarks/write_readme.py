@@ -24,7 +24,7 @@ from crnn.stage import parser, run
 
 HERE = Path(__file__).parent
 CONTESTS = {"bytes_to_text": "Bytes to text", "fp32": "Bytes to text in fp32, on AVX2 alone"}  # file → title
-FILES = (*CONTESTS, "layers", "scale", "no_op", "dag_scale")
+FILES = (*CONTESTS, "layers", "scale", "page", "no_op", "dag_scale")
 BYTES_TO_TEXT = "bytes to text"
 INFERENCE = "inference and CTC"
 
@@ -118,6 +118,7 @@ def main(args: argparse.Namespace) -> None:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["median"] = statistics.median
     contests = [
         {"name": name, "title": title, "result": results[name], "rows": contest(results[name])}
         for name, title in CONTESTS.items()
