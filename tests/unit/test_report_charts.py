@@ -54,6 +54,16 @@ def test_runs_without_timings_get_the_accuracy_charts_alone(tmp_path: Path) -> N
     assert list(svgs) == ["Word accuracy", "Accuracy by word length"]
 
 
+def test_a_single_pass_has_no_median_and_no_spread_to_explain(tmp_path: Path) -> None:
+    results = Results(tmp_path, WORDS)
+    run = results.add_run("torch", {}) / "run.json"
+    scores = json.loads(run.read_text())
+    run.write_text(json.dumps({**scores, "e2e": {**scores["e2e"], "passes": 1}}))
+    runs = [Run.read(files) for files in Inputs.from_json(results.inputs).runs]
+    (caption,) = (figure.caption for figure in figures(runs) if figure.title == "End-to-end throughput")
+    assert caption.startswith("4 words, one pass. Everything")
+
+
 def test_axes_name_their_units(tmp_path: Path) -> None:
     _, svgs = drawn(tmp_path, "torch", "onnxruntime")
     assert "word accuracy (%)" in texts(svgs["Word accuracy"])

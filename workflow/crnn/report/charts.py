@@ -169,9 +169,11 @@ def throughput(runs: Named) -> Figure | None:
     spread = base.mark_rule(color=light("ink")).encode(x="slowest:Q", x2="fastest:Q")
     label = alt.Text("rate", type="quantitative", format=",.0f")
     text = base.mark_text(align="left", dx=7, color=light("ink")).encode(x="fastest:Q", text=label)
+    passes = _either(e2e.passes for _, e2e in timed)
+    taken = "one pass" if passes == "1" else f"median of {passes} passes; thin line: slowest to fastest pass"
     caption = (
-        f"{_either(e2e.words for _, e2e in timed)} words, median of {_either(e2e.passes for _, e2e in timed)} passes; "
-        "thin line: slowest to fastest pass. Everything from encoded image bytes to text is inside the clock."
+        f"{_either(e2e.words for _, e2e in timed)} words, {taken}. "
+        "Everything from encoded image bytes to text is inside the clock."
     )
     return Figure("End-to-end throughput", _svg(alt.layer(bar, spread, text), ROW * len(rows)), caption)
 
