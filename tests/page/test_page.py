@@ -155,6 +155,17 @@ def test_the_page_never_scrolls_sideways(report: Path, tmp_path: Path, width: in
     assert seen["sideways"] == 0
 
 
+LENGTHS = """
+  const box = (name) => page.getElementById("explorer").elements[name].getBoundingClientRect().toJSON();
+  return {least: box("least"), most: box("most")};"""
+
+
+def test_on_a_phone_both_ends_of_a_length_stand_side_by_side(report: Path, tmp_path: Path) -> None:
+    boxes = probed(report, tmp_path, PHONE, LENGTHS)
+    assert boxes["least"]["top"] == boxes["most"]["top"]
+    assert boxes["least"]["right"] < boxes["most"]["left"]
+
+
 @pytest.fixture(scope="module")
 def at_a_desk(report: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return probed(report, tmp_path_factory.mktemp("desk"), DESK, LOOK)
