@@ -15,6 +15,7 @@ by the stage that makes reports. Nothing is read by a network again, so what is 
 
 import argparse
 import json
+import os
 import re
 import statistics
 import sys
@@ -161,14 +162,15 @@ def measured(report: Path, repeats: int) -> dict[str, Any]:
 
 
 def main(args: argparse.Namespace) -> None:
-    rows = []
+    rows, load_before = [], os.getloadavg()[0]
     for copies in args.copies:
         with tempfile.TemporaryDirectory() as folder:
             report = args.report if copies == 1 else repeated_report(args.report, copies, Path(folder))
             rows.append({"copies": copies, **measured(report, args.repeats)})
         ready = statistics.median(rows[-1]["seconds"]["ready"])
         LOG.info("%d words: %.1f MiB, ready in %.2f s", rows[-1]["words"], rows[-1]["page_mib"], ready)
-    write_json(args.output, {"command": sys.argv, "host": describe_host(), "rows": rows})
+    facts = {"command": sys.argv, "host": describe_host(), "load_before": load_before}
+    write_json(args.output, {**facts, "rows": rows})
 
 
 if __name__ == "__main__":
