@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from report_results import EVERYTHING, Results, picture
@@ -82,8 +83,13 @@ USE = """
   seen.sure = [...panel.querySelectorAll("li .sure")].map((each) => each.textContent).filter(Boolean);
   seen.marked = [...panel.querySelectorAll("li mark")].map((each) => each.textContent);
   seen.drawn = [...panel.querySelectorAll("img")].every((each) => each.complete && each.naturalWidth > 0);
+  const cafe = all("#explorer-words li").find((each) => each.querySelector(".text").textContent === "cafe");
+  seen.alike = [...cafe.querySelectorAll(".text, .by")].map((each) => each.textContent);
+  seen.degrees = [...cafe.querySelectorAll(".sure")].map((each) => each.textContent).filter(Boolean);
+  seen.label = cafe.querySelector("mark").textContent;
   const form = page.getElementById("explorer").elements, found = () => page.getElementById("explored").textContent;
   seen.all = found();
+  seen.common = form.pair.options[1].textContent;
   type(form.kind, "digit"); seen.digits = [found(), ...texts("#explorer-words dd .text")];
   seen.pairs = [...form.pair.options].map((each) => each.textContent);
   type(form.kind, ""); type(form.least, "100"); seen.long = found();
@@ -118,7 +124,11 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     results = Results(tmp_path_factory.mktemp("page"), [*words, (b"torn", "torn")], policy=EVERYTHING)
     misread = {index: label[:-1] + "!" for index, label in enumerate(labels, 1) if index != 6}
     results.add_run("torch", misread, before={"torch": misread})
-    results.add_run("onnxruntime-with-a-rather-long-name", {**misread, 6: "2a"}, before={"torch": misread}, pace=0.001)
+    other = results.add_run(
+        "onnxruntime-with-a-rather-long-name", {**misread, 6: "2a"}, before={"torch": misread}, pace=0.001
+    )
+    less_sure = pl.read_parquet(other / "predictions.parquet").with_columns(pl.col("confidence") / 2)
+    less_sure.write_parquet(other / "predictions.parquet")
     reason = "no <b>card</b> in this machine"
     skipped = {"deployment": "om", "widths": "aspect", "runtime": "ascend", "precision": "fp16", "reason": reason}
     inputs = json.dumps({**results.inputs, "skipped": [skipped]})
@@ -214,6 +224,17 @@ def test_misread_words_can_be_chosen(used: dict[str, Any]) -> None:
     assert used["digits"] == ["1 word.", "24", "2a"]
     assert used["pairs"] == ["any", "4 → a (1)"]
     assert (used["long"], used["text"]) == ("1 word.", "1 word.")
+
+
+def test_runs_that_read_alike_share_the_text_and_keep_their_confidences(used: dict[str, Any]) -> None:
+    assert used["alike"] == ["cafe", "caf!", "torch", "onnxruntime-with-a-rather-long-name"]
+    torch, other = map(float, used["degrees"])
+    assert other == pytest.approx(torch / 2, abs=0.001)
+    assert used["label"] == "e"
+
+
+def test_a_confusion_is_counted_in_words_however_many_runs_read_it_so(used: dict[str, Any]) -> None:
+    assert used["common"] == "> → ! (2)"
 
 
 def test_a_word_has_an_address_of_its_own(used: dict[str, Any]) -> None:

@@ -93,18 +93,26 @@
   const byConfidence = (readings) => (one, other) =>
     (readings.confidence[other] ?? -1) - (readings.confidence[one] ?? -1) || readings.word[one] - readings.word[other];
 
+  // Entries of one text stand together, the text once: runs that read alike may be sure of it in different degrees.
   function wrongCard(dataset, word, entries, naming) {
     const { readings, readers, words } = data[dataset];
-    const label = words.label[word];
-    const only = entries.length === 1 ? touched(readings.edits[entries[0]], 0) : new Set();
-    const rows = [row("label", marked(label, only), null)];
+    const alike = new Map();
     for (const entry of entries) {
-      const text = element("div", {}, marked(readings.text[entry], touched(readings.edits[entry], 1)));
-      if (naming) {
-        const names = readings.readers[entry].map((each) => readers[each]).filter((each) => !each.reference);
-        text.append(element("small", { class: "by" }, names.map((each) => each.name).join(", ")));
+      const text = readings.text[entry];
+      alike.has(text) ? alike.get(text).push(entry) : alike.set(text, [entry]);
+    }
+    const by = (entry) => {
+      const names = readings.readers[entry].map((each) => readers[each]).filter((each) => !each.reference);
+      return naming ? element("small", { class: "by" }, names.map((each) => each.name).join(", ")) : null;
+    };
+    const only = alike.size === 1 ? touched(readings.edits[entries[0]], 0) : new Set();
+    const rows = [row("label", marked(words.label[word], only), null)];
+    for (const [text, [first, ...others]] of alike) {
+      const shown = element("div", {}, marked(text, touched(readings.edits[first], 1)), by(first));
+      rows.push(row("read", shown, readings.confidence[first]));
+      for (const entry of others) {
+        rows.push([element("dd", { class: "again" }, by(entry)), element("dd", { class: "sure" }, sure(readings.confidence[entry]))]);
       }
-      rows.push(row("read", text, readings.confidence[entry]));
     }
     return card(dataset, word, rows, null);
   }
@@ -233,8 +241,10 @@
   function offerPairs(dataset, entries) {
     const { readings, pairs } = data[dataset];
     const counted = new Map();
-    for (const entry of entries) for (const pair of pairsOf(readings.edits[entry])) counted.set(pair, (counted.get(pair) ?? 0) + 1);
-    const common = [...counted].sort((one, other) => other[1] - one[1] || one[0] - other[0]).slice(0, PAIRS);
+    for (const entry of entries) {
+      for (const pair of pairsOf(readings.edits[entry])) counted.set(pair, (counted.get(pair) ?? new Set()).add(readings.word[entry]));
+    }
+    const common = [...counted].map(([pair, words]) => [pair, words.size]).sort((one, other) => other[1] - one[1] || one[0] - other[0]).slice(0, PAIRS);
     options(fields.pair, [["", "any"], ...common.map(([pair, count]) =>
       [String(pair), `${nothing(pairs[pair][0])} → ${nothing(pairs[pair][1])} (${number(count)})`])], fields.pair.value);
   }
