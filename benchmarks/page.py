@@ -10,6 +10,7 @@ that shows the page. Requests are what the page asked for besides itself.
 With --copies, the words of the report are repeated as often, with the readings that it has, and a page is made of them
 by the stage that makes reports. Nothing is read by a network again, so what is measured is the page alone.
 
+    snakemake --cores 2 report --configfile benchmarks/page.yaml
     python benchmarks/page.py --report results/report --copies 1 33 --repeats 7 --output benchmarks/results/page.json
 """
 

@@ -2,7 +2,9 @@
 
 import ast
 import hashlib
+import json
 import re
+import statistics
 from collections import Counter
 from pathlib import Path
 from types import ModuleType
@@ -135,6 +137,17 @@ def merged(base: Any, overlay: Any) -> Any:
 def test_examples_of_python_can_be_read(page: Path) -> None:
     for body in re.findall(r"^```python\n(.*?)^```", page.read_text(), flags=re.DOTALL | re.MULTILINE):
         assert ast.parse(body).body
+
+
+def test_the_size_of_the_page_is_what_was_measured() -> None:
+    measured = json.loads((ROOT / "benchmarks" / "results" / "page.json").read_text())
+    size = (ROOT / "docs" / "report.md").read_text().partition("## Size\n")[2].partition("\n## ")[0]
+    for row in measured["rows"]:
+        ready, heap = (statistics.median(values) for values in (row["seconds"]["ready"], row["heap_mib"]))
+        counts = f"{row['words']:,} | {row['page_mib']:.1f} MiB | {row['held']:,} of {row['listed']:,}"
+        assert f"| {counts} | {row['pictured']:,} | {ready:.1f} s | {heap:.0f} MiB |" in size
+        assert row["requests"] == []
+    assert "python " + " ".join(measured["command"]) in size
 
 
 # --- commands, which tests/dag/test_documented_commands.py runs ----------------------------------------------
