@@ -100,10 +100,27 @@ def test_every_name_that_is_used_is_there_in_both_majors(version: str) -> None:
     assert missing(uses, NAMES[version]) == []
 
 
-def test_no_name_that_is_used_has_been_removed() -> None:
-    gone = {(owner, name) for owner, names in REMOVED.items() for name in names}
-    assert {("BuilderFlag", "FP16"), ("Builder", "build_engine"), ("ICudaEngine", "num_bindings")} <= gone
-    assert [use for use in of_tensorrt() if (use.owner, use.name) in gone] == []
+def words_of(source: str) -> set[str]:
+    """Every attribute, of whatever variable, and every text: `getattr` takes one."""
+    nodes = list(ast.walk(ast.parse(source)))
+    attributes = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    return attributes | {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+
+
+REMOVED_NAMES = {name for names in REMOVED.values() for name in names}
+
+
+@pytest.mark.parametrize("module", sorted(LANE.glob("*.py")), ids=lambda module: str(module.stem))
+def test_no_removed_name_is_used_of_whatever_variable(module: Path) -> None:
+    assert {"FP16", "build_engine", "num_bindings", "max_workspace_size"} <= REMOVED_NAMES
+    assert words_of(module.read_text()) & REMOVED_NAMES == set()
+
+
+@pytest.mark.parametrize(
+    "line", ["chosen.max_workspace_size = 1", "flags(getattr(module, 'FP16'))", "each.engine().num_bindings"]
+)
+def test_a_removed_name_of_an_unknown_variable_would_be_found(line: str) -> None:
+    assert len(words_of(line) & REMOVED_NAMES) == 1
 
 
 @pytest.mark.parametrize(
