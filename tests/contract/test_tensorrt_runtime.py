@@ -18,7 +18,6 @@ import build_model
 from contract.toolkit import PACKAGES_NVIDIA, Use
 from crnn.errors import UserError
 from crnn.files import read_json, sha256
-from crnn.nvidia import device as device_module
 from crnn.targets import check_target, target
 from crnn.targets.onnxruntime import OnnxRuntime
 from networks import EXPORTS, SMALL, images
@@ -444,12 +443,6 @@ def test_a_gpu_that_is_not_there_is_counted(driver: str) -> None:
 def test_a_machine_that_has_all_passes(driver: str) -> None:
     check_target("tensorrt", SHAPES["one profile"], building=True)
     check_target("tensorrt", {"streams": 2}, building=False)
-
-
-def test_the_driver_is_read_from_its_file(tmp_path: Path) -> None:
-    (tmp_path / "version").write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.65.06  Sun Jul 27\n")
-    assert device_module.driver_version(tmp_path / "version") == "580.65.06"
-    assert device_module.driver_version(tmp_path / "nothing") == "unknown"
 
 
 # --- faults of an engine -----------------------------------------------------------------------------------

@@ -19,10 +19,10 @@ from crnn.nvidia.device import (
     Graph,
     OutOfMemoryError,
     cuda_version,
-    driver_version,
     no_driver,
     no_such_gpu,
 )
+from crnn.nvidia_driver import driver_version
 from crnn.stage import LOG
 
 BYTES = 4  # of a float32
@@ -79,7 +79,8 @@ class CudartDevice:
         wanted = (attributes.cudaDevAttrComputeCapabilityMajor, attributes.cudaDevAttrComputeCapabilityMinor)
         capability = [str(self._call(self._cudart.cudaDeviceGetAttribute, each, self._index)) for each in wanted]
         version = cuda_version(self._call(self._cudart.cudaDriverGetVersion))
-        return GpuFacts(name.rstrip(b"\0").decode(), ".".join(capability), driver_version(), version)
+        driver = driver_version() or "unknown"
+        return GpuFacts(name.rstrip(b"\0").decode(), ".".join(capability), driver, version)
 
     @contextmanager
     def current(self) -> Iterator[None]:

@@ -4,11 +4,9 @@ Two packages do: pycuda, and cuda-python (`cuda.bindings`) where pycuda cannot b
 context of the GPU, which PyTorch and ONNX Runtime use as well. Not here: TensorRT.
 """
 
-import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,7 +15,6 @@ import numpy.typing as npt
 from crnn.errors import UserError
 
 Array = npt.NDArray[np.float32]
-DRIVER = Path("/proc/driver/nvidia/version")
 
 
 class OutOfMemoryError(Exception):
@@ -117,15 +114,6 @@ def no_such_gpu(index: int, count: int) -> UserError:
             "results/ here (docs/nvidia.md)"
         )
     return UserError(f"options.device is {index}; this machine has {count} NVIDIA GPUs, numbered from 0")
-
-
-def driver_version(file: Path = DRIVER) -> str:
-    """The version of the driver as Linux states it; `unknown` elsewhere."""
-    try:
-        found = re.search(r"Kernel Module\D*([\d.]+)", file.read_text(encoding="utf-8", errors="replace"))
-    except OSError:
-        return "unknown"
-    return found[1] if found else "unknown"
 
 
 def cuda_version(number: int) -> str:

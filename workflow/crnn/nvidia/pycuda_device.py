@@ -15,10 +15,10 @@ from crnn.nvidia.device import (
     Graph,
     OutOfMemoryError,
     cuda_version,
-    driver_version,
     no_driver,
     no_such_gpu,
 )
+from crnn.nvidia_driver import driver_version
 
 
 @dataclass
@@ -52,9 +52,8 @@ class PycudaDevice:
 
     def facts(self) -> GpuFacts:
         capability = ".".join(map(str, self._device.compute_capability()))
-        return GpuFacts(
-            self._device.name(), capability, driver_version(), cuda_version(self._cuda.get_driver_version())
-        )
+        driver, cuda = driver_version() or "unknown", cuda_version(self._cuda.get_driver_version())
+        return GpuFacts(self._device.name(), capability, driver, cuda)
 
     @contextmanager
     def current(self) -> Iterator[None]:
