@@ -16,6 +16,7 @@ import pytest
 
 import build_model
 from contract.toolkit import PACKAGES_NVIDIA, Use
+from crnn.cards import Claims
 from crnn.errors import UserError
 from crnn.files import read_json, sha256
 from crnn.targets import check_target, target
@@ -36,9 +37,11 @@ DRIVERS = {"pycuda": ("pycuda", "cuda"), "cuda-bindings": ("cuda",)}
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Kernel times go to the test's own folder."""
+def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kernel times and locks of GPUs go to the test's own folder, so that tests beside each other do not wait."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
 
 
 @pytest.fixture
@@ -251,6 +254,32 @@ def test_what_it_says_of_itself(driver: str, fixed: Path, tmp_path: Path) -> Non
     }
 
 
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_gpu_is_held_while_an_engine_is_open(
+    index: int, gpu: None, fixed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by the other runtimes of GPUs, so that no job computes beside a clock."""
+    monkeypatch.setenv("GPU_DOUBLE_COUNT", "2")
+    runtime = opened(fixed, tmp_path, device=index)
+    taken, lock = Claims("gpu").claim([index, 7])
+    assert taken == [7]
+    lock.close()
+    runtime.close()
+    taken, lock = Claims("gpu").claim([index, 7])
+    assert taken == [index]
+    lock.close()
+
+
+def test_a_gpu_is_free_again_when_an_engine_cannot_be_opened(gpu: None, fixed: Path, tmp_path: Path) -> None:
+    build = built(fixed, tmp_path)
+    (build / "model.engine").write_bytes(b"none")
+    load_fault(build)
+    load_fault(build, device=3)
+    taken, lock = Claims("gpu").claim([3, 0], most=2)
+    assert taken == [3, 0]
+    lock.close()
+
+
 # --- building ----------------------------------------------------------------------------------------------
 
 
@@ -273,6 +302,16 @@ def test_the_facts_beside_the_engine_say_how_it_was_made(version: str, fixed: Pa
 def test_equal_builds_have_equal_facts(gpu: None, fixed: Path, tmp_path: Path) -> None:
     first, second = (built(fixed, tmp_path / name) / "conversion.json" for name in "ab")
     assert first.read_bytes() == second.read_bytes()
+
+
+def test_a_build_waits_for_the_gpu_whose_kernels_it_times(gpu: None, fixed: Path, tmp_path: Path) -> None:
+    _, lock = Claims("gpu").claim([0])
+    with ThreadPoolExecutor(1) as pool:
+        building = pool.submit(built, fixed, tmp_path)
+        with pytest.raises(TimeoutError):
+            building.result(timeout=0.5)
+        lock.close()
+        assert (building.result() / "model.engine").exists()
 
 
 def flags_of(build: Path) -> list[str]:

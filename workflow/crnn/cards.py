@@ -84,3 +84,9 @@ class Claims:
             path.touch()
             path.chmod(0o644)
         return path.open("rb")
+
+
+def claimed(kind: str, device: int) -> ExitStack:
+    """Wait for one card; closing what is returned gives it back."""
+    _, held = Claims(kind).claim([device])
+    return held

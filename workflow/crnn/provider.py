@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from crnn.cards import Claims
+from crnn.cards import claimed
 from crnn.errors import UserError
 from crnn.onnx_session import RECORD_ASSIGNMENT, assigned_operators, open_session
 from crnn.stage import LOG
@@ -108,8 +108,7 @@ class ProviderRuntime:
         options.graph_optimization_level = level
         options.add_session_config_entry(RECORD_ASSIGNMENT, "1")
         with ExitStack() as opening:
-            _, held = Claims(provider.card).claim([device])
-            opening.push(held)
+            opening.enter_context(claimed(provider.card, device))
             own = {"device_id": device, **settings}
             self._session = open_session(model, options, [(provider.name, own), CPU])
             self._operators = self._checked_operators()

@@ -14,7 +14,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from crnn.cards import Claims
 from crnn.network import CRNN
 
 Array = npt.NDArray[np.float32]
@@ -119,9 +118,3 @@ class DeviceRuntime:
 def simulated(api: Any) -> bool:
     """Whether `api` is a contract double, which says so itself."""
     return bool(getattr(api, "SIMULATED", False))
-
-
-def claimed(kind: str, device: int) -> ExitStack:
-    """Wait for a card; closing what is returned gives it back."""
-    _, held = Claims(kind).claim([device])
-    return held

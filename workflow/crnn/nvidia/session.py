@@ -273,14 +273,23 @@ class TensorRtRuntime:
     """An engine on one GPU. `infer` may be called from several threads: `lanes` of them are served at a time."""
 
     def __init__(
-        self, trt: Any, device: DeviceMemory, file: Path, facts: dict[str, Any], settings: RunSettings, lanes: int
+        self,
+        trt: Any,
+        device: DeviceMemory,
+        file: Path,
+        facts: dict[str, Any],
+        settings: RunSettings,
+        lanes: int,
+        held: ExitStack,
     ) -> None:
+        """`held` is closed with the runtime, and where the engine cannot be opened."""
         self._trt, self._device, self._facts, self._settings = trt, device, facts, settings
         self._free: queue.SimpleQueue[Lane] = queue.SimpleQueue()
         self._lanes: list[Lane] = []
         self._counting, self._transfers = threading.Lock(), [0.0, 0.0]
         self._executions: list[float] = []
         self._held = ExitStack()
+        self._held.enter_context(held)
         try:
             self._open(file, lanes)
         except OutOfMemoryError as error:

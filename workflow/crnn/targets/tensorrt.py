@@ -14,8 +14,10 @@ by it.
 """
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
 
+from crnn.cards import claimed
 from crnn.files import atomic_path, read_json, write_json
 from crnn.nvidia.adapters import open_device
 from crnn.nvidia.engine import build_engine
@@ -40,12 +42,15 @@ PRECISIONS = {
 
 def build(source: Path, directory: Path, options: Options) -> list[Path]:
     """Build an engine for the GPU of this machine; both files appear when both are whole."""
-    settings, trt = build_settings(options), load_tensorrt()
-    device = open_device(run_settings(options).device)
-    with device.current():
-        cache_file = _cache_file(settings.timing_cache, trt.__version__, device.facts().name)
-        plan, facts = build_engine(trt, device, source, settings, cache_file)
-    device.close()
+    settings, index, trt = build_settings(options), run_settings(options).device, load_tensorrt()
+    with claimed(BUILD_DEVICE, index):  # kernels are chosen by their times
+        device = open_device(index)
+        try:
+            with device.current():
+                cache_file = _cache_file(settings.timing_cache, trt.__version__, device.facts().name)
+                plan, facts = build_engine(trt, device, source, settings, cache_file)
+        finally:
+            device.close()
     engine, conversion = (directory / name for name in FILES)
     with atomic_path(engine) as temporary:
         temporary.write_bytes(plan)
@@ -65,8 +70,11 @@ def _cache_file(place: Path | bool, version: str, gpu: str) -> Path | None:
 def load(directory: Path, options: Options, threads: int, lanes: int = 1) -> TensorRtRuntime:
     settings, trt = run_settings(options), load_tensorrt()
     engine, conversion = (directory / name for name in FILES)
-    device = open_device(settings.device, settings.cuda_graphs)
-    return TensorRtRuntime(trt, device, engine, read_json(conversion), settings, lanes)
+    facts = read_json(conversion)
+    with ExitStack() as opening:
+        opening.enter_context(claimed(DEVICE, settings.device))
+        device = open_device(settings.device, settings.cuda_graphs)
+        return TensorRtRuntime(trt, device, engine, facts, settings, lanes, opening.pop_all())
 
 
 def check(options: Options, building: bool) -> None:

@@ -14,13 +14,13 @@ from typing import Any
 
 import torch
 
-from crnn.cards import checked_device
+from crnn.cards import checked_device, claimed
 from crnn.checkpoint import load_network
 from crnn.errors import UserError
 from crnn.files import atomic_copy
 from crnn.nvidia_driver import driver_version
 from crnn.targets import Options, check_options
-from crnn.torch_device import MODES, DeviceRuntime, claimed, simulated
+from crnn.torch_device import MODES, DeviceRuntime, simulated
 
 FILES = ("weights.safetensors",)
 SOURCE = "checkpoint"

@@ -13,13 +13,13 @@ os.environ["TORCH_DEVICE_BACKEND_AUTOLOAD"] = "0"
 import torch
 
 from crnn.ascend.chips import check_card
-from crnn.cards import checked_device
+from crnn.cards import checked_device, claimed
 from crnn.checkpoint import load_network
 from crnn.errors import UserError
 from crnn.files import atomic_copy
 from crnn.record import tool_versions
 from crnn.targets import Options, check_options
-from crnn.torch_device import DeviceRuntime, claimed, simulated
+from crnn.torch_device import DeviceRuntime, simulated
 
 FILES = ("weights.safetensors",)
 SOURCE = "checkpoint"
