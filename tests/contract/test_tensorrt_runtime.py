@@ -343,12 +343,13 @@ def test_kernel_times_go_where_the_option_says_or_nowhere(gpu: None, fixed: Path
     assert not (tmp_path / "cache").exists()
 
 
-def test_kernel_times_of_another_gpu_are_measured_anew(
-    gpu: None, fixed: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("kept", [b"cut off", b"contract double of a timing cache\nof another GPU\n"])
+def test_kernel_times_that_cannot_be_used_are_measured_anew(
+    kept: bytes, gpu: None, fixed: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (tmp_path / "mine").write_bytes(b"of another")
+    (tmp_path / "mine").write_bytes(kept)
     built(fixed, tmp_path, timing_cache=str(tmp_path / "mine"))
-    assert "kernel times of another GPU or TensorRT" in caplog.text
+    assert "no kernel times, or of another GPU or TensorRT; they are measured anew" in caplog.text
     assert (tmp_path / "mine").read_bytes().endswith(b"a time\n")
 
 
@@ -469,10 +470,35 @@ def test_a_machine_without_a_driver_is_told_so(packages: Use, tmp_path: Path) ->
     assert f"the NVIDIA driver cannot be used ({said}); check `nvidia-smi`" in fault()
 
 
-@pytest.mark.parametrize("count", ["0", "none"])
-def test_a_machine_without_a_gpu_is_told_so(count: str, driver: str, monkeypatch: pytest.MonkeyPatch) -> None:
+WITHOUT_GPU = {
+    ("pycuda", "0"): "no NVIDIA GPU here; run on the machine that has it",
+    ("pycuda", "none"): "driver cannot be used (cuInit failed: no CUDA-capable device is detected); check `nvidia-smi`",
+    ("cuda-bindings", "0"): "no NVIDIA GPU here; run on the machine that has it",
+    ("cuda-bindings", "none"): "no NVIDIA GPU here; run on the machine that has it",
+    ("cuda-bindings", "no driver"): "driver cannot be used (cudaErrorInsufficientDriver); check `nvidia-smi`",
+}
+
+
+@pytest.mark.parametrize(("package", "count"), WITHOUT_GPU)
+def test_a_machine_without_a_gpu_is_told_so(
+    package: str, count: str, packages: Use, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packages(some_packages(tmp_path / "packages", "gpu_double.py", "tensorrt", *DRIVERS[package]))
     monkeypatch.setenv("GPU_DOUBLE_COUNT", count)
-    assert "no NVIDIA GPU here" in fault() or "cuInit failed: no CUDA-capable device is detected" in fault()
+    assert WITHOUT_GPU[package, count] in fault()
+
+
+def test_a_driver_too_old_for_tensorrt_is_recognised_when_building_and_when_running(
+    gpu: None, fixed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The GPU is there, and TensorRT's own CUDA does not begin."""
+    build = built(fixed, tmp_path)
+    monkeypatch.setenv("TENSORRT_DOUBLE_STARTS", "no")
+    expected = "finds no GPU that it can use (CUDA initialization failure with error: 35); check `nvidia-smi`"
+    with pytest.raises(UserError) as stopped:
+        built(fixed, tmp_path / "again")
+    assert expected in str(stopped.value)
+    assert expected in load_fault(build)
 
 
 def test_a_gpu_that_is_not_there_is_counted(driver: str) -> None:
@@ -595,6 +621,39 @@ def test_a_gpu_without_room_for_a_word_is_reported(
 
     gc.collect()  # the error's traceback, which holds the engine
     assert (gpu_double.GPU.blocks, gpu_double.GPU.pinned, gpu_double.GPU.reserved) == ({}, {}, 0)
+
+
+def test_a_gpu_that_others_have_filled_is_reported_by_a_build(
+    driver: str, fixed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CUDA itself cannot begin there, before TensorRT is asked for anything."""
+    monkeypatch.setenv("GPU_DOUBLE_CONTEXT", str(2**40))
+    with pytest.raises(UserError, match=r"no memory left to build an engine in \(.*\); see `nvidia-smi` for what else"):
+        built(fixed, tmp_path)
+    assert not (tmp_path / "build").exists()
+
+
+def test_memory_that_is_gone_when_a_call_comes_is_reported(
+    driver: str, fixed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process may take it after the engine was opened, and a context needs some of its own."""
+    runtime = opened(fixed, tmp_path)
+    monkeypatch.setenv("GPU_DOUBLE_MEMORY", "1000")
+    with pytest.raises(UserError, match=r"ran out of memory for images \[2, 1, 32, 100\] \(Error Code 2: OutOfMemory"):
+        runtime.infer(images(2, 100))
+    monkeypatch.delenv("GPU_DOUBLE_MEMORY")
+    assert runtime.infer(images(2, 100)).shape == (26, 2, SMALL.classes)  # the lane is free again
+    runtime.close()
+
+
+def test_a_network_that_breaks_on_the_gpu_is_reported_by_what_waits_for_it(
+    driver: str, fixed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = opened(fixed, tmp_path)
+    monkeypatch.setenv("GPU_DOUBLE_BREAKS_AFTER", "0")
+    with pytest.raises(UserError, match=r"the GPU failed \(.+\); check it with `nvidia-smi`"):
+        runtime.infer(images(1, 100))
+    runtime.close()
 
 
 def test_an_engine_that_fails_is_reported_with_what_tensorrt_says(

@@ -4,8 +4,10 @@ Memory of the GPU is out of the host's reach. A stream only notes what is put in
 for it, so a result that is read too early, or an input that is overwritten too early, is wrong here as it may be there.
 Times are made up: 20 µs a copy in, 10 µs a copy out, 100 µs a network.
 
-Environment: GPU_DOUBLE_COUNT, GPU_DOUBLE_NAME, GPU_DOUBLE_CAPABILITY (9.0), GPU_DOUBLE_MEMORY (bytes),
-GPU_DOUBLE_FAILS_AFTER=n (the network fails after n runs), GPU_DOUBLE_LOG (a file that notes allocations and runs).
+Environment: GPU_DOUBLE_COUNT (or `none`, `no driver`), GPU_DOUBLE_NAME, GPU_DOUBLE_CAPABILITY (9.0), GPU_DOUBLE_MEMORY
+(bytes), GPU_DOUBLE_CONTEXT (bytes that a context needs to begin), GPU_DOUBLE_FAILS_AFTER=n (the network is refused
+after n runs), GPU_DOUBLE_BREAKS_AFTER=n (it is taken, and what waits for it fails), GPU_DOUBLE_LOG (a file that notes
+allocations and runs).
 """
 
 import json
@@ -67,6 +69,7 @@ class Gpu:
     streams: dict[int, Stream] = field(default_factory=dict)
     clock: float = 0.0
     runs: int = 0
+    begun: bool = False  # whether there is a context
     reserved: int = 0  # bytes that engines hold
     next_address: int = 0x7F0000000000
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -143,6 +146,11 @@ class Gpu:
     def _write(self, address: int, data: bytes, seconds: float) -> None:
         self.clock += seconds
         self.blocks[address][: len(data)] = data
+
+    def begin_context(self) -> None:
+        if not self.begun:
+            self.check_room(int(setting("CONTEXT", "0")))
+        self.begun = True
 
     def check_current(self) -> None:
         if not getattr(self.thread, "current", False):

@@ -100,11 +100,11 @@ def _add_profile(builder: Any, config: Any, name: str, corners: tuple[Any, Any, 
 
 
 def _attach_cache(config: Any, file: Path | None) -> Any:
-    """A timing cache for `config`: what `file` holds, or an empty one where that belongs to another machine."""
+    """A timing cache for `config`: what `file` holds, or an empty one where that is damaged or of another machine."""
     kept = file.read_bytes() if file is not None and file.is_file() else b""
     cache = config.create_timing_cache(kept)
-    if not config.set_timing_cache(cache, False):
-        LOG.warning("%s: kernel times of another GPU or TensorRT; they are measured anew", file)
+    if cache is None or not config.set_timing_cache(cache, False):
+        LOG.warning("%s: no kernel times, or of another GPU or TensorRT; they are measured anew", file)
         cache = config.create_timing_cache(b"")
         config.set_timing_cache(cache, False)
     return cache

@@ -18,8 +18,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from crnn.cards import claimed
+from crnn.errors import UserError
 from crnn.files import atomic_path, read_json, write_json
 from crnn.nvidia.adapters import open_device
+from crnn.nvidia.device import OutOfMemoryError
 from crnn.nvidia.engine import build_engine
 from crnn.nvidia.library import load_tensorrt
 from crnn.nvidia.session import TensorRtRuntime
@@ -49,6 +51,10 @@ def build(source: Path, directory: Path, options: Options) -> list[Path]:
             with device.current():
                 cache_file = _cache_file(settings.timing_cache, trt.__version__, device.facts().name)
                 plan, facts = build_engine(trt, device, source, settings, cache_file)
+        except OutOfMemoryError as error:
+            raise UserError(
+                f"the GPU has no memory left to build an engine in ({error}); see `nvidia-smi` for what else uses it"
+            ) from error
         finally:
             device.close()
     engine, conversion = (directory / name for name in FILES)

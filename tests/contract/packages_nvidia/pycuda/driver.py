@@ -30,7 +30,7 @@ def _check_current() -> None:
 
 def init() -> None:
     global _started
-    if setting("COUNT", "1") == "none":
+    if setting("COUNT", "1") in ("none", "no driver"):
         raise LogicError("cuInit failed: no CUDA-capable device is detected")
     _started = True
 
@@ -78,6 +78,8 @@ class Device:
         return major, minor
 
     def retain_primary_context(self) -> Context:
+        with _errors():
+            GPU.begin_context()
         return Context(self)
 
 
@@ -165,6 +167,6 @@ def _errors() -> Iterator[None]:
     try:
         yield
     except NoMemoryError:
-        raise MemoryError("cuMemAlloc failed: out of memory") from None
+        raise MemoryError("out of memory") from None
     except OSError as error:
         raise LogicError(f"cuStreamSynchronize failed: {error}") from None

@@ -5,7 +5,8 @@ Its classes have only members that both versions have (test_tensorrt_names.py), 
 leaves a mistake to chance: strong typing, shapes and addresses set before a run, buffers and scratch memory large
 enough and not shared by streams, no default stream. Scratch memory is taken to grow with batch and width.
 
-TENSORRT_DOUBLE_RESIZES=no: a smaller shape needs as much scratch memory as the profile.
+TENSORRT_DOUBLE_RESIZES=no: a smaller shape needs as much scratch memory as the profile. TENSORRT_DOUBLE_STARTS=no: its
+CUDA cannot begin, as over a driver that is too old for it.
 """
 
 import enum
@@ -82,8 +83,8 @@ class IHostMemory(bytes):
 
 def _check_gpu(logger: ILogger) -> None:
     """What both factories do where CUDA cannot start: they return nothing, which pybind11 calls a TypeError."""
-    if setting("COUNT", "1") in ("none", "0"):
-        logger.log(ILogger.ERROR, "CUDA initialization failure with error: 100")
+    if os.environ.get("TENSORRT_DOUBLE_STARTS", "yes") == "no":
+        logger.log(ILogger.ERROR, "CUDA initialization failure with error: 35")
         raise TypeError("pybind11::init(): factory function returned nullptr")
 
 
@@ -191,7 +192,9 @@ class IBuilderConfig:
         self._profiles.append(profile)
         return len(self._profiles) - 1
 
-    def create_timing_cache(self, serialized_timing_cache: bytes) -> ITimingCache:
+    def create_timing_cache(self, serialized_timing_cache: bytes) -> ITimingCache | None:
+        if serialized_timing_cache and not serialized_timing_cache.startswith(TIMES):
+            return None
         return ITimingCache(serialized_timing_cache)
 
     def set_timing_cache(self, cache: ITimingCache, ignore_mismatch: bool) -> bool:
@@ -304,10 +307,15 @@ class ICudaEngine:
         high = self._facts["profiles"][profile_index][2]
         return SCRATCH * int(high[0] * high[3])
 
-    def create_execution_context(self, strategy: ExecutionContextAllocationStrategy) -> "IExecutionContext":
+    def create_execution_context(self, strategy: ExecutionContextAllocationStrategy) -> "IExecutionContext | None":
         if strategy != ExecutionContextAllocationStrategy.USER_MANAGED:
             raise MisuseError("a context with memory of its own")
         GPU.check_current()
+        try:
+            GPU.check_room(0)
+        except NoMemoryError:
+            self._logger.log(ILogger.ERROR, "Error Code 2: OutOfMemory (Requested size was 2097152 bytes.)")
+            return None
         return IExecutionContext(self)
 
 
@@ -387,6 +395,8 @@ class IExecutionContext:
 
 
 def _compute(engine: ICudaEngine, addresses: tuple[int, int], shape: Shape) -> None:
+    if GPU.runs > float(setting("BREAKS_AFTER", "inf")):
+        raise OSError("an illegal memory access was encountered")
     data = bytes(GPU.blocks[addresses[0]][: 4 * int(np.prod(shape))])
     (output,) = engine._session.run(None, {engine._input: np.frombuffer(data, np.float32).reshape(shape)})
     GPU._write(addresses[1], output.astype(np.float32).tobytes(), NETWORK)

@@ -47,6 +47,8 @@ class _Properties:
 
 def cudaGetDeviceCount() -> tuple[Any, ...]:
     count = setting("COUNT", "1")
+    if count == "no driver":
+        return (cudaError_t.cudaErrorInsufficientDriver, None)
     return (cudaError_t.cudaErrorNoDevice, None) if count == "none" else (*OK, int(count))
 
 
@@ -63,6 +65,10 @@ def cudaDriverGetVersion() -> tuple[Any, ...]:
 
 
 def cudaSetDevice(device: int) -> tuple[Any, ...]:
+    try:
+        GPU.begin_context()
+    except NoMemoryError:
+        return (cudaError_t.cudaErrorMemoryAllocation,)
     GPU.thread.current = True
     return OK
 
