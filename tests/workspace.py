@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import torch
 import yaml
 
@@ -44,6 +45,10 @@ class Workspace:
 
     def report(self) -> dict[str, Any]:
         return json.loads((self.path / "results/report/report.json").read_text())
+
+    def readings(self, file: str) -> pl.DataFrame:
+        """What a run or a reference read: a Parquet file below results/."""
+        return pl.read_parquet(self.path / "results" / file)
 
     def planned(self, target: str = "report", **environment: str) -> dict[str, int]:
         """Rules that a dry run would run for a target, with how many jobs each."""

@@ -4,12 +4,22 @@ from pathlib import Path
 
 import pytest
 
+from crnn.checkpoint import write_weights
+from networks import SMALL, small_network
 from workspace import Workspace, small_config, write_small_checkpoint
 
 
 @pytest.fixture(scope="session")
 def small_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_small_checkpoint(tmp_path_factory.mktemp("checkpoint") / "small.safetensors")
+
+
+@pytest.fixture(scope="session")
+def varied_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small network as if trained, which reads different words differently."""
+    path = tmp_path_factory.mktemp("checkpoint") / "varied.safetensors"
+    write_weights(small_network().state_dict(), SMALL, path)
+    return path
 
 
 @pytest.fixture
