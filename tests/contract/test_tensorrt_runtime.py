@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 import build_model
@@ -19,9 +20,10 @@ from contract.toolkit import PACKAGES_NVIDIA, Use
 from crnn.cards import Claims
 from crnn.errors import UserError
 from crnn.files import read_json, sha256
+from crnn.precision import convert
 from crnn.targets import check_target, target
 from crnn.targets.onnxruntime import OnnxRuntime
-from networks import EXPORTS, SMALL, images
+from networks import EXPORTS, SMALL, calibrated, images
 
 pytestmark = EXPORTS
 
@@ -114,6 +116,20 @@ def test_every_batch_size_at_several_widths_computes_what_onnxruntime_does(
             assert output.shape == (width // 4 + 1, count, SMALL.classes)
             assert output.dtype == np.float32
             np.testing.assert_allclose(output, reference.infer(batch), atol=1e-5)
+    runtime.close()
+
+
+@pytest.mark.parametrize("form", ["fp16", "fp16-lstm32", "int8"])
+def test_a_file_in_another_number_format_computes_what_onnxruntime_does(
+    form: str, gpu: None, fixed: Path, tmp_path: Path
+) -> None:
+    """As the file stands: what fuses its operators rounds in other places, and then words may read otherwise."""
+    model, source = onnx.load(fixed), tmp_path / f"{form}.onnx"
+    onnx.save(convert(model, form, calibrated(model) if form == "int8" else None), source)
+    runtime, reference = opened(source, tmp_path), OnnxRuntime(source, 1)
+    for count, width in ((1, 40), (3, 100), (16, 320)):
+        batch = images(count, width, seed=count)
+        np.testing.assert_allclose(runtime.infer(batch), reference.infer(batch), atol=1e-5)
     runtime.close()
 
 

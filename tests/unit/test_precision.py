@@ -14,10 +14,10 @@ from crnn.errors import UserError
 from crnn.export import export_onnx
 from crnn.precision import Calibration, convert, prove_types
 from crnn.precision.calibration import Budget, Magnitudes, Reading, choose_whole, divergence, measure_ranges
-from crnn.precision.quantise import convolutions, never_negative
+from crnn.precision.quantise import convolutions
 from crnn.surgery import Step, operate
 from crnn.targets import onnxruntime as ort
-from networks import EXPORTS, Array, images, load_graph, small_network
+from networks import EXPORTS, Array, calibrated, images, load_graph, small_network
 
 pytestmark = EXPORTS
 
@@ -34,14 +34,7 @@ def fixed(tmp_path_factory: pytest.TempPathFactory) -> onnx.ModelProto:
 
 @pytest.fixture(scope="module")
 def calibration(fixed: onnx.ModelProto) -> Calibration:
-    watched = onnx.ModelProto()
-    watched.CopyFrom(fixed)
-    names = [node.input[0] for node in convolutions(fixed)][1:]
-    watched.graph.output.extend(onnx.helper.make_tensor_value_info(name, 1, None) for name in names)
-    run = load_graph(watched)
-    batches = [images(4, width, seed=width) for width in (40, 100)]
-    found = [dict(zip(["imgs", *names], [batch, *run(batch)[1:]], strict=True)) for batch in batches]
-    return Calibration(measure_ranges(found, never_negative(fixed)), ())
+    return calibrated(fixed)
 
 
 # --- half precision ----------------------------------------------------------------------------------------

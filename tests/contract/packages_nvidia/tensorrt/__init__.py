@@ -90,6 +90,8 @@ def _check_gpu(logger: ILogger) -> None:
 
 def _session(model: bytes | str) -> Any:
     settings = onnxruntime.SessionOptions()
+    # As the file stands, like the references: fused, what is between Quantize- and DequantizeLinear rounds otherwise.
+    settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     settings.intra_op_num_threads = 1
     settings.log_severity_level = 3
     return onnxruntime.InferenceSession(model, settings, providers=["CPUExecutionProvider"])
