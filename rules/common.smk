@@ -549,8 +549,13 @@ def of_precisions(pattern):
 
 def of_calibrations(pattern):
     """`pattern` filled in for every calibration, each once."""
-    made = [run for run in RUNS if form_of(DEPLOYMENTS[run["deployment"]]) in QUANTISED]
-    return list(dict.fromkeys(pattern.format(repaired=repaired_of(run["deployment"]), **run) for run in made))
+    forms = [(run, form_of(DEPLOYMENTS[run["deployment"]])) for run in RUNS]
+    made = [
+        pattern.format(repaired=repaired_of(run["deployment"]), form=form, **run)
+        for run, form in forms
+        if form in QUANTISED
+    ]
+    return list(dict.fromkeys(made))
 
 
 def shard_contracts():
@@ -643,7 +648,7 @@ def of_records():
     ]
     own_surgery = own_surgery_of("fixed.for-{deployment}.json")
     precisions = [
-        *of_calibrations("results/models/{model}/{repaired}.calibration-{widths}.record.json"),
+        *of_calibrations("results/models/{model}/{repaired}.calibration-{form}-{widths}.record.json"),
         *of_precisions("results/models/{model}/{repaired}.{form}{of_widths}.json"),
     ]
     made = [record for pattern in patterns for record in of_runs(pattern)]

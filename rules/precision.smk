@@ -88,10 +88,12 @@ rule calibrate_model:
         tensors=f"{CALIBRATION}/tensors/{{widths}}/contract.json",
         buckets=bucket_plan,
     output:
-        calibration=f"{MODEL}/{{repaired}}.calibration-{{widths}}.json",
-        record=f"{MODEL}/{{repaired}}.calibration-{{widths}}.record.json",
+        calibration=f"{MODEL}/{{repaired}}.calibration-{{form}}-{{widths}}.json",
+        record=f"{MODEL}/{{repaired}}.calibration-{{form}}-{{widths}}.record.json",
     log:
-        "logs/calibrate_model/{model}.{repaired}.{widths}.log",
+        "logs/calibrate_model/{model}.{repaired}.{form}-{widths}.log",
+    wildcard_constraints:
+        form=one_of(QUANTISED),
     conda:
         "../envs/onnx.yaml"
     threads: 2
@@ -107,12 +109,13 @@ rule calibrate_model:
         budget=canonical({name: config["calibration"][name] for name in ("accuracy_drop", "flipped")}),
         tensors=subpath(input.tensors, parent=True),
     message:
-        "Calibrating {wildcards.model} for 8 bits ({wildcards.widths})"
+        "Calibrating {wildcards.model} for {wildcards.form} ({wildcards.widths})"
     shell:
         r"""
-        python {params.stage:q} --model {input.model:q} --tensors {params.tensors:q} --widths {params.widths:q} \
-            --charset {params.charset:q} --labels {params.labels:q} --budget {params.budget:q} --threads {threads} \
-            --output {output.calibration:q} --record {output.record:q} >{log:q} 2>&1
+        python {params.stage:q} --model {input.model:q} --form {wildcards.form:q} --tensors {params.tensors:q} \
+            --widths {params.widths:q} --charset {params.charset:q} --labels {params.labels:q} \
+            --budget {params.budget:q} --threads {threads} --output {output.calibration:q} --record {output.record:q} \
+            >{log:q} 2>&1
         """
 
 
@@ -121,7 +124,7 @@ rule quantise_model:
         model=f"{MODEL}/{{repaired}}.onnx",
         tensors=f"{CALIBRATION}/tensors/{{widths}}/contract.json",
         buckets=bucket_plan,
-        calibration=f"{MODEL}/{{repaired}}.calibration-{{widths}}.json",
+        calibration=f"{MODEL}/{{repaired}}.calibration-{{form}}-{{widths}}.json",
     output:
         model=f"{MODEL}/{{repaired}}.{{form}}-{{widths}}.onnx",
         record=f"{MODEL}/{{repaired}}.{{form}}-{{widths}}.json",

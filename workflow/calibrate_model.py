@@ -1,9 +1,9 @@
 """Find out how a model is quantised: the ranges of its activations, and which convolutions stay in float32.
 
-  --budget '{"accuracy_drop": 0.005, "flipped": 0.01}'
+  --form int8 | uint8      --budget '{"accuracy_drop": 0.005, "flipped": 0.01}'
 
-Reads the calibration words with the model, then with candidates, which ONNX Runtime runs in 8 bits as a deployment
-would. Writes calibration.json: the ranges by form, `whole`, and every candidate that was tried with what it lost.
+Reads the calibration words with the model, then with candidates in that form, in ONNX Runtime. Writes calibration.json:
+the ranges by form, `whole`, and every candidate that was tried with what it lost.
 """
 
 import tempfile
@@ -18,7 +18,7 @@ import onnx
 
 from crnn.charset import Charset, LabelPolicy, greedy_decode
 from crnn.files import write_json
-from crnn.precision import Calibration, convert
+from crnn.precision import QUANTISED, Calibration, convert
 from crnn.precision.calibration import Budget, Reading, choose_whole, divergence, measure_ranges
 from crnn.precision.quantise import convolutions, never_negative
 from crnn.record import Record
@@ -29,7 +29,6 @@ from crnn.tensors import Preprocess, TensorSet
 
 BATCH = 16
 EVERY = 5  # batches, which come by width: enough of them to rank layers by a mean over all steps
-FORM = "uint8"  # what the processors that candidates run on compute in
 
 Array = npt.NDArray[np.float32]
 
@@ -38,6 +37,9 @@ def arguments() -> ArgumentParser:
     command = parser(__doc__)
     add_tensor_arguments(command)
     command.add_argument("--model", type=Path, required=True, help="fixed.onnx")
+    command.add_argument(
+        "--form", choices=QUANTISED, required=True, help="of the candidates, and of what is made later"
+    )
     command.add_argument("--labels", type=json_object, required=True, help="label policy, as in config `labels`")
     command.add_argument("--budget", type=json_object, required=True, help="of config `calibration`: what may be lost")
     command.add_argument("--output", type=Path, required=True, help="calibration.json to write")
@@ -52,7 +54,7 @@ class Candidates:
         self.model = onnx.load(args.model)
         self.tensors = TensorSet(args.tensors, Preprocess.from_settings(args.widths))
         self._charset, self._policy = Charset(args.charset), LabelPolicy.from_settings(args.labels)
-        self._threads = args.threads
+        self._form, self._threads = args.form, args.threads
         self._labels = dict(self.tensors.samples.select("index", "text").iter_rows())
         self.layers = [node.name for node in convolutions(self.model)]
         self.ranges = measure_ranges(self._observed(), never_negative(self.model))
@@ -107,7 +109,9 @@ class Candidates:
     def _infer(self, whole: list[str], every: int) -> Iterator[Array]:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            onnx.save(convert(self.model, FORM, Calibration(self.ranges, tuple(whole))), folder / "candidate.onnx")
+            onnx.save(
+                convert(self.model, self._form, Calibration(self.ranges, tuple(whole))), folder / "candidate.onnx"
+            )
             (built,) = build(folder / "candidate.onnx", folder / "build", {})
             runtime = OnnxRuntime(built, self._threads)
             for _, images in islice(self.tensors.batches(BATCH), 0, None, every):
@@ -126,7 +130,7 @@ class Candidates:
 
 
 def main(args: Namespace) -> None:
-    parameters = {"budget": args.budget, "widths": args.widths}
+    parameters = {"form": args.form, "budget": args.budget, "widths": args.widths}
     inputs = [args.model, args.tensors / "contract.json"]
     record = Record("calibrate_model", inputs, parameters, tools=("onnx", "onnxruntime", "numpy"))
     candidates = Candidates(args)

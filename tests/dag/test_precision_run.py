@@ -75,7 +75,7 @@ def test_fewer_multiplications_change_no_word(quantised: Workspace) -> None:
 
 
 def test_the_calibration_is_on_record(quantised: Workspace) -> None:
-    calibration = json.loads((quantised.path / "results/models/crnn/fixed.calibration-aspect.json").read_text())
+    calibration = json.loads((quantised.path / "results/models/crnn/fixed.calibration-uint8-aspect.json").read_text())
     assert calibration["steps"][0]["words"] == 6
     proof = json.loads((quantised.path / "results/calibration/disjoint.json").read_text())
     assert proof == {"shared": 0, "words": {"calibration": 6, "sample": 12}}
