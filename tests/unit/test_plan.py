@@ -176,6 +176,6 @@ def test_a_plan_says_what_it_was_made_from_and_what_it_saves() -> None:
     assert content["words"]["beyond"] == 1  # 480 columns in 128
     assert content["words"]["largest_squeeze"] == pytest.approx(1 - 128 / 480)
     assert content["seconds"]["planned"] == pytest.approx(chosen.seconds)
-    assert content["seconds"]["planned"] <= content["seconds"]["finest"]
+    assert content["seconds"]["planned"] <= content["seconds"]["finest"] <= content["seconds"]["own_width"]
     other = plan_content(chosen, sized(50, 52, 55, 75, 401), LINEAR, bounds())
     assert other["words"]["sha256"] != content["words"]["sha256"]

@@ -249,6 +249,7 @@ def plan_content(chosen: Candidate, sizes: Sizes, costs: Costs, bounds: Bounds) 
     rule = chosen.rule(bounds.stretch)
     even = evenly_spaced(sizes, bounds, chosen.squeeze, len(chosen.buckets))
     finest = widths_by(width_rule(bounds.finest), sizes)
+    own = widths_by(width_rule(bounds.finest | {"step": 1}), sizes)
     met, counts = np.unique(finest, return_counts=True)
     return {
         "rule": rule,
@@ -264,6 +265,7 @@ def plan_content(chosen: Candidate, sizes: Sizes, costs: Costs, bounds: Bounds) 
             "planned": chosen.seconds,
             "evenly_spaced": _total(filled(widths_by(even, sizes), costs))[0],
             "finest": _total(filled(finest, costs))[0],
+            "own_width": _total(filled(own, costs))[0],
         },
         "evenly_spaced": list(even.widths),
     }
