@@ -7,6 +7,7 @@ Not here: how a run goes about it (`crnn.stream`), clocks (`crnn.measure`), the 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from crnn.buckets import BatchOf, at_most
@@ -20,6 +21,7 @@ from crnn.tensors import TensorSet
 
 Row = tuple[int, str, float]
 SCHEMA = {"index": pl.Int64, "text": pl.String, "confidence": pl.Float64}
+PACKED = SCHEMA | {"index": pl.UInt32}
 ROWS = 4096  # rows that are kept as Python objects, which take ten times the room
 
 
@@ -36,13 +38,21 @@ class Readings:
             self._pack()
 
     def _pack(self) -> None:
-        self._frames.append(pl.DataFrame(self._rows, schema=SCHEMA, orient="row"))
+        self._frames.append(pl.DataFrame(self._rows, schema=PACKED, orient="row"))
         self._rows = []
 
     def frame(self) -> pl.DataFrame:
         """index, text, confidence; in the order of the index."""
         self._pack()
-        return pl.concat(self._frames).sort("index")
+        frames, self._frames = self._frames, []
+        # By NumPy and a column at a time: sorting whole rows holds them twice, the most memory that a long run takes.
+        order = np.argsort(np.concatenate([frame["index"].to_numpy() for frame in frames]))
+        ordered = []
+        for name in SCHEMA:
+            ordered.append(pl.concat([frame[name] for frame in frames]).gather(order))
+            frames = [frame.drop(name) for frame in frames]
+        self._frames = [pl.DataFrame(ordered)]
+        return self._frames[0].with_columns(pl.col("index").cast(pl.Int64))
 
 
 def rows_of(reading: Reading) -> Iterable[Row]:
