@@ -37,7 +37,7 @@ def arguments() -> ArgumentParser:
 
 def main(args: Namespace) -> None:
     inputs = [args.model, args.tensors / "contract.json", *([args.calibration] if args.calibration else [])]
-    tools = ("onnx", "onnxconverter-common", "onnxruntime", "numpy")
+    tools = ("onnx", "onnx-graphsurgeon", "onnxconverter-common", "onnxruntime", "numpy")
     record = Record("convert_precision", inputs, {"form": args.form, "widths": args.widths}, tools)
     calibration = Calibration.from_json(args.calibration) if args.calibration else None
     model = convert(onnx.load(args.model), args.form, calibration)

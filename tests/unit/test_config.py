@@ -247,7 +247,7 @@ def test_all_faults_are_told_at_once() -> None:
     [
         (
             nested("deployments.ort.precision", "bf16"),
-            "deployments.ort.precision is 'bf16'; expected one of fp32, int8 (what onnxruntime has)",
+            "deployments.ort.precision is 'bf16'; expected one of fp32, fp32-winograd, int8 (what onnxruntime has)",
         ),
         (
             nested("deployments.ort", {"precision": "int8", "source": "raw"}),

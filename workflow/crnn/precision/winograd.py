@@ -20,7 +20,7 @@ import onnx
 import onnx_graphsurgeon as gs
 
 from crnn.errors import UserError
-from crnn.surgery.pattern import constant, values
+from crnn.pattern import constant, values
 
 OUTPUTS = 4  # of a tile
 INPUTS = OUTPUTS + 2

@@ -1,4 +1,4 @@
-"""Small questions that passes ask of a graph. Not here: anything that changes one."""
+"""Small questions that are asked of a graph before it is rewritten. Not here: what is written instead."""
 
 import numpy as np
 import numpy.typing as npt
