@@ -22,10 +22,13 @@ from crnn.network import CRNN, NetworkSize
 from crnn.precision import Calibration
 from crnn.precision.calibration import measure_ranges
 from crnn.precision.quantise import convolutions, never_negative
+from crnn.surgery import Step, operate
 from crnn.widths import HEIGHT
 
 SMALL = NetworkSize(channels=(4, 4, 8, 8, 8, 8, 8), hidden=8, classes=37)
 SIZES = {"channels": list(SMALL.channels), "hidden": SMALL.hidden, "classes": SMALL.classes}
+
+REPAIRS = ("drop_zero_states", "split_bidirectional", "fold_constants")
 
 Array = npt.NDArray[np.float32]
 Graph = Callable[..., list[npt.NDArray[Any]]]
@@ -151,6 +154,12 @@ def load_graph(model: onnx.ModelProto) -> Graph:
         return outputs
 
     return run
+
+
+def repaired(raw: Path) -> onnx.ModelProto:
+    """The graph of an export, operated on as far as the targets need it."""
+    model, _ = operate(onnx.load(raw), [Step(name) for name in REPAIRS])
+    return model
 
 
 def calibrated(model: onnx.ModelProto) -> Calibration:

@@ -10,9 +10,7 @@ import pytest
 import yaml
 
 from contract.toolkit import PACKAGES, import_path, install
-from crnn.checkpoint import write_weights
 from crnn.words import copy_words
-from networks import SMALL, small_network
 from workspace import ROOT, Workspace, small_config
 
 pytestmark = [pytest.mark.dag, pytest.mark.xdist_group("dag")]
@@ -23,11 +21,10 @@ PLANNED_RUNS = {"predict_words", "check_batching", "time_words", "score_run", "a
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def made(tmp_path_factory: pytest.TempPathFactory, varied_checkpoint: Path) -> Workspace:
     """The report of the shipped overlay on a dozen words, with a card of the doubles beside the processor."""
     folder = tmp_path_factory.mktemp("planned")
-    write_weights(small_network().state_dict(), SMALL, folder / "varied.safetensors")
-    config = small_config(folder / "varied.safetensors")
+    config = small_config(varied_checkpoint)
     config["widths"] = {"planned": {**OVERLAY["widths"]["planned"], "datasets": ["sample"]}}
     config["planning"] = {"widths": [32, 400], "batches": [1, 4], "repeats": 1, "words": 6}
     options = {"shapes": "gears", "soc_version": "Ascend310P3", "set_env": str(install(folder / "cann").set_env)}

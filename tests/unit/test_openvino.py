@@ -11,14 +11,11 @@ from crnn.errors import UserError
 from crnn.export import export_onnx
 from crnn.files import sha256
 from crnn.parity import prove_equal, random_images
-from crnn.precision import Calibration, convert
-from crnn.precision.calibration import measure_ranges
-from crnn.precision.quantise import convolutions, never_negative
+from crnn.precision import convert
 from crnn.precision.winograd import by_winograd
-from crnn.surgery import Step, operate
 from crnn.targets import openvino
 from crnn.targets.onnxruntime import OnnxRuntime
-from networks import EXPORTS, images, load_graph, small_network
+from networks import EXPORTS, calibrated, images, repaired, small_network
 
 pytestmark = EXPORTS
 
@@ -31,17 +28,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """raw.onnx, fixed.onnx, winograd.onnx, and uint8.onnx with ranges measured on noise."""
     folder = tmp_path_factory.mktemp("models")
     export_onnx(small_network(), folder / "raw.onnx")
-    passes = ["drop_zero_states", "split_bidirectional", "fold_constants"]
-    fixed, _ = operate(onnx.load(folder / "raw.onnx"), [Step(name) for name in passes])
+    fixed = repaired(folder / "raw.onnx")
     onnx.save(fixed, folder / "fixed.onnx")
-    watched = onnx.ModelProto()
-    watched.CopyFrom(fixed)
-    names = [node.input[0] for node in convolutions(fixed)][1:]
-    watched.graph.output.extend(onnx.helper.make_tensor_value_info(name, 1, None) for name in names)
-    noise = images(4, 100)
-    found = dict(zip(["imgs", *names], [noise, *load_graph(watched)(noise)[1:]], strict=True))
-    ranges = measure_ranges([found], never_negative(fixed))
-    onnx.save(convert(fixed, "uint8", Calibration(ranges, ())), folder / "uint8.onnx")
+    onnx.save(convert(fixed, "uint8", calibrated(fixed)), folder / "uint8.onnx")
     onnx.save(by_winograd(fixed, fewest=4), folder / "winograd.onnx")
     return folder
 

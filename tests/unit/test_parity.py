@@ -15,10 +15,9 @@ from crnn.errors import UserError
 from crnn.export import export_onnx
 from crnn.files import read_json
 from crnn.parity import BATCHES, WIDTHS, Array, Model, largest_difference, prove_equal, random_images
-from crnn.surgery import Step, operate
 from crnn.tensors import make_tensors
 from examples import ASPECT, CHARSET, POLICY, healthy_words
-from networks import EXPORTS, images, small_network
+from networks import EXPORTS, images, repaired, small_network
 
 pytestmark = EXPORTS
 
@@ -113,8 +112,7 @@ def save_raw(directory: Path, classifier: dict[int, float] | None = None) -> Pat
 
 
 def save_fixed(raw: Path) -> Path:
-    passes = [Step(name) for name in ("drop_zero_states", "split_bidirectional", "fold_constants")]
-    onnx.save(operate(onnx.load(raw), passes)[0], raw.with_name("fixed.onnx"))
+    onnx.save(repaired(raw), raw.with_name("fixed.onnx"))
     return raw.with_name("fixed.onnx")
 
 

@@ -15,9 +15,8 @@ from crnn.export import export_onnx
 from crnn.precision import Calibration, convert, prove_types
 from crnn.precision.calibration import Budget, Magnitudes, Reading, choose_whole, divergence, measure_ranges
 from crnn.precision.quantise import convolutions
-from crnn.surgery import Step, operate
 from crnn.targets import onnxruntime as ort
-from networks import EXPORTS, Array, calibrated, images, load_graph, small_network
+from networks import EXPORTS, Array, calibrated, images, load_graph, repaired, small_network
 
 pytestmark = EXPORTS
 
@@ -28,8 +27,7 @@ LSTM_AND_SOFTMAX = {"LSTM": {"float": 4}, "LogSoftmax": {"float": 1}}
 def fixed(tmp_path_factory: pytest.TempPathFactory) -> onnx.ModelProto:
     path = tmp_path_factory.mktemp("models") / "raw.onnx"
     export_onnx(small_network(), path)
-    model, _ = operate(onnx.load(path), [Step("drop_zero_states"), Step("split_bidirectional"), Step("fold_constants")])
-    return model
+    return repaired(path)
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,6 @@ from crnn.export import export_onnx
 from crnn.files import read_json, sha256
 from crnn.parity import prove_equal
 from crnn.precision import FORMS
-from crnn.surgery import Step, operate
 from crnn.targets import Runtime, known_targets, target
 from crnn.targets.onnxruntime import OnnxRuntime
 from engine.targets import (
@@ -31,7 +30,7 @@ from engine.targets import (
     offered_precisions,
     takes_weights,
 )
-from networks import EXPORTS, SMALL, images, small_network
+from networks import EXPORTS, SMALL, images, repaired, small_network
 
 pytestmark = EXPORTS
 
@@ -46,9 +45,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("models")
     write_weights(small_network().state_dict(), SMALL, directory / "weights.safetensors")
     export_onnx(small_network(), directory / "raw.onnx")
-    passes = ["drop_zero_states", "split_bidirectional", "fold_constants"]
-    fixed, _ = operate(onnx.load(directory / "raw.onnx"), [Step(name) for name in passes])
-    onnx.save(fixed, directory / "fixed.onnx")
+    onnx.save(repaired(directory / "raw.onnx"), directory / "fixed.onnx")
     return directory
 
 

@@ -16,9 +16,8 @@ from crnn.parity import prove_equal
 from crnn.portable import check_portable
 from crnn.precision import convert, prove_types
 from crnn.precision.winograd import by_winograd
-from crnn.surgery import Step, operate
 from crnn.targets import onnxruntime as ort
-from networks import EXPORTS, Array, load_graph, small_network
+from networks import EXPORTS, Array, load_graph, repaired, small_network
 
 pytestmark = EXPORTS
 
@@ -106,9 +105,7 @@ def test_every_opset_of_an_export_will_do(opset: int) -> None:
 def fixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     export_onnx(small_network(), folder / "raw.onnx")
-    passes = ["drop_zero_states", "split_bidirectional", "fold_constants"]
-    model, _ = operate(onnx.load(folder / "raw.onnx"), [Step(name) for name in passes])
-    onnx.save(model, folder / "fixed.onnx")
+    onnx.save(repaired(folder / "raw.onnx"), folder / "fixed.onnx")
     return folder / "fixed.onnx"
 
 
