@@ -11,7 +11,7 @@ from test_train_stream import first
 from crnn.errors import UserError
 from crnn.network import CRNN
 from crnn.train.recipe import Recipe
-from crnn.train.steps import chosen_device, ctc_loss, has_bfloat16, kept_weights, mixed_precision
+from crnn.train.steps import chosen_device, ctc_loss, has_bfloat16, kept_weights, log_probabilities
 from training import small_learner
 from workspace import SMALL
 
@@ -43,8 +43,8 @@ def test_convolutions_run_in_bfloat16_where_the_processor_has_it(
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: instructions)
     network, seen = CRNN(SMALL).train(), []
-    network.cnn.register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
-    mixed_precision(network, torch.zeros(2, 1, 32, 40))
+    network.cnn[-1].register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
+    log_probabilities(network, torch.zeros(2, 1, 32, 40))
     assert seen == [dtype]
     assert has_bfloat16(torch.device("cpu")) == (dtype == torch.bfloat16)
 

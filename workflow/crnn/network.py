@@ -77,14 +77,9 @@ class CRNN(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.classify(self.look(images))
+        return self.classify(self.cnn(images))
 
-    def look(self, images: Tensor) -> Tensor:
-        """The convolutions: images [N, 1, 32, W] to a sequence of columns [T, N, channels[-1]]."""
-        features: Tensor = self.cnn(images)  # [N, C, 1, T]
-        return features.squeeze(2).permute(2, 0, 1)
-
-    def classify(self, sequence: Tensor) -> Tensor:
-        """The recurrent layers: a sequence of columns to log-probabilities [T, N, classes]."""
-        logits: Tensor = self.rnn(sequence)
+    def classify(self, features: Tensor) -> Tensor:
+        """The recurrent layers: what the convolutions see, [N, channels[-1], 1, T], to log-probabilities [T, N, C]."""
+        logits: Tensor = self.rnn(features.squeeze(2).permute(2, 0, 1))
         return logits.log_softmax(2)

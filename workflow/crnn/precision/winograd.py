@@ -1,10 +1,7 @@
 """Convolutions of 3 × 3 by fewer multiplications: Winograd's minimal filtering along the rows.
 
-F(4, 3) computes four neighbours of a row of outputs from six neighbours of the input with 6 multiplications instead of
-12 (Winograd, Arithmetic Complexity of Computations, 1980; Lavin and Gray, arXiv:1509.09308, section 4.3). A convolution
-of 3 × 3 so becomes six of 3 × 1 over a quarter of the columns, between sums that are cheap where channels are many. The
-result is the same up to rounding, which sums of fives and eights make a few times larger: single precision has room for
-that, half precision has not.
+F(4, 3) computes four neighbours of a row of outputs with half the multiplications (`crnn.winograd`). A convolution of
+3 × 3 so becomes six of 3 × 1 over a quarter of the columns, between sums that are cheap where channels are many.
 
 The runtimes for processors compute such a convolution directly; those for GPUs and NPUs choose for themselves.
 
@@ -21,16 +18,12 @@ import onnx_graphsurgeon as gs
 
 from crnn.errors import UserError
 from crnn.pattern import constant, values
+from crnn.winograd import FILTER, INPUTS, OUTPUTS
 
-OUTPUTS = 4  # of a tile
-INPUTS = OUTPUTS + 2
 FEWEST_CHANNELS = 256  # in and out; with fewer the sums cost nearly what the multiplications spare
 PLAIN = {"strides": [1, 1], "dilations": [1, 1], "group": 1, "auto_pad": "NOTSET"}  # what may be left out
 LAST_AXIS = 3  # of [N, C, H, W]
 END = np.iinfo(np.int64).max
-
-# G of Lavin and Gray: three taps of a filter to the factors of six products.
-FILTER = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]) / 24
 
 
 def by_winograd(model: onnx.ModelProto, fewest: int = FEWEST_CHANNELS) -> onnx.ModelProto:
@@ -82,7 +75,7 @@ def _rewrite(graph: gs.Graph, node: gs.Node) -> None:
 
 
 def _tiles(add: "_Adder", image: gs.Tensor) -> list[gs.Tensor]:
-    """Bᵀ of Lavin and Gray: six sums of the inputs of every tile, each [N, C, H, ⌈W / 4⌉].
+    """Bᵀ d: six sums of the inputs of every tile, each [N, C, H, ⌈W / 4⌉].
 
     The padding is the convolution's own and what the last tile may lack. Slices are as long as the image is wide.
     """
@@ -102,7 +95,7 @@ def _tiles(add: "_Adder", image: gs.Tensor) -> list[gs.Tensor]:
 
 
 def _outputs(add: "_Adder", m: Sequence[gs.Tensor]) -> list[gs.Tensor]:
-    """Aᵀ of Lavin and Gray: the four outputs of every tile from its six products."""
+    """Aᵀ m: the four outputs of every tile from its six products."""
     near, far = add("Add", m[1], m[2]), add("Add", m[3], m[4])
     near_odd, far_odd = add("Sub", m[1], m[2]), add("Sub", m[3], m[4])
     return [

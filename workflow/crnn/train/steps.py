@@ -18,6 +18,7 @@ from crnn.checkpoint import StateDict
 from crnn.errors import UserError
 from crnn.network import CRNN
 from crnn.tensors import normalise
+from crnn.train.convolution import convolved
 from crnn.train.recipe import Recipe
 from crnn.train.stream import Batch
 
@@ -48,7 +49,7 @@ def has_bfloat16(device: torch.device) -> bool:
 class Learner:
     """A network with its optimiser, its schedule and the moving average of its weights.
 
-    Convolutions run in bfloat16 where the device has it, and channels-last, which is what makes a CPU or a GPU fast;
+    Convolutions run channels-last, and in bfloat16 where the device has it, which is what makes a CPU or a GPU fast;
     the recurrent layers and the loss stay in float32, where sums over time need it (and are faster so on a CPU,
     PyTorch 2.13).
     """
@@ -89,8 +90,7 @@ class Learner:
         images = torch.from_numpy(normalise(batch.pixels)[:, None]).to(
             self.device, memory_format=torch.channels_last, non_blocking=True
         )
-        log_probabilities = mixed_precision(self.network, images)
-        loss = ctc_loss(log_probabilities, batch.classes)
+        loss = ctc_loss(log_probabilities(self.network, images), batch.classes)
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), self._clip)
@@ -117,11 +117,16 @@ class Learner:
         self._average.load_state_dict(state["average"])
 
 
-def mixed_precision(network: CRNN, images: Tensor) -> Tensor:
-    """Log-probabilities float32 [T, N, C] of images [N, 1, 32, W], convolutions in bfloat16 where the device has it."""
-    with torch.autocast(images.device.type, torch.bfloat16, enabled=has_bfloat16(images.device)):
-        columns = network.look(images)
-    return network.classify(columns.float())
+def log_probabilities(network: CRNN, images: Tensor) -> Tensor:
+    """Log-probabilities float32 [T, N, C] of images [N, 1, 32, W], the convolutions in the way fast on their device."""
+    if has_bfloat16(images.device):
+        with torch.autocast(images.device.type, torch.bfloat16):
+            features = network.cnn(images)
+    elif images.device.type == "cpu":
+        features = convolved(network.cnn, images)
+    else:
+        features = network.cnn(images)
+    return network.classify(features.float())
 
 
 def ctc_loss(log_probabilities: Tensor, classes: list[list[int]]) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from crnn.charset import Charset, LabelPolicy, greedy_decode
 from crnn.network import CRNN
 from crnn.tensors import Pixels, Preprocess, normalise, prepare
-from crnn.train.steps import mixed_precision
+from crnn.train.steps import log_probabilities
 from crnn.words import Words
 
 BATCH = 64
@@ -46,7 +46,7 @@ class ValidationSet:
         with torch.inference_mode():
             for words in self._batches():
                 images = torch.from_numpy(normalise(np.stack([pixels for pixels, _ in words])[:, None])).to(device)
-                texts, _ = greedy_decode(mixed_precision(network, images).cpu().numpy(), charset)
+                texts, _ = greedy_decode(log_probabilities(network, images).cpu().numpy(), charset)
                 correct += sum(text == expected for text, (_, expected) in zip(texts, words, strict=True))
         network.train()
         return correct / len(self)
