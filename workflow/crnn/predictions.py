@@ -4,10 +4,12 @@ Not here: how a run goes about it (`crnn.stream`), clocks (`crnn.measure`), the 
 (`crnn.pipeline`).
 """
 
+from array import array
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from crnn.buckets import BatchOf, at_most
@@ -21,38 +23,37 @@ from crnn.tensors import TensorSet
 
 Row = tuple[int, str, float]
 SCHEMA = {"index": pl.Int64, "text": pl.String, "confidence": pl.Float64}
-PACKED = SCHEMA | {"index": pl.UInt32}
-ROWS = 4096  # rows that are kept as Python objects, which take ten times the room
+PIECE = 4096  # rows that are ordered at a time
 
 
 class Readings:
-    """What was read so far, compactly: a million words take some tens of megabytes."""
+    """What was read so far, as arrays: a million words take some 25 MB, which as rows of Python take ten times that."""
 
     def __init__(self) -> None:
-        self._rows: list[Row] = []
-        self._frames: list[pl.DataFrame] = []
+        self._indices, self._confidences = array("I"), array("d")
+        self._letters, self._ends = bytearray(), array("I", [0])
 
     def add(self, rows: Iterable[Row]) -> None:
-        self._rows.extend(rows)
-        if len(self._rows) >= ROWS:
-            self._pack()
-
-    def _pack(self) -> None:
-        self._frames.append(pl.DataFrame(self._rows, schema=PACKED, orient="row"))
-        self._rows = []
+        for index, text, confidence in rows:
+            self._indices.append(index)
+            self._confidences.append(confidence)
+            self._letters += text.encode()
+            self._ends.append(len(self._letters))
 
     def frame(self) -> pl.DataFrame:
         """index, text, confidence; in the order of the index."""
-        self._pack()
-        frames, self._frames = self._frames, []
-        # By NumPy and a column at a time: sorting whole rows holds them twice, the most memory that a long run takes.
-        order = np.argsort(np.concatenate([frame["index"].to_numpy() for frame in frames]))
-        ordered = []
-        for name in SCHEMA:
-            ordered.append(pl.concat([frame[name] for frame in frames]).gather(order))
-            frames = [frame.drop(name) for frame in frames]
-        self._frames = [pl.DataFrame(ordered)]
-        return self._frames[0].with_columns(pl.col("index").cast(pl.Int64))
+        order = np.argsort(self._indices)
+        # A piece at a time: sorting a whole frame holds its texts twice, the most memory that a long run would take.
+        pieces = [self._rows(order[start : start + PIECE]) for start in range(0, len(order), PIECE)]
+        return pl.concat([pl.DataFrame(schema=SCHEMA), *pieces])
+
+    def _rows(self, places: npt.NDArray[np.intp]) -> pl.DataFrame:
+        columns = {
+            "index": [self._indices[place] for place in places],
+            "text": [self._letters[self._ends[place] : self._ends[place + 1]].decode() for place in places],
+            "confidence": [self._confidences[place] for place in places],
+        }
+        return pl.DataFrame(columns, schema=SCHEMA)
 
 
 def rows_of(reading: Reading) -> Iterable[Row]:
