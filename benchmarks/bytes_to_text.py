@@ -138,6 +138,7 @@ def main(args: argparse.Namespace) -> None:
         args.output,
         {
             "command": sys.argv,
+            "checkpoint": checkpoint(args),
             "host": describe_host(),
             "tools": tool_versions(TOOLS),
             "threads": args.threads,
@@ -154,6 +155,12 @@ def main(args: argparse.Namespace) -> None:
             },
         },
     )
+
+
+def checkpoint(args: argparse.Namespace) -> dict[str, str]:
+    """The file that the model was imported from: path, SHA-256."""
+    ((path, facts),) = read_json(args.results / "models" / args.model / "weights.json")["inputs"].items()
+    return {"path": path, "sha256": facts["sha256"]}
 
 
 def precisions(entered: dict[str, Recipe | Deployment]) -> list[str]:
