@@ -57,11 +57,11 @@ def test_what_was_not_measured_is_a_dash(write: object) -> None:
 
 
 def test_file_size_uses_binary_units() -> None:
-    assert formats.file_size(8_401_234) == "8.0\u2009MiB"
+    assert formats.file_size(8_401_234) == "8.0\u202fMiB"
 
 
 def test_published_range_stays_a_range() -> None:
-    assert formats.figures([5.9, 6.1], "s") == "5.9 to 6.1\u2009s"
+    assert formats.figures([5.9, 6.1], "s") == "5.9 to 6.1\u202fs"
 
 
 def test_command_can_be_pasted_into_a_shell() -> None:

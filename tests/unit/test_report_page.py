@@ -155,7 +155,7 @@ def test_every_identifier_is_used_once_and_every_anchor_leads_somewhere(document
 def test_the_summary_names_the_best_real_run(document: Document) -> None:
     assert "best of 2: torch" in document.text
     assert "signs on cpu" in document.text
-    assert "60.00\u2009%" in document.text
+    assert "60.00\u202f%" in document.text
 
 
 def test_a_simulated_run_is_marked(document: Document) -> None:
@@ -169,7 +169,7 @@ def test_kept_budgets_are_said_in_the_summary(document: Document) -> None:
 def test_a_budget_that_is_exceeded_is_said_in_the_summary(tmp_path: Path) -> None:
     results = signs(tmp_path)
     results.budgets = {"flipped": 0.1}
-    assert "int8: words that differ from the reference 20.00\u2009%, allowed 10.00\u2009%" in rendered(results).text
+    assert "int8: words that differ from the reference 20.00\u202f%, allowed 10.00\u202f%" in rendered(results).text
 
 
 def test_the_best_run_of_every_device_has_a_card(tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ def test_the_header_says_what_changed_since_the_previous_report(tmp_path: Path) 
     new.add_run("torch", {2: "za", 3: "opem"})
     text = rendered(new, previous=str(report_of(old, tmp_path / "report"))).text
     assert "Since the report of 2026-04-01 08:00" in text
-    assert "40.00\u2009%was 60.00\u2009%" in text
+    assert "40.00\u202f%was 60.00\u202f%" in text
     assert "−20.00" in text
     assert "0 fixed, 1 broken" in text
     assert "Gone: signs / small / int8, signs / small / gone." in text
@@ -259,7 +259,7 @@ def test_bad_records_are_listed_with_their_status(document: Document) -> None:
 def test_published_figures_stand_apart_and_name_their_boundary(document: Document) -> None:
     text = document.text
     assert text.index("none of these was measured here") > text.index("Comparison")
-    assert "5.9 to 6.1\u2009s" in text
+    assert "5.9 to 6.1\u202fs" in text
     assert "infer only: sum of InferSession.infer calls" in text
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from rapidfuzz.distance import Levenshtein
 
 ABSENT = "—"  # a value that was not measured or not published
-THIN_SPACE = "\u2009"
+NARROW_SPACE = "\u202f"  # before a unit, and never the end of a line
 C0_PICTURES = 0x2400  # Unicode block "Control Pictures": U+2400 + code point for each C0 control
 DELETE = 0x7F
 
@@ -24,7 +24,7 @@ def count(value: float | None) -> str:
 
 def percent(fraction: float | None) -> str:
     """A fraction in [0, 1] as percent with two decimals: one word of 3000 is 0.03 %."""
-    return ABSENT if fraction is None else f"{fraction * 100:.2f}{THIN_SPACE}%"
+    return ABSENT if fraction is None else f"{fraction * 100:.2f}{NARROW_SPACE}%"
 
 
 def percent_range(bounds: Sequence[float] | None) -> str:
@@ -42,7 +42,7 @@ def points(fraction: float | None) -> str:
 
 def ratio(value: float | None) -> str:
     """How many times as fast: 1.25 → × 1.25."""
-    return ABSENT if value is None else f"×{THIN_SPACE}{value:.2f}"
+    return ABSENT if value is None else f"×{NARROW_SPACE}{value:.2f}"
 
 
 def decimals(value: float | None, places: int = 4) -> str:
@@ -62,7 +62,7 @@ def significant(value: float | None, digits: int = 3) -> str:
 
 def seconds(value: float | None) -> str:
     """A duration in seconds."""
-    return ABSENT if value is None else f"{significant(value)}{THIN_SPACE}s"
+    return ABSENT if value is None else f"{significant(value)}{NARROW_SPACE}s"
 
 
 def probability(value: float | None) -> str:
@@ -82,12 +82,12 @@ def difference(value: float | None) -> str:
 def file_size(value: float) -> str:
     """Bytes in binary units: 8401234 → 8.0 MiB."""
     if value < 1024:
-        return f"{value:.0f}{THIN_SPACE}B"
+        return f"{value:.0f}{NARROW_SPACE}B"
     for unit in ("KiB", "MiB"):
         value /= 1024
         if value < 1024:
-            return f"{value:.1f}{THIN_SPACE}{unit}"
-    return f"{value / 1024:.1f}{THIN_SPACE}GiB"
+            return f"{value:.1f}{NARROW_SPACE}{unit}"
+    return f"{value / 1024:.1f}{NARROW_SPACE}GiB"
 
 
 def figures(value: float | Sequence[float] | None, unit: str = "") -> str:
@@ -95,7 +95,7 @@ def figures(value: float | Sequence[float] | None, unit: str = "") -> str:
     if value is None:
         return ABSENT
     numbers = [value] if isinstance(value, int | float) else list(value)
-    return " to ".join(f"{number:,g}" for number in numbers) + (f"{THIN_SPACE}{unit}" if unit else "")
+    return " to ".join(f"{number:,g}" for number in numbers) + (f"{NARROW_SPACE}{unit}" if unit else "")
 
 
 def moment(value: str) -> str:

@@ -78,7 +78,8 @@
       list.append(...next);
       shown += next.length;
       more.hidden = shown === items.length;
-      more.textContent = `Show ${number(Math.min(2 * CARDS, items.length - shown))} more of ${number(items.length - shown)}`;
+      const left = items.length - shown;
+      more.textContent = left > 2 * CARDS ? `Show ${2 * CARDS} more of ${number(left)}` : `Show the other ${left}`;
       return next;
     };
     more.addEventListener("click", () => grow(2 * CARDS)[0]?.querySelector("a")?.focus({ preventScroll: true }));
