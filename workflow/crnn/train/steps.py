@@ -4,6 +4,7 @@ Not here: where batches come from (`crnn.train.stream`), when to stop (`crnn.tra
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -119,13 +120,10 @@ class Learner:
 
 def log_probabilities(network: CRNN, images: Tensor) -> Tensor:
     """Log-probabilities float32 [T, N, C] of images [N, 1, 32, W], the convolutions in the way fast on their device."""
-    if has_bfloat16(images.device):
-        with torch.autocast(images.device.type, torch.bfloat16):
-            features = network.cnn(images)
-    elif images.device.type == "cpu":
-        features = convolved(network.cnn, images)
-    else:
-        features = network.cnn(images)
+    able = has_bfloat16(images.device)
+    look = network.cnn if able or images.device.type != "cpu" else partial(convolved, network.cnn)
+    with torch.autocast(images.device.type, torch.bfloat16, enabled=able):
+        features: Tensor = look(images)
     return network.classify(features.float())
 
 
