@@ -427,7 +427,7 @@ def counted_samples(wildcards):
 
 def plan_bounds(wildcards):
     """What of a planned width rule bounds the plan (crnn.plan)."""
-    names = ("stretch", "step", "min", "max", "buckets", "distortion", "squeeze", "batch", "accuracy_drop")
+    names = ("stretch", "step", "min", "max", "buckets", "distortion", "batch", "accuracy_drop")
     entry = WIDTHS[wildcards.widths]
     return canonical({name: entry[name] for name in names if name in entry})
 

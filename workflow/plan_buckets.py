@@ -1,29 +1,33 @@
 """Plan buckets: the widths and batch sizes that read given words in the least time, within bounds. Writes plan.json.
 
-Candidates are the cheapest buckets by the measured costs under several bounds of distortion. Each is held against the
-finest width rule on the tuning words; the cheapest that loses no more of them than `accuracy_drop` is the plan.
+The tuning words are read at widths around their own, which says how likely a word is read right by its width and that
+of its tensor. Candidates are the cheapest buckets by the measured costs at several prices of a lost word. Each is held
+against the finest width rule on the tuning words; the cheapest that loses no more of them than `accuracy_drop` is the
+plan.
 
-  --bounds '{"stretch": 1.2, "step": 8, "min": 40, "max": 400, "buckets": 8, "distortion": 0.15, "squeeze": 0.05,
-             "batch": 32, "accuracy_drop": 0.005}'
+  --bounds '{"stretch": 1.2, "step": 8, "min": 40, "max": 400, "buckets": 8, "distortion": 0.25, "batch": 32,
+             "accuracy_drop": 0.005}'
 
 Without `buckets` there may be any number of them.
 """
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from crnn.charset import Charset, LabelPolicy
 from crnn.costs import Costs
 from crnn.files import write_json
-from crnn.plan import Bounds, Sizes, candidates, plan_content
+from crnn.plan import Bounds, Demand, Sizes, candidates, plan_content
 from crnn.record import Record
 from crnn.runs import add_runtime_arguments, opened_runtime
 from crnn.stage import LOG, json_object, parser, run
 from crnn.targets import target
 from crnn.tensors import Preprocess
-from crnn.tuning import TuningWords, cheapest_within, judged
+from crnn.tuning import TuningWords, around, cheapest_within, judged
 
 
 def arguments() -> ArgumentParser:
@@ -57,20 +61,28 @@ def main(args: Namespace) -> None:
     resizing = {"interpolation": args.interpolation} if args.interpolation else {}
 
     sizes, costs = sizes_of(args.samples), Costs.from_table(pl.read_parquet(args.costs), bounds.batch)
-    found = candidates(sizes, costs, bounds)
-    settings = [bounds.finest, *(candidate.rule(bounds.stretch) for candidate in found)]
-    rules = [Preprocess.from_settings(rule | resizing) for rule in settings]
-    words = TuningWords.read(args.words, rules[0], LabelPolicy.from_settings(args.labels))
+
+    def prepared(rules: Iterable[dict[str, Any]]) -> list[Preprocess]:
+        return [Preprocess.from_settings(rule | resizing) for rule in rules]
+
+    charset, (finest_rule,) = Charset(args.charset), prepared([bounds.finest])
+    words = TuningWords.read(args.words, finest_rule, LabelPolicy.from_settings(args.labels))
     with opened_runtime(args, lanes=1) as runtime:  # words are read by one call at a time
-        finest, *right = words.right(rules, runtime, Charset(args.charset))
+        shifted = prepared(bounds.finest | {"stretch": bounds.stretch * factor} for factor in around(bounds.distortion))
+        chances = words.chances(finest_rule, shifted, runtime, charset)
+        demand = Demand.of(sizes, costs, chances.lost(bounds.lattice), bounds)
+        found = candidates(demand)
+        rules = prepared(candidate.rule(bounds.stretch) for candidate in found)
+        finest, *right = words.right([finest_rule, *rules], runtime, charset)
     verdicts = [judged(each, own, finest, bounds.accuracy_drop) for each, own in zip(found, right, strict=True)]
     chosen = cheapest_within(verdicts, bounds.accuracy_drop)
 
-    plan = plan_content(chosen, sizes, costs, bounds)
+    plan = plan_content(chosen, demand, sizes, costs)
     plan["rule"] |= resizing
     plan["tuning"] = {"words": len(finest), "finest_correct": sum(finest)}
     plan["candidates"] = [verdict.facts() for verdict in verdicts]
-    LOG.info("%d candidates; widths %s with a squeeze of %g", len(found), plan["rule"]["widths"], chosen.squeeze)
+    plan["chances"] = chances.weights.tolist()
+    LOG.info("%d candidates; widths %s for words up to %s", len(found), plan["rule"]["widths"], plan["rule"]["upto"])
     write_json(args.output, plan)
     record.write(args.record, [args.output])
 

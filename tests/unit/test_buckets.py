@@ -11,7 +11,7 @@ from crnn.predictions import predict
 from crnn.tensors import Preprocess, TensorSet, make_tensors
 from examples import CHARSET, POLICY, PixelReader
 
-RULE = {"rule": "buckets", "widths": [48, 96, 400], "stretch": 1.2, "squeeze": 0.1}
+RULE = {"rule": "buckets", "widths": [48, 96, 400], "stretch": 1.2, "upto": [52, 100, 400]}
 
 
 @pytest.fixture

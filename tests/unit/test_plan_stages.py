@@ -29,7 +29,7 @@ TOOLS = ()
 
 class Device(PixelReader):
     def infer(self, images):
-        time.sleep(5e-4 + images.size * 2e-8)
+        time.sleep(5e-4 + images.size * 1e-7)
         return super().infer(images)
 
 
@@ -37,7 +37,7 @@ def load(directory, options, threads, lanes=1):
     return Device()
 '''
 LABELS = json.dumps({"characters": CHARSET.characters})
-BOUNDS = {"stretch": 1.2, "step": 8, "min": 40, "max": 400, "buckets": 6, "distortion": 0.4, "squeeze": 0.4, "batch": 4}
+BOUNDS = {"stretch": 1.2, "step": 8, "min": 40, "max": 400, "buckets": 6, "distortion": 0.4, "batch": 4}
 
 
 def call(stage: str, /, **options: object) -> None:
@@ -102,7 +102,7 @@ def test_a_plan_that_loses_words_is_refused_by_its_budget(made: Path) -> None:
     with pytest.raises(
         UserError, match=r"no plan surely loses less than 0\.00% of the 12 tuning words; the best breaks"
     ):
-        plan(made, accuracy_drop=0.0)
+        plan(made, accuracy_drop=0.0, buckets=3)
 
 
 def test_the_way_of_resizing_stays_with_the_rule(made: Path) -> None:
@@ -121,4 +121,4 @@ def test_the_picture_names_every_bucket_and_the_candidates(made: Path) -> None:
     texts = {"".join(element.itertext()) for element in svg.iter("{http://www.w3.org/2000/svg}text")}
     assert {f"{bucket['width']}×{bucket['batch']}" for bucket in content["buckets"]} <= texts
     assert {"words", "ms per word", "accuracy (%)", "the plan"} <= texts
-    assert any("12 tuning words" in text for text in texts)
+    assert sum("12 tuning words" in text for text in texts) == 2  # their chances, and the candidates on them

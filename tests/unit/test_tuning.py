@@ -4,14 +4,21 @@ from pathlib import Path
 
 import pytest
 
+from crnn.charset import greedy_decode
 from crnn.errors import UserError
-from crnn.plan import Bucket, Candidate
-from crnn.tensors import Preprocess
-from crnn.tuning import TuningWords, cheapest_within, judged
+from crnn.plan import Bucket, Candidate, Span
+from crnn.tensors import Pixels, Preprocess, normalise
+from crnn.tuning import TuningWords, around, cheapest_within, judged
 from examples import ASPECT, CHARSET, POLICY, PixelReader, png, put_words, read_alone, scribble
 
 W100 = Preprocess.from_settings({"rule": "fixed", "width": 100})
-CHEAP, DEAR = (Candidate(0.1, 0.1, (Bucket(64, 1, 9, seconds),)) for seconds in (1.0, 2.0))
+CHEAP, DEAR = (Candidate(0.1, (Span(0, 0, 68.0, 0.0, Bucket(64, 1, 9, seconds)),)) for seconds in (1.0, 2.0))
+
+
+def read(image: Pixels) -> str:
+    """What PixelReader reads on an image at the width of its own."""
+    (text,), _ = greedy_decode(PixelReader().infer(normalise(ASPECT.resize(image)[None, None])), CHARSET)
+    return text
 
 
 def words_with_labels(tmp_path: Path) -> Path:
@@ -35,6 +42,19 @@ def test_a_word_is_read_once_at_every_width(tmp_path: Path) -> None:
     before = len(runtime.calls)
     assert words.right([W100], runtime, CHARSET) == [first[1]]
     assert len(runtime.calls) == before
+
+
+def test_chances_follow_from_what_becomes_of_words_at_other_widths(tmp_path: Path) -> None:
+    """PixelReader reads another text at another width: words are right at their own alone."""
+    images = {i: png(scribble(60 + i, 20, seed=i)) for i in range(1, 40)}
+    unlabelled = TuningWords.read(
+        put_words(tmp_path / "words.lmdb", 39, images, dict.fromkeys(images, b"x")), ASPECT, POLICY
+    )
+    words = TuningWords(unlabelled.images, [read(image) for image in unlabelled.images], POLICY)
+    rules = [Preprocess.from_settings({"rule": "aspect", "stretch": 1.2 * factor}) for factor in around(0.25)]
+    chances = words.chances(ASPECT, rules, PixelReader(), CHARSET)
+    assert chances(120, 120) > 0.8
+    assert chances(120, 90) < 0.2
 
 
 def test_words_without_a_label_or_an_image_are_left_out(faulty: Path) -> None:

@@ -128,17 +128,16 @@ def test_aspect_stretches_the_true_width() -> None:
 @st.composite
 def bucket_rules(draw: st.DrawFn) -> Buckets:
     """Any valid rule of listed widths."""
-    widths = draw(st.sets(st.integers(32, 400), min_size=1, max_size=12))
-    return Buckets(tuple(sorted(widths)), draw(st.sampled_from([0.8, 1.0, 1.2])), draw(st.sampled_from([0, 0.1, 0.25])))
+    widths = sorted(draw(st.sets(st.integers(32, 400), min_size=1, max_size=12)))
+    most = draw(st.sets(st.integers(1, 500), min_size=len(widths), max_size=len(widths)) | st.just(set()))
+    return Buckets(tuple(widths), draw(st.sampled_from([0.8, 1.0, 1.2])), tuple(sorted(most)))
 
 
 @given(bucket_rules(), sides, sides)
-def test_buckets_give_the_narrowest_width_that_squeezes_no_more_than_is_said(
-    rule: Buckets, width: int, height: int
-) -> None:
-    ideal, chosen = width * 32 / height * rule.stretch, rule(width, height)
-    allowed = [each for each in rule.widths if each >= ideal * (1 - rule.squeeze)]
-    assert chosen == min(allowed, default=rule.widths[-1])
+def test_buckets_give_the_first_width_that_takes_words_so_wide(rule: Buckets, width: int, height: int) -> None:
+    ideal = width * 32 / height * rule.stretch
+    taking = [each for each, most in zip(rule.widths, rule.upto, strict=True) if ideal <= most]
+    assert rule(width, height) == min(taking, default=rule.widths[-1])
 
 
 @given(bucket_rules(), sides, sides, sides)
@@ -148,13 +147,13 @@ def test_buckets_never_narrow_as_an_image_widens(rule: Buckets, narrow: int, wid
 
 
 @pytest.mark.parametrize(("width", "expected"), [(1, 48), (48, 48), (49, 96), (96, 96), (97, 200), (900, 200)])
-def test_without_a_squeeze_buckets_round_up(width: int, expected: int) -> None:
+def test_buckets_round_up(width: int, expected: int) -> None:
     assert Buckets((48, 96, 200), stretch=1.0)(width, 32) == expected
 
 
-def test_a_squeeze_lets_a_wider_word_in() -> None:
-    rule = Buckets((48, 96, 200), stretch=1.0, squeeze=0.25)
-    assert [rule(width, 32) for width in (64, 65, 128, 129)] == [48, 96, 96, 200]
+def test_a_bucket_may_take_words_that_are_wider_than_it() -> None:
+    rule = Buckets((48, 96, 200), stretch=1.0, upto=(64, 128, 180))
+    assert [rule(width, 32) for width in (64, 65, 128, 129, 900)] == [48, 96, 96, 200, 200]
 
 
 # --- fixed, and building from settings -----------------------------------------------------------------------
@@ -170,7 +169,7 @@ def test_settings_build_the_rule_they_name() -> None:
     assert width_rule({"rule": "aspect", "stretch": 1.0, "min": 32, "max": 320}) == Aspect(1.0, 8, 32, 320)
     assert width_rule({"rule": "fixed", "width": 128}) == Fixed(128)
     assert width_rule({"rule": "recipe"}) == Recipe()
-    assert width_rule({"rule": "buckets", "widths": [48, 96]}) == Buckets((48, 96), 1.2, 0.0)
+    assert width_rule({"rule": "buckets", "widths": [48, 96]}) == Buckets((48, 96), 1.2, (48, 96))
 
 
 def test_settings_are_left_as_they_were() -> None:
@@ -197,7 +196,8 @@ def test_settings_are_left_as_they_were() -> None:
         ({"rule": "buckets", "widths": []}, "needs ascending widths from 32"),
         ({"rule": "buckets", "widths": [31, 64]}, "needs ascending widths from 32"),
         ({"rule": "buckets", "widths": [64, 64]}, "needs ascending widths from 32"),
-        ({"rule": "buckets", "widths": [64], "squeeze": 1}, "0 <= squeeze < 1"),
+        ({"rule": "buckets", "widths": [64], "upto": [64, 96]}, "as many upto as widths"),
+        ({"rule": "buckets", "widths": [64, 96], "upto": [80, 70]}, "as many upto as widths, ascending"),
         ({"rule": "buckets", "widths": ["64"]}, "width rule buckets"),
         ({"rule": "fixed", "width": 0}, "width >= 32"),
         ({"rule": "fixed", "width": "100"}, "width rule fixed"),

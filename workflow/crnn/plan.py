@@ -1,38 +1,40 @@
 """Planning buckets: which tensor widths, and how many words of each in a call, read given words in the least time.
 
-What is known: the size of every word, the seconds of a call by width and batch (`crnn.costs`), and bounds. A plan is
-a set of widths of a lattice, min, min + step, … max, to which `crnn.widths.Buckets` sends the words: each gets the
-narrowest that takes no more than `squeeze` off it. So the words of a width follow from the next narrower one alone, and
-dynamic programming over pairs of widths finds the cheapest set.
+What is known: how many words the finest width rule sends to each width of a lattice, min, min + step, … max; the
+seconds of a call by width and batch (`crnn.costs`); how many words are lost where their tensors are narrower or wider
+(`crnn.chances`); and bounds. A bucket is a run of those widths whose words all get one width. With a price on a lost
+word, dynamic programming over runs finds the buckets that no others beat; another price, other buckets.
 
-Not here: how much accuracy a plan costs (`crnn.tuning`), how a plan is used (`crnn.buckets`).
+Not here: how many words a plan truly loses (`crnn.tuning`), how a plan is used (`crnn.buckets`).
 """
 
 import hashlib
+from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from crnn.costs import Costs, Seconds
+from crnn.costs import Costs
 from crnn.errors import UserError
 from crnn.widths import HEIGHT, Buckets, WidthRule, width_rule
 
 Sizes = npt.NDArray[np.int64]  # [N, 2]: width and height of word images, pixels
-_Way = tuple[float, tuple["Bucket", ...]]  # seconds, and the buckets that take them
-SHARES = (0.25, 0.5, 0.75, 1.0)  # of the distortion that is allowed: the bounds that candidates keep
-SQUEEZES = (0.0, 0.5, 1.0)  # of the squeezing that is allowed, or of the distortion where that is less
+Floats = npt.NDArray[np.float64]
+PRICES = (
+    0.0,
+    *(2 ** (half / 2) for half in range(17)),
+)  # of a lost word, in mean times of a word: what candidates differ in
 
 
 @dataclass(frozen=True)
 class Bounds:
     """What a plan must keep to: its lattice of widths, and the most buckets, distortion and words in a call.
 
-    `squeeze` is the part of `distortion` that may be narrowing. It takes time steps from the characters, which words
-    that are easy to read forgive and others do not.
+    distortion: by how much a tensor may be wider or narrower than the finest rule makes it, as a share of that.
     """
 
     stretch: float
@@ -40,7 +42,6 @@ class Bounds:
     min: int
     max: int
     distortion: float
-    squeeze: float
     accuracy_drop: float  # share of the tuning words that may be lost against the finest rule
     batch: int
     buckets: int | None = None
@@ -65,31 +66,51 @@ class Bucket:
     seconds: float
 
 
+class Span(NamedTuple):
+    """A bucket of the words whose finest widths are first, …, last.
+
+    lost: how many of them are predicted to be lost in it; upto: the widest true width, stretched, of a word in it.
+    """
+
+    first: int
+    last: int
+    upto: float
+    lost: float
+    bucket: Bucket
+
+
 @dataclass(frozen=True)
 class Candidate:
-    """Buckets that are the cheapest for a squeeze and a distortion."""
+    """The cheapest spans at a price, which is the seconds that one lost word weighs."""
 
-    squeeze: float
-    distortion: float
-    buckets: tuple[Bucket, ...]
+    price: float
+    spans: tuple[Span, ...]
+
+    @property
+    def buckets(self) -> tuple[Bucket, ...]:
+        return tuple(span.bucket for span in self.spans)
 
     @property
     def seconds(self) -> float:
         return sum(bucket.seconds for bucket in self.buckets)
 
+    @property
+    def lost(self) -> float:
+        return sum(span.lost for span in self.spans)
+
     def rule(self, stretch: float) -> dict[str, Any]:
         """The width rule, as an entry of the config's `widths`."""
-        widths = [bucket.width for bucket in self.buckets]
-        return {"rule": "buckets", "widths": widths, "stretch": stretch, "squeeze": self.squeeze}
+        widths, upto = [bucket.width for bucket in self.buckets], [span.upto for span in self.spans]
+        return {"rule": "buckets", "widths": widths, "upto": upto, "stretch": stretch}
 
 
-def true_widths(sizes: Sizes, stretch: float) -> npt.NDArray[np.float64]:
+def true_widths(sizes: Sizes, stretch: float) -> Floats:
     """Columns that each word should have: its aspect ratio at height 32, stretched. As the width rules compute it."""
-    ideals: npt.NDArray[np.float64] = sizes[:, 0] * HEIGHT / sizes[:, 1] * stretch
+    ideals: Floats = sizes[:, 0] * HEIGHT / sizes[:, 1] * stretch
     return ideals
 
 
-def fill(width: int, words: int, batches: Sequence[int], seconds: npt.NDArray[np.float64]) -> Bucket:
+def fill(width: int, words: int, batches: Sequence[int], seconds: Floats) -> Bucket:
     """The bucket of `words` words in the batch size that reads them fastest; the last call has what remains.
 
     `seconds` are those of a call with each of `batches`; a call between two sizes costs between the two. Of equals, the
@@ -108,111 +129,125 @@ def fill(width: int, words: int, batches: Sequence[int], seconds: npt.NDArray[np
 
 
 @dataclass(frozen=True)
-class _Demand:
-    """Words on a lattice: what a bucket would hold that takes all words between one width and the next chosen one."""
+class Demand:
+    """The words to plan for, by their finest width, and everything that a bucket of them would cost.
 
-    lattice: tuple[int, ...]
+    met: the widths that there are words of, ascending; counts: how many; lost: share of the words of met[i] that are
+    lost in tensors of lattice[j], [i, j]; seconds: of a call at each width of the lattice, [lattice, batches].
+    """
+
+    bounds: Bounds
     batches: tuple[int, ...]
-    seconds: Seconds  # of a call, [lattice, batches]
-    ideals: npt.NDArray[np.float64]  # ascending
-    places: npt.NDArray[np.intp]  # of each word, the narrowest width of the lattice that it may have
-    distortion: float
+    met: tuple[int, ...]
+    counts: npt.NDArray[np.int64]
+    lost: Floats
+    seconds: Floats
 
     @classmethod
-    def of(cls, sizes: Sizes, costs: Costs, bounds: Bounds, squeeze: float, distortion: float) -> "_Demand":
-        ideals = np.sort(true_widths(sizes, bounds.stretch))
-        least = ideals * (1 - squeeze)  # as crnn.widths.Buckets has it
-        places = np.minimum(np.searchsorted(bounds.lattice, least, side="left"), len(bounds.lattice) - 1)
-        return cls(bounds.lattice, costs.batches, costs.at(bounds.lattice), ideals, places, distortion)
-
-    @cached_property
-    def _upto(self) -> npt.NDArray[np.intp]:
-        """How many words have a place of at most each; one more in front, for the place before the first."""
-        counts = np.bincount(self.places, minlength=len(self.lattice))
-        return np.concatenate([[0], np.cumsum(counts)])
+    def of(cls, sizes: Sizes, costs: Costs, lost: Floats, bounds: Bounds) -> "Demand":
+        """`lost` is [lattice, lattice]. Raises UserError where there is no word."""
+        if not len(sizes):
+            raise UserError("there is no word to plan for; none of the datasets has an image that can be read")
+        met, counts = np.unique(widths_by(width_rule(bounds.finest), sizes), return_counts=True)
+        rows = lost[np.searchsorted(bounds.lattice, met)]
+        return cls(bounds, costs.batches, tuple(met.tolist()), counts, rows, costs.at(bounds.lattice))
 
     @property
-    def last(self) -> int:
-        """The widest place that a word has. A wider bucket would only cost more."""
-        return int(self.places[-1])
+    def word_seconds(self) -> float:
+        """Mean time of a word at its finest width: what prices are counted in."""
+        own = [fill(width, int(words), self.batches, self._seconds(width)) for width, words in self._words]
+        return sum(bucket.seconds for bucket in own) / int(self.counts.sum())
 
-    def bucket(self, before: int, place: int) -> Bucket | None:
-        """The bucket at `place` when `before` is the next narrower one (-1: none); None where it may not be.
+    @property
+    def _words(self) -> list[tuple[int, int]]:
+        return list(zip(self.met, self.counts.tolist(), strict=True))
 
-        It may not be empty, nor stretch a word beyond the bound that a width of the lattice would have suited better.
-        """
-        first, end = int(self._upto[before + 1]), int(self._upto[place + 1])
-        width = self.lattice[place]
-        if first == end:
-            return None
-        if self.places[first] < place and width > self.ideals[first] * (1 + self.distortion):
-            return None
-        return fill(width, end - first, self.batches, self.seconds[place])
+    def _seconds(self, width: int) -> Floats:
+        row: Floats = self.seconds[self.bounds.lattice.index(width)]
+        return row
+
+    @cached_property
+    def spans(self) -> list[Span]:
+        """Every bucket that the distortion allows: any run of widths, and for it any width near enough to all."""
+        lost = np.concatenate([np.zeros((1, len(self.bounds.lattice))), np.cumsum(self.lost * self.counts[:, None], 0)])
+        words = np.concatenate([[0], np.cumsum(self.counts)])
+        return [
+            Span(
+                first,
+                last,
+                self.met[last] + self.bounds.step / 2,
+                float(lost[last + 1, place] - lost[first, place]),
+                fill(width, int(words[last + 1] - words[first]), self.batches, self.seconds[place]),
+            )
+            for first in range(len(self.met))
+            for last in range(first, len(self.met))
+            for place, width in enumerate(self.bounds.lattice)
+            if self._allowed(first, last, width)
+        ]
+
+    def _allowed(self, first: int, last: int, width: int) -> bool:
+        most = self.bounds.distortion
+        return (
+            self.met[last] * (1 - most) <= width <= self.met[first] * (1 + most)
+            or width == self.met[first] == self.met[last]
+        )
 
 
-def cheapest_by_count(
-    sizes: Sizes, costs: Costs, bounds: Bounds, squeeze: float, distortion: float
-) -> dict[int, tuple[Bucket, ...]]:
-    """The cheapest buckets of every number of them up to the bound's; numbers that cannot be are left out.
+def cheapest_by_count(demand: Demand, price: float, most: int) -> dict[int, tuple[Span, ...]]:
+    """The cheapest spans of every number of them up to `most`, by seconds and `price` seconds for every lost word.
 
-    No word is squeezed by more than `squeeze` or stretched by more than `distortion`, both as a share of its true
-    width, unless every width of the lattice would.
+    Every word is in one of them, and wider words are in wider buckets. Numbers that cannot be are left out.
     """
-    demand = _Demand.of(sizes, costs, bounds, squeeze, distortion)
-    spans = {
-        (before, place): bucket
-        for before in range(-1, demand.last)
-        for place in range(before + 1, demand.last + 1)
-        if (bucket := demand.bucket(before, place)) is not None
-    }
-    found: dict[int, tuple[Bucket, ...]] = {}
-    reached: dict[int, _Way] = {-1: (0.0, ())}  # widest place so far → the cheapest way there
-    for count in range(1, min(bounds.buckets or len(bounds.lattice), demand.last + 1) + 1):
-        further: dict[int, _Way] = {}
-        for (before, place), bucket in spans.items():
-            if before in reached:
-                seconds, buckets = reached[before]
-                if place not in further or seconds + bucket.seconds < further[place][0]:
-                    further[place] = (seconds + bucket.seconds, (*buckets, bucket))
-        reached = further
-        if demand.last in reached:
-            found[count] = reached[demand.last][1]
+    found: dict[int, tuple[Span, ...]] = {}
+    reached = {(-1, 0): _Way(0.0, ())}
+    for count in range(1, min(most, len(demand.met)) + 1):
+        reached = _further(demand, price, reached)
+        if whole := [way for (last, _), way in reached.items() if last == len(demand.met) - 1]:
+            found[count] = min(whole, key=lambda way: way.total).spans
     return found
 
 
-def candidates(sizes: Sizes, costs: Costs, bounds: Bounds) -> list[Candidate]:
-    """The cheapest buckets under each share of the distortion and each of the squeezing; the cheapest first.
+class _Way(NamedTuple):
+    total: float
+    spans: tuple[Span, ...]
 
-    Raises UserError where the bounds allow no plan.
-    """
-    if not len(sizes):
-        raise UserError("there is no word to plan for; none of the datasets has an image that can be read")
-    found: dict[tuple[float, tuple[Bucket, ...]], Candidate] = {}
-    for distortion in (bounds.distortion * share for share in SHARES):
-        for squeeze in (min(distortion, bounds.squeeze) * share for share in SQUEEZES):
-            by_count = cheapest_by_count(sizes, costs, bounds, squeeze, distortion)
-            for buckets in sorted(by_count.values(), key=_total)[:1]:
-                found.setdefault((squeeze, buckets), Candidate(squeeze, distortion, buckets))
-    if not found:
-        raise UserError(
-            f"no {bounds.buckets} widths of {bounds.min}, {bounds.min + bounds.step}, … {bounds.max} keep every word "
-            f"within {bounds.distortion:.0%} of its true width, {bounds.squeeze:.0%} where it is narrower; "
-            f"{_fewest(sizes, costs, bounds)} do. Allow more buckets, distortion or squeeze"
-        )
+
+def _further(demand: Demand, price: float, reached: dict[tuple[int, int], _Way]) -> dict[tuple[int, int], _Way]:
+    """The cheapest ways of one span more, by the last width that they serve and the width of its tensors."""
+    before: dict[int, tuple[list[int], list[_Way]]] = {}  # last width served → tensor widths, cheapest way up to each
+    for (last, width), way in sorted(reached.items(), key=lambda item: item[0]):
+        widths, cheapest = before.setdefault(last, ([], []))
+        widths.append(width)
+        cheapest.append(min([way, *cheapest[-1:]], key=lambda each: each.total))
+    further: dict[tuple[int, int], _Way] = {}
+    for span in demand.spans:
+        widths, cheapest = before.get(span.first - 1, ([], []))
+        narrower = bisect_left(widths, span.bucket.width)
+        if narrower:
+            way = cheapest[narrower - 1]
+            total = way.total + span.bucket.seconds + price * span.lost
+            end = (span.last, span.bucket.width)
+            if end not in further or total < further[end].total:
+                further[end] = _Way(total, (*way.spans, span))
+    return further
+
+
+def candidates(demand: Demand) -> list[Candidate]:
+    """The cheapest buckets at every price; the cheapest first. Raises UserError where the bounds allow no plan."""
+    bounds, unit = demand.bounds, demand.word_seconds
+    found: dict[tuple[Span, ...], Candidate] = {}
+    for price in (unit * each for each in PRICES):
+        by_count = cheapest_by_count(demand, price, bounds.buckets or len(bounds.lattice))
+        if not by_count:
+            fewest = min(cheapest_by_count(demand, 0.0, len(bounds.lattice)))
+            raise UserError(
+                f"no {bounds.buckets} widths of {bounds.min}, {bounds.min + bounds.step}, … {bounds.max} keep every "
+                f"word within {bounds.distortion:.0%} of its width; {fewest} do. Allow more buckets or distortion"
+            )
+        each = [Candidate(price, spans) for spans in by_count.values()]
+        best = min(each, key=lambda candidate: candidate.seconds + price * candidate.lost)
+        found.setdefault(best.spans, best)
     return sorted(found.values(), key=lambda candidate: candidate.seconds)
-
-
-def _total(buckets: tuple[Bucket, ...]) -> tuple[float, int]:
-    return sum(bucket.seconds for bucket in buckets), len(buckets)
-
-
-def _fewest(sizes: Sizes, costs: Costs, bounds: Bounds) -> int:
-    unbounded = replace(bounds, buckets=None)
-    return min(
-        count
-        for share in SQUEEZES
-        for count in cheapest_by_count(sizes, costs, unbounded, bounds.squeeze * share, bounds.distortion)
-    )
 
 
 # --- what a plan is compared with --------------------------------------------------------------------------
@@ -233,24 +268,27 @@ def filled(widths: npt.NDArray[np.int64], costs: Costs) -> tuple[Bucket, ...]:
     )
 
 
-def evenly_spaced(sizes: Sizes, bounds: Bounds, squeeze: float, count: int) -> Buckets:
-    """`count` widths of the lattice at equal distances, the last of them the one that the widest word needs."""
-    least = true_widths(sizes, bounds.stretch) * (1 - squeeze)
-    needed = min(int(np.searchsorted(bounds.lattice, least.max(), side="left")), len(bounds.lattice) - 1) + 1
+def evenly_spaced(demand: Demand, count: int) -> Buckets:
+    """`count` widths of the lattice at equal distances up to the widest that a word has, and the nearest for each."""
+    bounds = demand.bounds
+    needed = bounds.lattice.index(demand.met[-1]) + 1
     places = sorted({-(-needed * (number + 1) // count) - 1 for number in range(count)})
-    return Buckets(tuple(bounds.lattice[place] for place in places), bounds.stretch, squeeze)
+    widths = [bounds.lattice[place] for place in places]
+    upto = [(narrow + wide) / 2 for narrow, wide in zip(widths, [*widths[1:], widths[-1] + bounds.step], strict=True)]
+    return Buckets(tuple(widths), bounds.stretch, tuple(upto))
 
 
 # --- the plan ----------------------------------------------------------------------------------------------
 
 
-def plan_content(chosen: Candidate, sizes: Sizes, costs: Costs, bounds: Bounds) -> dict[str, Any]:
+def plan_content(chosen: Candidate, demand: Demand, sizes: Sizes, costs: Costs) -> dict[str, Any]:
     """What plan.json says of the chosen buckets: the width rule, what they were made from and are predicted to take."""
-    rule = chosen.rule(bounds.stretch)
-    even = evenly_spaced(sizes, bounds, chosen.squeeze, len(chosen.buckets))
-    finest = widths_by(width_rule(bounds.finest), sizes)
-    own = widths_by(width_rule(bounds.finest | {"step": 1}), sizes)
-    met, counts = np.unique(finest, return_counts=True)
+    bounds = demand.bounds
+    rule, even = chosen.rule(bounds.stretch), evenly_spaced(demand, len(chosen.buckets))
+    compared = {"evenly_spaced": even, "finest": width_rule(bounds.finest)}
+    compared["own_width"] = width_rule(bounds.finest | {"step": 1})
+    widths = {name: widths_by(each, sizes) for name, each in {"planned": width_rule(rule), **compared}.items()}
+    off = widths["planned"] / true_widths(sizes, bounds.stretch) - 1
     return {
         "rule": rule,
         "buckets": [vars(bucket) for bucket in chosen.buckets],
@@ -258,26 +296,12 @@ def plan_content(chosen: Candidate, sizes: Sizes, costs: Costs, bounds: Bounds) 
         "words": {
             "counted": len(sizes),
             "sha256": hashlib.sha256(np.sort(true_widths(sizes, 1.0)).tobytes()).hexdigest(),
-            "nearest_width": dict(zip(map(str, met.tolist()), counts.tolist(), strict=True)),
-            **_distortions(widths_by(width_rule(rule), sizes), sizes, bounds),
+            "nearest_width": dict(zip(map(str, demand.met), demand.counts.tolist(), strict=True)),
+            "largest_stretch": max(0.0, float(off.max())),
+            "largest_squeeze": max(0.0, float(-off.min())),
+            "predicted_lost": chosen.lost,
         },
-        "seconds": {
-            "planned": chosen.seconds,
-            "evenly_spaced": _total(filled(widths_by(even, sizes), costs))[0],
-            "finest": _total(filled(finest, costs))[0],
-            "own_width": _total(filled(own, costs))[0],
-        },
+        "mean_width": {name: float(each.mean()) for name, each in widths.items()},
+        "seconds": {name: sum(bucket.seconds for bucket in filled(each, costs)) for name, each in widths.items()},
         "evenly_spaced": list(even.widths),
-    }
-
-
-def _distortions(widths: npt.NDArray[np.int64], sizes: Sizes, bounds: Bounds) -> dict[str, Any]:
-    """How far words are from their true width, as a share of it, and how many are further than the bound."""
-    off = widths / true_widths(sizes, bounds.stretch) - 1
-    beyond = (off > bounds.distortion + 1e-9) | (off < -bounds.squeeze - 1e-9)
-    return {
-        "largest_stretch": max(0.0, float(off.max())),
-        "largest_squeeze": max(0.0, float(-off.min())),
-        "mean_width": float(widths.mean()),
-        "beyond": int(beyond.sum()),
     }

@@ -3,7 +3,8 @@
 The words are for tuning alone, never those of a dataset that is scored. A word's text follows from its width, so each
 is read once at every width that a rule gives it.
 
-Not here: the score of a run (`crnn.score`), the candidates (`crnn.plan`).
+Not here: the score of a run (`crnn.score`), the candidates (`crnn.plan`), the curve through what was read
+(`crnn.chances`).
 """
 
 from collections.abc import Sequence
@@ -14,12 +15,14 @@ from typing import Any
 
 import numpy as np
 
+from crnn.chances import Chances
 from crnn.charset import Charset, LabelPolicy, greedy_decode
 from crnn.errors import UserError
 from crnn.plan import Candidate
 from crnn.stage import counter
 from crnn.targets import Runtime
 from crnn.tensors import Pixels, Preprocess, normalise, prepare
+from crnn.widths import WidthRule
 from crnn.words import Words
 
 BATCH = 16
@@ -51,9 +54,13 @@ class TuningWords:
             raise UserError(f"{words}: holds no readable word with a label; name other words in planning")
         return cls(images, labels, policy)
 
+    def widths(self, rule: WidthRule) -> list[int]:
+        """The width that a rule gives each word."""
+        return [rule(image.shape[1], image.shape[0]) for image in self.images]
+
     def right(self, rules: Sequence[Preprocess], runtime: Runtime, charset: Charset) -> list[list[bool]]:
         """Of every rule, which words read as their labels."""
-        widths = [[rule.rule(image.shape[1], image.shape[0]) for image in self.images] for rule in rules]
+        widths = [self.widths(rule.rule) for rule in rules]
         waiting: dict[int, dict[int, Pixels]] = {}
         for rule, given in zip(rules, widths, strict=True):
             for word, width in enumerate(given):
@@ -65,6 +72,12 @@ class TuningWords:
                 bar.update(len(words))
         return [[self._right[word, width] for word, width in enumerate(given)] for given in widths]
 
+    def chances(self, finest: Preprocess, shifted: Sequence[Preprocess], runtime: Runtime, charset: Charset) -> Chances:
+        """The curve through what becomes of the words at the widths that the shifted rules give them."""
+        own = np.array(self.widths(finest.rule) * len(shifted), np.float64)
+        tensors = np.array([self.widths(rule.rule) for rule in shifted], np.float64).ravel()
+        return Chances.fitted(own, tensors, np.array(self.right(shifted, runtime, charset)).ravel())
+
     def _read(self, width: int, words: dict[int, Pixels], runtime: Runtime, charset: Charset) -> None:
         indices = list(words)
         for start in range(0, len(indices), BATCH):
@@ -72,6 +85,11 @@ class TuningWords:
             texts, _ = greedy_decode(runtime.infer(normalise(np.stack([words[i] for i in batch])[:, None])), charset)
             for word, text in zip(batch, texts, strict=True):
                 self._right[word, width] = self.policy.apply(text)[0] == self.labels[word]
+
+
+def around(distortion: float) -> tuple[float, ...]:
+    """What widths are multiplied with to see what distortion does to words: five factors within the bound."""
+    return tuple(1 + distortion * share for share in (-1.0, -0.5, 0.0, 0.5, 1.0))
 
 
 @dataclass(frozen=True)
@@ -88,10 +106,11 @@ class Verdict:
 
     def facts(self) -> dict[str, Any]:
         return {
-            "squeeze": self.candidate.squeeze,
-            "distortion": self.candidate.distortion,
+            "price": self.candidate.price,
             "widths": [bucket.width for bucket in self.candidate.buckets],
+            "upto": [span.upto for span in self.candidate.spans],
             "seconds": self.candidate.seconds,
+            "predicted_lost": self.candidate.lost,
             **{name: getattr(self, name) for name in ("correct", "broken", "fixed", "most_lost", "within")},
         }
 
@@ -116,7 +135,6 @@ def cheapest_within(verdicts: Sequence[Verdict], accuracy_drop: float) -> Candid
         raise UserError(
             f"no plan surely loses less than {accuracy_drop:.2%} of the {best.words} tuning words; the best breaks "
             f"{best.broken} and fixes {best.fixed}, which is at most {best.most_lost / best.words:.2%} with 95 % "
-            f"confidence. Tune on more words, allow more buckets, so that words need less distortion, or a larger "
-            f"accuracy_drop"
+            f"confidence. Tune on more words, allow more buckets or a larger accuracy_drop"
         )
     return min(within, key=lambda candidate: candidate.seconds)

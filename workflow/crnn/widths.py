@@ -5,6 +5,7 @@ of text-recognition deployments. Not here: pixels (`crnn.tensors`).
 """
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Protocol
@@ -68,24 +69,30 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Buckets:
-    """The narrowest of `widths` that takes at most the share `squeeze` off the stretched true width; else the widest.
+    """Listed widths, each for the words up to a stretched true width of `upto`; the last one also for all wider words.
 
-    With a squeeze of 0 a width is rounded up; with 0.1, a word that should have 100 columns may have 90.
+    Without `upto` each is for words up to itself, so that no word but the widest is narrowed.
     """
 
     widths: tuple[int, ...]
     stretch: float = 1.2
-    squeeze: float = 0.0
+    upto: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "widths", tuple(self.widths))
-        ascending = all(narrow < wide for narrow, wide in pairwise(self.widths))
-        if not self.widths or self.widths[0] < 32 or not ascending or not self.stretch > 0 or not 0 <= self.squeeze < 1:
-            raise UserError(f"{self}: needs ascending widths from 32, stretch > 0 and 0 <= squeeze < 1")
+        object.__setattr__(self, "upto", tuple(self.upto) or self.widths)
+        if not self.widths or self.widths[0] < 32 or not _ascending(self.widths) or not self.stretch > 0:
+            raise UserError(f"{self}: needs ascending widths from 32 and stretch > 0")
+        if len(self.upto) != len(self.widths) or not _ascending(self.upto):
+            raise UserError(f"{self}: needs as many upto as widths, ascending")
 
     def __call__(self, image_width: int, image_height: int) -> int:
-        least = image_width * HEIGHT / image_height * self.stretch * (1 - self.squeeze)
-        return self.widths[min(bisect_left(self.widths, least), len(self.widths) - 1)]
+        ideal = image_width * HEIGHT / image_height * self.stretch
+        return self.widths[min(bisect_left(self.upto, ideal), len(self.widths) - 1)]
+
+
+def _ascending(numbers: Sequence[float]) -> bool:
+    return all(low < high for low, high in pairwise(numbers))
 
 
 RULES: dict[str, type[Aspect] | type[Buckets] | type[Fixed] | type[Recipe]] = {

@@ -1,4 +1,4 @@
-"""The picture of a bucket plan: words by width and the buckets they go to, seconds by width, the candidates.
+"""The picture of a bucket plan: words by width and the buckets they go to, what they cost, what they lose, candidates.
 
 Not here: the plan's numbers (`crnn.plan`), which are those of plan.json and costs.parquet.
 """
@@ -7,9 +7,11 @@ from itertools import pairwise
 from typing import Any
 
 import altair as alt
+import numpy as np
 import polars as pl
 import vl_convert
 
+from crnn.chances import Chances
 from crnn.report.charts import CONFIG
 from crnn.report.palette import SERIES, light
 
@@ -22,18 +24,14 @@ Content = dict[str, Any]
 
 
 def plan_picture(plan: Content, costs: pl.DataFrame) -> str:
-    """An SVG of three panels, the first two over one axis, from what plan.json and costs.parquet hold."""
-    edges = bucket_edges(plan)
+    """An SVG of four panels, the first two over one axis, from what plan.json and costs.parquet hold."""
+    edges = plan["rule"]["upto"]  # the widest true width, stretched, of each bucket
     span = [0, max(edges[-1], *map(int, plan["words"]["nearest_width"]))]
     widths = alt.vconcat(_words(plan, edges, span), _cost(plan, costs, edges, span)).resolve_scale(x="shared")
-    chart = alt.vconcat(widths, _candidates(plan), spacing=28).resolve_scale(color="independent").to_dict()
+    chart = (
+        alt.vconcat(widths, _chances(plan), _candidates(plan), spacing=28).resolve_scale(color="independent").to_dict()
+    )
     return vl_convert.vegalite_to_svg({**chart, "config": {**CONFIG, "background": "white"}})
-
-
-def bucket_edges(plan: Content) -> list[float]:
-    """The widest true width, stretched, that each bucket takes; of the last, that of its own tensors."""
-    widths, squeeze = plan["rule"]["widths"], plan["rule"]["squeeze"]
-    return [width / (1 - squeeze) for width in widths]
 
 
 def _x(span: list[float], title: str) -> alt.X:
@@ -93,6 +91,36 @@ def _cost(plan: Content, costs: pl.DataFrame, edges: list[float], span: list[flo
         .encode(x=_x(span, title), x2="to:Q", y="milliseconds:Q")
     )
     return _titled("What a word costs. Gray: measured, in its best batch. Blue: in the bucket it goes to", line, steps)
+
+
+def _chances(plan: Content) -> alt.LayerChart:
+    chances, most = Chances(np.array(plan["chances"])), plan["bounds"]["distortion"]
+    met = [int(name) for name, words in plan["words"]["nearest_width"].items() for _ in range(words)]
+    stretches = np.linspace(1 - most, 1 + most, 41)
+    rows = [
+        {"from": stretch, "chance": 100 * chance, "words": f"{width} columns"}
+        for width in _quantiles(met)
+        for stretch, chance in zip(stretches.tolist(), chances(width, width * stretches).tolist(), strict=True)
+    ]
+    names = list(dict.fromkeys(row["words"] for row in rows))
+    colour = alt.Color("words:N", scale=alt.Scale(domain=names, range=list(SERIES)), title="true width")
+    lines = (
+        alt.Chart(pl.DataFrame(rows), width=WIDTH, height=HEIGHT)
+        .mark_line()
+        .encode(
+            x=_x([1 - most, 1 + most], "width of the tensor ÷ true width of the word"),
+            y=alt.Y("chance:Q", title="accuracy (%)", scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5)),
+            color=colour,
+        )
+    )
+    return _titled(
+        f"How narrower and wider tensors are read, by {plan['tuning']['words']} tuning words (fitted)", lines
+    )
+
+
+def _quantiles(met: list[int]) -> list[int]:
+    """Widths that a tenth, half and nine tenths of the words do not exceed."""
+    return sorted(set(np.quantile(met, (0.1, 0.5, 0.9), method="lower").astype(int).tolist()))
 
 
 def _candidates(plan: Content) -> alt.LayerChart:
