@@ -1,16 +1,15 @@
 #!/usr/bin/env python3
-"""How long Snakemake plans a report of many datasets and deployments, and in how much memory.
+"""What Snakemake takes to plan a report of many datasets and deployments, and to find one up to date.
 
-Writes a config with N datasets and M deployments into a folder that is removed afterwards, asks for a dry run of the
-report (`snakemake --dry-run report`) and prints a row of a Markdown table for each N: jobs, seconds of wall clock and
-of processor time, and the largest resident memory of the process. No dataset is opened: a dry run looks at files, not
-into them.
+Writes a config with N datasets and M deployments into a folder that is removed afterwards, and asks for a dry run of
+the report. Then every file of it is made, empty, and recorded as up to date (`snakemake --touch`), and the report is
+asked for again: nothing is to be done. Prints a row of a Markdown table for each N: jobs, and of both the seconds of
+wall clock and of processor time and the largest resident memory. No dataset is opened: planning looks at files alone.
 
     python benchmarks/dag_scale.py --datasets 1 10 100 --deployments 10 --output benchmarks/results/dag_scale.json
 """
 
 import argparse
-import json
 import os
 import re
 import subprocess
@@ -21,17 +20,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
+
 import yaml
+
+from crnn.files import write_json
+from crnn.record import describe_host, tool_versions
 
 ROOT = Path(__file__).parents[1]
 WIDTHS = ("aspect", "w100", "recipe")
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a dry run took: seconds of wall clock, seconds of processor time, MiB."""
+class Cost:
+    """What a run of Snakemake took: seconds of wall clock, seconds of processor time, MiB."""
 
-    jobs: int
     seconds: float
     processor: float
     memory: float
@@ -63,49 +66,88 @@ def config(folder: Path, datasets: int, deployments: int) -> dict[str, Any]:
     }
 
 
-def plan(folder: Path, overlay: dict[str, Any], profile: Path | None) -> Plan:
-    """Dry-run the report in a folder. Raises RuntimeError where Snakemake fails."""
-    file = folder / "overlay.yaml"
-    file.write_text(yaml.safe_dump(overlay))
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
-    command += ["--configfile", str(file), "--cores", "4", "--dry-run", "--quiet", "rules"]
-    command += [*(["--profile", str(profile.resolve())] if profile else []), "--", "report"]
-    start = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        assert process.stdout is not None
-        output = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    seconds = time.perf_counter() - start
-    total = re.search(r"^total\s+(\d+)", output, re.MULTILINE)
-    if process.returncode or total is None:
-        raise RuntimeError(f"{' '.join(command)} failed:\n{output}")
-    return Plan(
-        int(total[1]), seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
-    )  # ru_maxrss is in KiB on Linux
+@dataclass(frozen=True)
+class Report:
+    """The report of a config in a folder, as a cluster of `profile` would make it where one is given."""
+
+    folder: Path
+    profile: Path | None
+
+    def write(self, overlay: dict[str, Any]) -> None:
+        (self.folder / "overlay.yaml").write_text(yaml.safe_dump(overlay))
+
+    def snakemake(self, *flags: str) -> tuple[Cost, str]:
+        """Run it; what it took and what it said. Raises RuntimeError where Snakemake fails."""
+        command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+        command += ["--directory", str(self.folder), "--configfile", str(self.folder / "overlay.yaml"), "--cores", "4"]
+        command += [*flags, *(["--profile", str(self.profile.resolve())] if self.profile else []), "--", "report"]
+        start = time.perf_counter()
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+            assert process.stdout is not None
+            output = process.stdout.read()
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        seconds = time.perf_counter() - start
+        if process.returncode:
+            raise RuntimeError(f"{' '.join(command)} failed:\n{output}")
+        memory = usage.ru_maxrss / 1024  # KiB on Linux
+        return Cost(seconds, usage.ru_utime + usage.ru_stime, memory), output
+
+    def dry_run(self) -> tuple[Cost, int]:
+        """What planning took, and how many jobs there are."""
+        cost, output = self.snakemake("--dry-run", "--quiet", "rules")
+        total = re.search(r"^total\s+(\d+)", output, re.MULTILINE)
+        assert total is not None, output
+        return cost, int(total[1])
+
+    def pretend(self) -> None:
+        """Make every file of the report, empty, and have Snakemake record it as up to date."""
+        _, summary = self.snakemake("--summary")
+        for line in summary.splitlines():
+            if line.startswith("results/"):
+                file = self.folder / line.partition("\t")[0]
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.touch()
+        self.snakemake("--touch")
+
+    def no_op(self) -> Cost:
+        """What it took to find nothing to do."""
+        cost, output = self.snakemake()
+        if "Nothing to be done" not in output:
+            raise RuntimeError(f"expected nothing to do, but Snakemake said:\n{output}")
+        return cost
+
+
+def measured(datasets: int, deployments: int, profile: Path | None) -> dict[str, Any]:
+    """A row: datasets, deployments, jobs, and the costs of a dry run and of a run with nothing to do."""
+    with tempfile.TemporaryDirectory() as name:
+        report = Report(Path(name), profile)
+        report.write(config(report.folder, datasets, deployments))
+        dry_run, jobs = report.dry_run()
+        report.pretend()
+        no_op = report.no_op()
+    return {
+        "datasets": datasets,
+        "deployments": deployments,
+        "jobs": jobs,
+        "dry_run": asdict(dry_run),
+        "no_op": asdict(no_op),
+    }
 
 
 def main(args: argparse.Namespace) -> None:
-    print("| datasets | deployments | jobs | seconds | of processor time | memory, MiB |")
-    print("|---|---|---|---|---|---|")
+    print("| datasets | jobs | dry run, s | of processor time | MiB | nothing to do, s | of processor time | MiB |")
+    print("|---|---|---|---|---|---|---|---|")
     rows = []
     for datasets in args.datasets:
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            took = plan(folder, config(folder, datasets, args.deployments), args.profile)
-        rows.append({"datasets": datasets, "deployments": args.deployments, **asdict(took)})
-        row = (
-            datasets,
-            args.deployments,
-            took.jobs,
-            f"{took.seconds:.1f}",
-            f"{took.processor:.1f}",
-            f"{took.memory:.0f}",
-        )
-        print(f"| {' | '.join(map(str, row))} |", flush=True)
+        rows.append(row := measured(datasets, args.deployments, args.profile))
+        costs = [f"{row[run][what]:.1f}" for run in ("dry_run", "no_op") for what in ("seconds", "processor", "memory")]
+        print(f"| {datasets} | {row['jobs']} | {' | '.join(costs)} |", flush=True)
     if args.output:
-        args.output.parent.mkdir(parents=True, exist_ok=True)
-        args.output.write_text(json.dumps({"command": sys.argv, "rows": rows}, indent=2) + "\n", encoding="utf-8")
+        write_json(
+            args.output,
+            {"command": sys.argv, "host": describe_host(), "tools": tool_versions(["snakemake"]), "rows": rows},
+        )
 
 
 if __name__ == "__main__":
