@@ -23,7 +23,7 @@ COLUMNS = {
     **{"cold": pl.Boolean, "workers": pl.Int64, "lanes": pl.Int64},
     **dict.fromkeys(STEPS, pl.Float64),
 }
-ROWS = 4096  # rows that are kept as Python objects, which take ten times the room
+ROWS = 512  # rows that are kept as Python objects, which take ten times the room
 
 
 class Timings:

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from crnn.buckets import BatchOf, at_most
@@ -42,12 +41,12 @@ class Readings:
 
     def frame(self) -> pl.DataFrame:
         """index, text, confidence; in the order of the index."""
-        order = np.argsort(self._indices)
+        order = np.argsort(self._indices).astype(np.uint32)  # half of the room, while the frame is made
         # A piece at a time: sorting a whole frame holds its texts twice, the most memory that a long run would take.
-        pieces = [self._rows(order[start : start + PIECE]) for start in range(0, len(order), PIECE)]
+        pieces = [self._rows(order[start : start + PIECE].tolist()) for start in range(0, len(order), PIECE)]
         return pl.concat([pl.DataFrame(schema=SCHEMA), *pieces])
 
-    def _rows(self, places: npt.NDArray[np.intp]) -> pl.DataFrame:
+    def _rows(self, places: list[int]) -> pl.DataFrame:
         columns = {
             "index": [self._indices[place] for place in places],
             "text": [self._letters[self._ends[place] : self._ends[place + 1]].decode() for place in places],
