@@ -155,16 +155,8 @@ class Demand:
     @property
     def word_seconds(self) -> float:
         """Mean time of a word at its finest width: what prices are counted in."""
-        own = [fill(width, int(words), self.batches, self._seconds(width)) for width, words in self._words]
-        return sum(bucket.seconds for bucket in own) / int(self.counts.sum())
-
-    @property
-    def _words(self) -> list[tuple[int, int]]:
-        return list(zip(self.met, self.counts.tolist(), strict=True))
-
-    def _seconds(self, width: int) -> Floats:
-        row: Floats = self.seconds[self.bounds.lattice.index(width)]
-        return row
+        own = [span for span in self.spans if self.met[span.first] == self.met[span.last] == span.bucket.width]
+        return sum(span.bucket.seconds for span in own) / int(self.counts.sum())
 
     @cached_property
     def spans(self) -> list[Span]:
