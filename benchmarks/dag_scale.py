@@ -44,6 +44,14 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--datasets", type=int, nargs="+", default=[1, 10, 100], help="how many, a row each")
     parser.add_argument("--deployments", type=int, default=10, help="how many per dataset, torch among them")
+    parser.add_argument(
+        "--no-op-up-to",
+        type=int,
+        default=10,
+        metavar="N",
+        help="datasets up to which a run with nothing to do is measured too (default: 10); Snakemake records some ten "
+        "jobs a second as done",
+    )
     parser.add_argument("--profile", type=Path, help="of the cluster to plan for, such as profiles/slurm")
     parser.add_argument("--output", type=Path, help="JSON file to write as well")
     return parser
@@ -118,21 +126,17 @@ class Report:
         return cost
 
 
-def measured(datasets: int, deployments: int, profile: Path | None) -> dict[str, Any]:
-    """A row: datasets, deployments, jobs, and the costs of a dry run and of a run with nothing to do."""
+def measured(datasets: int, args: argparse.Namespace) -> dict[str, Any]:
+    """A row: datasets, deployments, jobs, the cost of a dry run and, where asked for, that of finding nothing to do."""
     with tempfile.TemporaryDirectory() as name:
-        report = Report(Path(name), profile)
-        report.write(config(report.folder, datasets, deployments))
+        report = Report(Path(name), args.profile)
+        report.write(config(report.folder, datasets, args.deployments))
         dry_run, jobs = report.dry_run()
+        row = {"datasets": datasets, "deployments": args.deployments, "jobs": jobs, "dry_run": asdict(dry_run)}
+        if datasets > args.no_op_up_to:
+            return row
         report.pretend()
-        no_op = report.no_op()
-    return {
-        "datasets": datasets,
-        "deployments": deployments,
-        "jobs": jobs,
-        "dry_run": asdict(dry_run),
-        "no_op": asdict(no_op),
-    }
+        return {**row, "no_op": asdict(report.no_op())}
 
 
 def main(args: argparse.Namespace) -> None:
@@ -140,8 +144,9 @@ def main(args: argparse.Namespace) -> None:
     print("|---|---|---|---|---|---|---|---|")
     rows = []
     for datasets in args.datasets:
-        rows.append(row := measured(datasets, args.deployments, args.profile))
-        costs = [f"{row[run][what]:.1f}" for run in ("dry_run", "no_op") for what in ("seconds", "processor", "memory")]
+        rows.append(row := measured(datasets, args))
+        runs = [row["dry_run"], row.get("no_op", {})]
+        costs = [f"{run[what]:.1f}" if run else "–" for run in runs for what in ("seconds", "processor", "memory")]
         print(f"| {datasets} | {row['jobs']} | {' | '.join(costs)} |", flush=True)
     if args.output:
         write_json(
