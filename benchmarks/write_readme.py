@@ -23,7 +23,11 @@ from crnn.report.palette import SERIES
 from crnn.stage import parser, run
 
 HERE = Path(__file__).parent
-CONTESTS = {"bytes_to_text": "Bytes to text", "fp32": "Bytes to text in fp32, on AVX2 alone"}  # file → title
+CONTESTS = {  # file → title
+    "bytes_to_text": "Bytes to text",
+    "widths": "Planned widths and others",
+    "fp32": "Bytes to text in fp32, on AVX2 alone",
+}
 FILES = (*CONTESTS, "layers", "scale", "page", "no_op", "dag_scale")
 BYTES_TO_TEXT = "bytes to text"
 INFERENCE = "inference and CTC"
