@@ -32,13 +32,14 @@ class Chances:
         By Newton's method (iteratively reweighted least squares), whose objective has one maximum; steps are halved
         until they lead upwards.
         """
-        terms, weights = _terms(widths, tensors), np.zeros(6)
+        terms = _terms(widths, tensors)
+        weights, ridge = np.zeros(terms.shape[1]), RIDGE * np.eye(terms.shape[1])
         for _ in range(ROUNDS):
             chance = _logistic(terms @ weights)
             slope = terms.T @ (right - chance) - RIDGE * weights
-            curvature = (terms * (chance * (1 - chance))[:, None]).T @ terms + RIDGE * np.eye(6)
-            step = np.linalg.solve(curvature, slope)
-            while _objective(terms, right, weights + step) < _objective(terms, right, weights) and np.any(step):
+            curvature = (terms * (chance * (1 - chance))[:, None]).T @ terms + ridge
+            step, reached = np.linalg.solve(curvature, slope), _objective(terms, right, weights)
+            while _objective(terms, right, weights + step) < reached and np.any(step):
                 step = step / 2
             weights = weights + step
             if np.abs(step).max() < 1e-8:
