@@ -42,7 +42,7 @@ why: setup
 # Two folders that hold a report each; BUDGETS='{"slowdown": 0.1}' instead of those of the new report.
 compare: setup
 	@$(if $(OLD),,$(error OLD=… names the report to compare with: its folder, or the results folder around it))
-	@$(BIN)/python workflow/compare_reports.py --old "$(OLD)" --new "$(or $(NEW),results/report)" \
+	@$(BIN)/python workflow/stages/report/compare_reports.py --old "$(OLD)" --new "$(or $(NEW),results/report)" \
 		--output-dir "$(or $(OUT),results/comparison)" $(if $(BUDGETS),--budgets '$(BUDGETS)')
 
 test: lint

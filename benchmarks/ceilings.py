@@ -16,9 +16,9 @@ import onnxruntime
 import torch
 from torch import nn
 
-from crnn.network import CRNN, NetworkSize
-from crnn.tensors import Tensor
-from crnn.widths import HEIGHT
+from crnn.data.preprocess import Tensor
+from crnn.data.widths import HEIGHT
+from crnn.model.network import CRNN, NetworkSize
 
 Ceiling = Callable[[list[Tensor]], None]
 SIDE = 4096  # rows and columns of the matrices
@@ -56,7 +56,7 @@ def openvino_ceilings(build: Path, options: dict[str, Any], cores: int) -> dict[
     import openvino
     from openvino import properties
 
-    from crnn.targets.openvino import HINTS
+    from crnn.runtimes.openvino.cpu import HINTS
 
     model = openvino.Core().read_model(build / "model.xml")
 

@@ -16,17 +16,17 @@ import onnxruntime
 import polars as pl
 from ceilings import inference_ceilings, multiply_adds
 
-from crnn.buckets import BatchOf, at_most, batch_sizes
-from crnn.charset import Charset, greedy_decode
-from crnn.feeds import EncodedWords
-from crnn.files import read_json
-from crnn.laps import Laps
-from crnn.measure import Timings
-from crnn.pipeline import Pipeline
-from crnn.stream import Batch, Stream
-from crnn.targets import target
-from crnn.tensors import Preprocess, Tensor, normalise
-from crnn.words import Words
+from crnn.core.files import read_json
+from crnn.data.buckets import BatchOf, at_most, batch_sizes
+from crnn.data.lmdb import Words
+from crnn.data.preprocess import Preprocess, Tensor, normalise
+from crnn.inference.benchmark import Pipeline
+from crnn.inference.scheduler import Batch, Stream
+from crnn.inference.sources import EncodedWords
+from crnn.inference.step_timer import Laps
+from crnn.inference.timings import Timings
+from crnn.model.charset import Charset, greedy_decode
+from crnn.runtimes.registry import find_runtime
 
 Texts = list[tuple[int, str, float]]  # index, text, confidence
 
@@ -87,7 +87,7 @@ def precision_of(runtime: str, options: dict[str, Any], source: Path) -> str:
 
     `source` is fixed.onnx, fixed.winograd.onnx, fixed.uint8-aspect.onnx or the like.
     """
-    known = getattr(target(runtime), "PRECISIONS", {})
+    known = getattr(find_runtime(runtime), "PRECISIONS", {})
     form = source.suffixes[-2][1:].partition("-")[0] if len(source.suffixes) > 1 else "fp32"
     return options.get("precision") or next((name for name, of in known.items() if of == form), "fp32")
 
@@ -116,7 +116,7 @@ class Deployment:
         return cls(precision=precision, build=build, words=words, charset=charset, threads=threads, **settings)
 
     def tasks(self) -> dict[str, Task]:
-        runtime = target(self.runtime).load(self.build, self.options, self.threads, self.threads)
+        runtime = find_runtime(self.runtime).load(self.build, self.options, self.threads, self.threads)
         preprocess, batch_of = Preprocess.from_settings(self.widths), batch_sizes(self.batch)
         pipeline = Pipeline(self.words, preprocess, runtime, self.charset, batch_of, self.threads)
         batches = list(prepared_batches(self.words, preprocess, batch_of))

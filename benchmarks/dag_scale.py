@@ -24,8 +24,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
 import yaml
 
-from crnn.files import write_json
-from crnn.record import describe_host, tool_versions
+from crnn.core.files import write_json
+from crnn.core.record import describe_host, tool_versions
 
 ROOT = Path(__file__).parents[1]
 WIDTHS = ("aspect", "w100", "recipe")

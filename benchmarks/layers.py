@@ -15,11 +15,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 import numpy as np
 import openvino
 
-from crnn.files import write_json
-from crnn.record import describe_host
-from crnn.stage import parser, run
-from crnn.targets.openvino import HINTS
-from crnn.widths import HEIGHT
+from crnn.core.command import parser, run
+from crnn.core.files import write_json
+from crnn.core.record import describe_host
+from crnn.data.widths import HEIGHT
+from crnn.runtimes.openvino.cpu import HINTS
 
 
 def arguments() -> argparse.ArgumentParser:

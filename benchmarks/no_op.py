@@ -23,9 +23,9 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
-from crnn.files import write_json
-from crnn.record import describe_host, tool_versions
-from crnn.stage import LOG, parser, run
+from crnn.core.command import LOG, parser, run
+from crnn.core.files import write_json
+from crnn.core.record import describe_host, tool_versions
 
 ROOT = Path(__file__).parents[1]
 WIDTHS = ("aspect", "w100", "recipe")

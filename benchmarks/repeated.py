@@ -14,13 +14,13 @@ from typing import Any
 
 import polars as pl
 
-from crnn.audit import compare, flips
-from crnn.charset import LabelPolicy
-from crnn.files import atomic_copy, read_json, write_json
+from crnn.core.files import atomic_copy, read_json, write_json
+from crnn.data.labels import LabelPolicy
+from crnn.data.lmdb import Words, write_words
 from crnn.report.inputs import Run, RunFiles
 from crnn.report.words import before_the_path, judged
-from crnn.score import judge, score
-from crnn.words import Words, write_words
+from crnn.score.accuracy import judge, score
+from crnn.score.audit import compare, flips
 
 ROOT = Path(__file__).parents[1]
 PATHS = ("run", "audit", "flips", "predictions", "timings", "samples", "words")
@@ -37,7 +37,7 @@ def repeated_report(report: Path, times: int, folder: Path) -> Path:
     runs = [repeat.run({**run, **{name: str(base / run[name]) for name in PATHS}}) for run in told["runs"]]
     inputs = json.dumps({**told, "runs": runs, "previous": None})
     made = folder / "report"
-    command = [sys.executable, ROOT / "workflow" / "make_report.py", "--inputs", inputs, "--output-dir", made]
+    command = [sys.executable, ROOT / "workflow" / "stage.py", "make_report", "--inputs", inputs, "--output-dir", made]
     command += ["--published", ROOT / "resources" / "published.json", "--record", made / "record.json"]
     subprocess.run(command, cwd=base, check=True)
     return made

@@ -22,20 +22,20 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
 import torch
 
-from crnn.buckets import at_most
-from crnn.charset import Charset
-from crnn.export import export_onnx
-from crnn.feeds import EncodedWords
-from crnn.files import write_json
-from crnn.measure import Timings
-from crnn.network import CRNN, NetworkSize
-from crnn.predictions import Readings, rows_of
-from crnn.record import describe_host, tool_versions
-from crnn.stage import LOG, parser, run
-from crnn.stream import Reading, Stream
-from crnn.targets.onnxruntime import OnnxRuntime
-from crnn.tensors import Preprocess
-from crnn.words import Words
+from crnn.core.command import LOG, parser, run
+from crnn.core.files import write_json
+from crnn.core.record import describe_host, tool_versions
+from crnn.data.buckets import at_most
+from crnn.data.lmdb import Words
+from crnn.data.preprocess import Preprocess
+from crnn.inference.predict import Readings, rows_of
+from crnn.inference.scheduler import Reading, Stream
+from crnn.inference.sources import EncodedWords
+from crnn.inference.timings import Timings
+from crnn.model.charset import Charset
+from crnn.model.export import export_onnx
+from crnn.model.network import CRNN, NetworkSize
+from crnn.runtimes.onnxruntime.cpu import OnnxSession
 
 CHARACTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 TINY = NetworkSize((4, 8, 16, 16, 32, 32, 32), hidden=16)
@@ -64,7 +64,7 @@ class Repeated(Words):
 
 def read_all(model: Path, args: argparse.Namespace, count: int) -> dict[str, float]:
     """Read `count` words in this process: words, seconds, MiB at the peak and before the first word."""
-    runtime, charset = OnnxRuntime(model, args.threads, args.threads), Charset(CHARACTERS)
+    runtime, charset = OnnxSession(model, args.threads, args.threads), Charset(CHARACTERS)
     preprocess, timings, readings = Preprocess.from_settings({"rule": "aspect"}), Timings(), Readings()
     before = _peak_mib()
 

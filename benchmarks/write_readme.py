@@ -17,10 +17,10 @@ import polars as pl
 import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from crnn.files import atomic_path, read_json
-from crnn.report.charts import CONFIG
-from crnn.report.palette import SERIES
-from crnn.stage import parser, run
+from crnn.core.command import parser, run
+from crnn.core.files import atomic_path, read_json
+from crnn.report.drawing.charts import CONFIG
+from crnn.report.drawing.palette import SERIES
 
 HERE = Path(__file__).parent
 CONTESTS = {  # file → title

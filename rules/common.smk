@@ -3,6 +3,7 @@
 import atexit
 import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -33,16 +34,8 @@ from engine.contents import Digests, alterations
 from engine.digest import Modules
 from engine.environment import installed_versions, pinned_versions, probed_versions
 from engine.interpreter import offer_own_interpreter
-from engine.targets import (
-    DEVICES,
-    compiles_shapes,
-    declared_targets,
-    makes_precisions,
-    occupied_cards,
-    occupied_device,
-    offered_precisions,
-    takes_weights,
-)
+from crnn.runtimes.registry import known_runtimes
+from stage import stage_files
 
 offer_own_interpreter()
 
@@ -52,11 +45,11 @@ if workflow.is_main_process:
 # --- config ------------------------------------------------------------------
 
 
-TARGETS = STAGES / "crnn" / "targets"
-RUNTIMES = declared_targets(TARGETS)  # name → files it builds
-PRECISIONS = {name: offered_precisions(TARGETS / f"{name}.py") for name in RUNTIMES}  # name → precision → form of file
-FROM_WEIGHTS = [name for name in RUNTIMES if takes_weights(TARGETS / f"{name}.py")]
-SHAPED = [name for name in RUNTIMES if compiles_shapes(TARGETS / f"{name}.py")]
+RUNTIMES = known_runtimes()
+DEVICES = ("gpu", "npu")
+PRECISIONS = {name: dict(runtime.precisions) for name, runtime in RUNTIMES.items()}
+FROM_WEIGHTS = [name for name, runtime in RUNTIMES.items() if runtime.source == "checkpoint"]
+SHAPED = [name for name, runtime in RUNTIMES.items() if runtime.compiles_shapes]
 
 
 def checked(config):
@@ -120,8 +113,7 @@ def canonical(value):
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def stage(name):
-    return lambda wildcards, output: str(STAGES / f"{name}.py")
+shell.prefix(f"crnn() {{{{ python {shlex.quote(str(STAGES / 'stage.py'))} \"$@\"; }}}}; ")
 
 
 MODULES = Modules(STAGES, store=Path(".snakemake/modules.json"))
@@ -130,12 +122,20 @@ atexit.register(MODULES.save)
 
 def code(name, *more):
     """Digests of a stage's modules."""
-    return canonical(MODULES.digests(f"{name}.py", *more))
+    return canonical(MODULES.digests(stage_file(name), *more))
+
+
+def stage_file(name):
+    return stage_files()[name].relative_to(STAGES).as_posix()
 
 
 def runtime_code(name):
     """Digests of a stage that loads a deployment's runtime by name, which no import statement shows."""
-    return lambda wildcards: code(name, f"crnn/targets/{deployment(wildcards)['runtime']}.py")
+    return lambda wildcards: code(name, module_of(deployment(wildcards)["runtime"]))
+
+
+def module_of(runtime):
+    return RUNTIMES[runtime].module.replace(".", "/") + ".py"
 
 
 DIGESTS = Digests(Path(".snakemake/contents.json"), limit=100 * 10**9)  # bytes, as in profiles/default
@@ -169,7 +169,8 @@ def one_card(wildcards, threads):
 def cards_of_run(wildcards, threads):
     """Cards that a job of a deployment spreads its calls over."""
     entry = deployment(wildcards)
-    return occupied_cards(entry["options"], entry.get("lanes", threads))
+    devices = entry["options"].get("devices")
+    return max(1, min(len(devices), entry.get("lanes", threads))) if isinstance(devices, list) else 1
 
 
 def device_resources(occupied, cards=one_card):
@@ -189,12 +190,11 @@ def device_resources(occupied, cards=one_card):
 
 def declared_device(declaration):
     """The device of a deployment's job, by what its runtime's module declares."""
-    devices = {runtime: occupied_device(TARGETS / f"{runtime}.py", declaration) for runtime in RUNTIMES}
-    return lambda wildcards: devices[deployment(wildcards)["runtime"]]
+    return lambda wildcards: getattr(RUNTIMES[deployment(wildcards)["runtime"]], declaration)
 
 
-ON_DEVICE = device_resources(declared_device("DEVICE"), cards_of_run)
-BUILT_ON_DEVICE = device_resources(declared_device("BUILD_DEVICE"))
+ON_DEVICE = device_resources(declared_device("device"), cards_of_run)
+BUILT_ON_DEVICE = device_resources(declared_device("build_device"))
 TRAINED_ON_DEVICE = device_resources(lambda w: "gpu" if RECIPES[w.recipe]["device"] == "cuda" else None)
 
 
@@ -220,7 +220,7 @@ def check_toolchains(jobs):
         for running, name, runtime, options in sorted(asked)
     ]
     if questions:
-        command = [sys.executable, str(STAGES / "check_toolchains.py"), "--asked", canonical(questions)]
+        command = [sys.executable, str(STAGES / "stage.py"), "check_toolchains", "--asked", canonical(questions)]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             raise WorkflowError(done.stderr.removeprefix("error: ").strip())
@@ -252,7 +252,7 @@ def iiit5k_archive(wildcards):
 
 def told_options(entry):
     """A deployment's options; for a runtime that makes precisions by itself also which."""
-    told = {"precision": entry["precision"]} if makes_precisions(PRECISIONS[entry["runtime"]]) else {}
+    told = {"precision": entry["precision"]} if RUNTIMES[entry["runtime"]].makes_precisions else {}
     return entry["options"] | told
 
 
@@ -318,7 +318,7 @@ LABELS = canonical(config["labels"])
 FONTS = [shipped(f"resources/fonts/{path.name}") for path in sorted((ROOT / "resources/fonts").glob("*.[to]tf"))]
 REPORT_ASSETS = sorted(
     path.relative_to(STAGES).as_posix()
-    for path in (STAGES / "crnn" / "report").glob("*")
+    for path in (STAGES / "crnn" / "report" / "templates").glob("*")
     if path.suffix in {".j2", ".js"}
 )
 
@@ -331,7 +331,7 @@ def all_cores(wildcards):
 def build_files(wildcards):
     """What the build of a run's deployment leaves."""
     folder = f"results/builds/{wildcards.model}/{wildcards.deployment}"
-    return [f"{folder}/{file}" for file in RUNTIMES[deployment(wildcards)["runtime"]]]
+    return [f"{folder}/{file}" for file in RUNTIMES[deployment(wildcards)["runtime"]].files]
 
 
 def tensors_of(name):
@@ -426,7 +426,7 @@ def counted_samples(wildcards):
 
 
 def plan_bounds(wildcards):
-    """What of a planned width rule bounds the plan (crnn.plan)."""
+    """What of a planned width rule bounds the plan (crnn.planning.optimiser)."""
     names = ("stretch", "step", "min", "max", "buckets", "distortion", "batch", "accuracy_drop")
     entry = WIDTHS[wildcards.widths]
     return canonical({name: entry[name] for name in names if name in entry})

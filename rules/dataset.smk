@@ -25,7 +25,6 @@ rule import_lmdb:
         mem_mb=grows(1000),
         runtime=grows(60),
     params:
-        stage=stage("import_lmdb"),
         code=code("import_lmdb"),
         contents=contents(lambda w: f"{DATASETS[w.dataset]['lmdb']}/data.mdb"),
         source=subpath(input.data, parent=True),
@@ -34,7 +33,7 @@ rule import_lmdb:
         "Copying the LMDB of {wildcards.dataset}"
     shell:
         r"""
-        python {params.stage:q} --source {params.source:q} --output {params.directory:q} \
+        crnn import_lmdb --source {params.source:q} --output {params.directory:q} \
             --record {output.record:q} >{log:q} 2>&1
         """
 
@@ -58,7 +57,6 @@ rule import_images:
         mem_mb=grows(1000),
         runtime=grows(60),
     params:
-        stage=stage("import_images"),
         code=code("import_images"),
         contents=contents(
             lambda w: DATASETS[w.dataset]["images"]["folder"],
@@ -70,7 +68,7 @@ rule import_images:
         "Packing the images of {wildcards.dataset}"
     shell:
         r"""
-        python {params.stage:q} --folder {input.folder:q} --labels {input.labels:q} --form {params.form:q} \
+        crnn import_images --folder {input.folder:q} --labels {input.labels:q} --form {params.form:q} \
             --output {params.directory:q} --record {output.record:q} >{log:q} 2>&1
         """
 
@@ -91,7 +89,6 @@ rule download_iiit5k:
         mem_mb=grows(500),
         runtime=grows(120),
     params:
-        stage=stage("download_file"),
         code=code("download_file"),
         url=lambda w: DATASETS[w.dataset]["iiit5k"]["url"],
         sha256=lambda w: DATASETS[w.dataset]["iiit5k"]["sha256"],
@@ -101,7 +98,7 @@ rule download_iiit5k:
         "Downloading the IIIT5K archive"
     shell:
         r"""
-        python {params.stage:q} --url {params.url:q} --sha256 {params.sha256:q} --remedy {params.remedy:q} \
+        crnn download_file --url {params.url:q} --sha256 {params.sha256:q} --remedy {params.remedy:q} \
             --output {output.archive:q} >{log:q} 2>&1
         """
 
@@ -123,7 +120,6 @@ rule import_iiit5k:
         mem_mb=grows(1000),
         runtime=grows(60),
     params:
-        stage=stage("import_iiit5k"),
         code=code("import_iiit5k"),
         split=lambda w: DATASETS[w.dataset]["iiit5k"]["split"],
         sha256=lambda w: DATASETS[w.dataset]["iiit5k"]["sha256"],
@@ -132,7 +128,7 @@ rule import_iiit5k:
         "Unpacking IIIT5K"
     shell:
         r"""
-        python {params.stage:q} --archive {input.archive:q} --sha256 {params.sha256:q} --split {params.split:q} \
+        crnn import_iiit5k --archive {input.archive:q} --sha256 {params.sha256:q} --split {params.split:q} \
             --output {params.directory:q} --record {output.record:q} >{log:q} 2>&1
         """
 
@@ -155,7 +151,6 @@ rule render_sample:
         mem_mb=grows(1000),
         runtime=grows(60),
     params:
-        stage=stage("render_words"),
         code=code("render_words"),
         contents=contents(shipped("resources/words/english.txt"), *FONTS),
         words=lambda w: DATASETS[w.dataset]["sample"]["words"],
@@ -166,7 +161,7 @@ rule render_sample:
         "Rendering the words of {wildcards.dataset}"
     shell:
         r"""
-        python {params.stage:q} --words {params.words} --seed {params.seed} --fonts {params.fonts:q} \
+        crnn render_words --words {params.words} --seed {params.seed} --fonts {params.fonts:q} \
             --lexicon {input.lexicon:q} --output {params.directory:q} --record {output.record:q} >{log:q} 2>&1
         """
 
@@ -190,7 +185,6 @@ rule make_tensors:
         mem_mb=grows(4000),
         runtime=grows(240),
     params:
-        stage=stage("make_tensors"),
         code=code("make_tensors"),
         widths=width_settings,
         labels=LABELS,
@@ -201,7 +195,7 @@ rule make_tensors:
         "Preparing {wildcards.dataset} by the width rule {wildcards.widths}"
     shell:
         r"""
-        python {params.stage:q} --words {params.words:q} --widths {params.widths:q} --labels {params.labels:q} \
+        crnn make_tensors --words {params.words:q} --widths {params.widths:q} --labels {params.labels:q} \
             {params.shard:q} --processes {threads} --output {params.directory:q} --record {output.record:q} >{log:q} 2>&1
         """
 
@@ -222,7 +216,6 @@ rule write_recipe_layout:
         mem_mb=grows(1000),
         runtime=grows(60),
     params:
-        stage=stage("write_recipe_layout"),
         code=code("write_recipe_layout"),
         widths=width_settings,
         tensors=subpath(input.contract, parent=True),
@@ -230,6 +223,6 @@ rule write_recipe_layout:
         "Writing {wildcards.dataset} as test_N.npy and label.txt"
     shell:
         r"""
-        python {params.stage:q} --tensors {params.tensors:q} --widths {params.widths:q} --output {output:q} \
+        crnn write_recipe_layout --tensors {params.tensors:q} --widths {params.widths:q} --output {output:q} \
             >{log:q} 2>&1
         """

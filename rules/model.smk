@@ -21,7 +21,6 @@ rule import_checkpoint:
         mem_mb=grows(2000),
         runtime=grows(15),
     params:
-        stage=stage("import_checkpoint"),
         code=code("import_checkpoint"),
         contents=contents(lambda w: shipped(MODELS[w.model]["checkpoint"])),
         network=network,
@@ -31,7 +30,7 @@ rule import_checkpoint:
         "Reading the checkpoint of {wildcards.model}"
     shell:
         r"""
-        python {params.stage:q} --checkpoint {input.checkpoint:q} --network {params.network:q} \
+        crnn import_checkpoint --checkpoint {input.checkpoint:q} --network {params.network:q} \
             --layout {params.layout:q} --gate-order {params.gates:q} --output {output.weights:q} --record {output.record:q} >{log:q} 2>&1
         """
 
@@ -51,14 +50,13 @@ rule export_onnx:
         mem_mb=grows(4000),
         runtime=grows(15),
     params:
-        stage=stage("export_onnx"),
         code=code("export_onnx"),
         opset=lambda w: MODELS[w.model]["opset"],
     message:
         "Exporting {wildcards.model} to ONNX"
     shell:
         r"""
-        python {params.stage:q} --weights {input.weights:q} --opset {params.opset} --threads {threads} \
+        crnn export_onnx --weights {input.weights:q} --opset {params.opset} --threads {threads} \
             --output {output.raw:q} --record {output.record:q} >{log:q} 2>&1
         """
 
@@ -78,7 +76,6 @@ rule fix_onnx:
         mem_mb=grows(4000),
         runtime=grows(15),
     params:
-        stage=stage("fix_onnx"),
         code=code("fix_onnx"),
         surgery=lambda w: canonical(MODELS[w.model]["surgery"]),
         tolerance=config["budgets"]["max_abs_difference"],
@@ -86,7 +83,7 @@ rule fix_onnx:
         "Operating on the graph of {wildcards.model}"
     shell:
         r"""
-        python {params.stage:q} --raw {input.raw:q} --surgery {params.surgery:q} --tolerance {params.tolerance} \
+        crnn fix_onnx --raw {input.raw:q} --surgery {params.surgery:q} --tolerance {params.tolerance} \
             --threads {threads} --output {output.fixed:q} --record {output.record:q} >{log:q} 2>&1
         """
 

@@ -24,18 +24,16 @@ rule measure_costs:
         mem_mb=grows(8000),
         runtime=grows(120),
     params:
-        stage=stage("measure_costs"),
         code=runtime_code("measure_costs"),
         runtime=lambda w: deployment(w)["runtime"],
         options=runtime_options,
         lanes=lanes,
         grid=canonical({key: config["planning"][key] for key in ("widths", "batches", "repeats")}),
-        build=lambda w, input: str(Path(input.build[0]).parent),
     message:
         "Timing calls of {wildcards.deployment} by width and batch (nothing else runs meanwhile)"
     shell:
         r"""
-        python {params.stage:q} --build {params.build:q} --runtime {params.runtime:q} --options {params.options:q} \
+        crnn measure_costs --model {input.build[0]:q} --runtime {params.runtime:q} --options {params.options:q} \
             {params.lanes:q} --grid {params.grid:q} --threads {threads} --output {output.costs:q} \
             --record {output.record:q} >{log:q} 2>&1
         """
@@ -76,7 +74,6 @@ rule plan_buckets:
         mem_mb=grows(4000),
         runtime=grows(120),
     params:
-        stage=stage("plan_buckets"),
         code=runtime_code("plan_buckets"),
         contents=contents(own_tuning_words),
         runtime=lambda w: deployment(w)["runtime"],
@@ -86,14 +83,13 @@ rule plan_buckets:
         interpolation=plan_interpolation,
         labels=LABELS,
         words=subpath(input.words, parent=True),
-        build=lambda w, input: str(Path(input.build[0]).parent),
     message:
         "Planning the buckets of {wildcards.widths} on {wildcards.deployment}"
     shell:
         r"""
-        python {params.stage:q} --samples {input.samples:q} --costs {input.costs:q} --words {params.words:q} \
+        crnn plan_buckets --samples {input.samples:q} --costs {input.costs:q} --words {params.words:q} \
             --bounds {params.bounds:q} {params.interpolation:q} --labels {params.labels:q} --charset {params.charset:q} \
-            --build {params.build:q} --runtime {params.runtime:q} --options {params.options:q} --threads {threads} \
+            --model {input.build[0]:q} --runtime {params.runtime:q} --options {params.options:q} --threads {threads} \
             --output {output.plan:q} --record {output.record:q} >{log:q} 2>&1
         """
 
@@ -115,13 +111,12 @@ rule plot_plan:
         mem_mb=grows(1000),
         runtime=grows(5),
     params:
-        stage=stage("plot_plan"),
         code=code("plot_plan"),
     message:
         "Drawing the buckets of {wildcards.widths}"
     shell:
         r"""
-        python {params.stage:q} --plan {input.plan:q} --costs {input.costs:q} --output {output.picture:q} >{log:q} 2>&1
+        crnn plot_plan --plan {input.plan:q} --costs {input.costs:q} --output {output.picture:q} >{log:q} 2>&1
         """
 
 

@@ -52,7 +52,6 @@ rule prove_disjoint:
         mem_mb=grows(1000),
         runtime=grows(60),
     params:
-        stage=stage("prove_disjoint"),
         code=code("prove_disjoint"),
         words=subpath(input.words, parent=True),
         datasets=lambda w, input: [
@@ -62,7 +61,7 @@ rule prove_disjoint:
         "Comparing the calibration words with those of every dataset"
     shell:
         r"""
-        python {params.stage:q} --words {params.words:q} {params.datasets:q} --output {output.proof:q} >{log:q} 2>&1
+        crnn prove_disjoint --words {params.words:q} {params.datasets:q} --output {output.proof:q} >{log:q} 2>&1
         """
 
 
@@ -101,7 +100,6 @@ rule calibrate_model:
         mem_mb=grows(4000),
         runtime=grows(60),
     params:
-        stage=stage("calibrate_model"),
         code=code("calibrate_model"),
         widths=width_settings,
         charset=charset,
@@ -112,7 +110,7 @@ rule calibrate_model:
         "Calibrating {wildcards.model} for {wildcards.form} ({wildcards.widths})"
     shell:
         r"""
-        python {params.stage:q} --model {input.model:q} --form {wildcards.form:q} --tensors {params.tensors:q} \
+        crnn calibrate_model --model {input.model:q} --form {wildcards.form:q} --tensors {params.tensors:q} \
             --widths {params.widths:q} --charset {params.charset:q} --labels {params.labels:q} \
             --budget {params.budget:q} --threads {threads} --output {output.calibration:q} --record {output.record:q} \
             >{log:q} 2>&1
@@ -139,7 +137,6 @@ rule quantise_model:
         mem_mb=grows(4000),
         runtime=grows(30),
     params:
-        stage=stage("convert_precision"),
         code=code("convert_precision"),
         widths=width_settings,
         charset=charset,
@@ -149,7 +146,7 @@ rule quantise_model:
         "Writing {wildcards.model} as {wildcards.form} ({wildcards.widths})"
     shell:
         r"""
-        python {params.stage:q} --model {input.model:q} --form {wildcards.form:q} {params.calibration:q} \
+        crnn convert_precision --model {input.model:q} --form {wildcards.form:q} {params.calibration:q} \
             --tensors {params.tensors:q} --widths {params.widths:q} --charset {params.charset:q} --threads {threads} \
             --output {output.model:q} --record {output.record:q} >{log:q} 2>&1
         """
@@ -193,7 +190,6 @@ rule predict_onnx:
         mem_mb=grows(4000),
         runtime=grows(240),
     params:
-        stage=stage("predict_onnx"),
         code=code("predict_onnx"),
         widths=width_settings,
         charset=charset,
@@ -202,7 +198,7 @@ rule predict_onnx:
         "Reading {wildcards.dataset} with {wildcards.model} as {wildcards.form} ({wildcards.widths})"
     shell:
         r"""
-        python {params.stage:q} --tensors {params.tensors:q} --widths {params.widths:q} --charset {params.charset:q} \
+        crnn predict_onnx --tensors {params.tensors:q} --widths {params.widths:q} --charset {params.charset:q} \
             --model {input.model:q} --threads {threads} --output {output.predictions:q} --record {output.record:q} \
             >{log:q} 2>&1
         """

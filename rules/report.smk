@@ -23,7 +23,6 @@ rule score_run:
         mem_mb=grows(2000),
         runtime=grows(30),
     params:
-        stage=stage("score_run"),
         code=code("score_run"),
         labels=LABELS,
         run=run_identity,
@@ -31,7 +30,7 @@ rule score_run:
         "Scoring {wildcards.deployment} on {wildcards.dataset}"
     shell:
         r"""
-        python {params.stage:q} --run {params.run:q} --labels {params.labels:q} --samples {input.samples:q} \
+        crnn score_run --run {params.run:q} --labels {params.labels:q} --samples {input.samples:q} \
             --predictions {input.predictions:q} --batching {input.batching:q} --timings {input.timings:q} \
             --texts {input.texts:q} --timing-record {input.timing_record:q} --output {output.run:q} >{log:q} 2>&1
         """
@@ -55,7 +54,6 @@ rule audit_run:
         mem_mb=grows(2000),
         runtime=grows(30),
     params:
-        stage=stage("audit_run"),
         code=code("audit_run"),
         labels=LABELS,
         stages=lambda w, input: [f"--stage={Path(file).stem}={file}" for file in input.references],
@@ -64,7 +62,7 @@ rule audit_run:
         "Following the words to {wildcards.deployment} on {wildcards.dataset}"
     shell:
         r"""
-        python {params.stage:q} --samples {input.samples:q} --labels {params.labels:q} {params.stages:q} \
+        crnn audit_run --samples {input.samples:q} --labels {params.labels:q} {params.stages:q} \
             {params.last:q} --proof {input.proof:q} --output {output.audit:q} --flips {output.flips:q} >{log:q} 2>&1
         """
 
@@ -87,7 +85,6 @@ rule analyse_errors:
         mem_mb=grows(2000),
         runtime=grows(30),
     params:
-        stage=stage("analyse_errors"),
         code=code("analyse_errors"),
         widths=width_settings,
         labels=LABELS,
@@ -97,7 +94,7 @@ rule analyse_errors:
         "Finding where {wildcards.deployment} misreads {wildcards.dataset}"
     shell:
         r"""
-        python {params.stage:q} --tensors {params.tensors:q} --widths {params.widths:q} --charset {params.charset:q} \
+        crnn analyse_errors --tensors {params.tensors:q} --widths {params.widths:q} --charset {params.charset:q} \
             --labels {params.labels:q} --run {input.run:q} --predictions {input.predictions:q} \
             --output {output.errors:q} >{log:q} 2>&1
         """
@@ -138,7 +135,6 @@ rule make_report:
         mem_mb=grows(4000),
         runtime=grows(30),
     params:
-        stage=stage("make_report"),
         code=code("make_report", *REPORT_ASSETS),
         contents=contents(shipped("resources/published.json"), previous_report()),
         budgets=canonical(config["budgets"]),
@@ -151,7 +147,7 @@ rule make_report:
         "Writing results/report"
     shell:
         r"""
-        python {params.stage:q} --inputs {params.inputs:q} --published {input.published:q} \
+        crnn make_report --inputs {params.inputs:q} --published {input.published:q} \
             --output-dir {params.directory:q} --record {output.record:q} >{log:q} 2>&1
         """
 
@@ -173,14 +169,13 @@ rule check_budgets:
         mem_mb=grows(500),
         runtime=grows(5),
     params:
-        stage=stage("check_budgets"),
         code=code("check_budgets"),
         budgets=canonical(config["budgets"]),
     message:
         "Holding every deployment against the budgets"
     shell:
         r"""
-        python {params.stage:q} --report {input.rows:q} --budgets {params.budgets:q} --output {output.verdicts:q} \
+        crnn check_budgets --report {input.rows:q} --budgets {params.budgets:q} --output {output.verdicts:q} \
             >{log:q} 2>&1
         """
 
@@ -205,7 +200,6 @@ rule compare_reports:
         mem_mb=grows(4000),
         runtime=grows(30),
     params:
-        stage=stage("compare_reports"),
         code=code("compare_reports", *REPORT_ASSETS),
         contents=contents(previous_report()),
         budgets=canonical(config["budgets"]),
@@ -215,7 +209,7 @@ rule compare_reports:
         "Comparing with the report that report.previous names"
     shell:
         r"""
-        python {params.stage:q} --old {params.old:q} --new {input.rows:q} --budgets {params.budgets:q} --exit-zero \
+        crnn compare_reports --old {params.old:q} --new {input.rows:q} --budgets {params.budgets:q} --exit-zero \
             --output-dir {params.directory:q} >{log:q} 2>&1
         """
 

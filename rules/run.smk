@@ -27,18 +27,16 @@ rule predict_reference:
         mem_mb=grows(4000),
         runtime=grows(240),
     params:
-        stage=stage("predict_words"),
-        code=code("predict_words", "crnn/targets/torch.py"),
+        code=code("predict_words", module_of("torch")),
         widths=width_settings,
         charset=charset,
         tensors=subpath(input.tensors, parent=True),
-        build=subpath(input.weights, parent=True),
     message:
         "Reading {wildcards.dataset} with {wildcards.model} in PyTorch ({wildcards.widths})"
     shell:
         r"""
-        python {params.stage:q} --tensors {params.tensors:q} --widths {params.widths:q} --charset {params.charset:q} \
-            --build {params.build:q} --runtime torch --threads {threads} \
+        crnn predict_words --tensors {params.tensors:q} --widths {params.widths:q} --charset {params.charset:q} \
+            --model {input.weights:q} --runtime torch --threads {threads} \
             --output {output.predictions:q} --record {output.record:q} >{log:q} 2>&1
         """
 
@@ -65,7 +63,6 @@ rule prove_words:
         mem_mb=grows(4000),
         runtime=grows(240),
     params:
-        stage=stage("prove_words"),
         code=code("prove_words"),
         widths=width_settings,
         charset=charset,
@@ -76,7 +73,7 @@ rule prove_words:
         "Comparing raw and fixed ONNX of {wildcards.model} over {wildcards.dataset} ({wildcards.widths})"
     shell:
         r"""
-        python {params.stage:q} --tensors {params.tensors:q} --widths {params.widths:q} --charset {params.charset:q} \
+        crnn prove_words --tensors {params.tensors:q} --widths {params.widths:q} --charset {params.charset:q} \
             --raw {input.raw:q} --fixed {input.fixed:q} --tolerance {params.tolerance} --threads {threads} \
             --output {params.directory:q} --record {output.record:q} >{log:q} 2>&1
         """
@@ -102,7 +99,6 @@ rule predict_words:
         mem_mb=grows(4000),
         runtime=grows(240),
     params:
-        stage=stage("predict_words"),
         code=runtime_code("predict_words"),
         widths=width_settings,
         charset=charset,
@@ -111,13 +107,12 @@ rule predict_words:
         lanes=lanes,
         batch=batch_sizes,
         tensors=subpath(input.tensors, parent=True),
-        build=lambda w, input: str(Path(input.build[0]).parent),
     message:
         "Reading {wildcards.dataset} with {wildcards.model} on {wildcards.deployment}"
     shell:
         r"""
-        python {params.stage:q} --tensors {params.tensors:q} --widths {params.widths:q} --charset {params.charset:q} \
-            --build {params.build:q} --runtime {params.runtime:q} --options {params.options:q} \
+        crnn predict_words --tensors {params.tensors:q} --widths {params.widths:q} --charset {params.charset:q} \
+            --model {input.build[0]:q} --runtime {params.runtime:q} --options {params.options:q} \
             --batch {params.batch:q} {params.lanes:q} --threads {threads} \
             --output {output.predictions:q} --record {output.record:q} >{log:q} 2>&1
         """
@@ -141,7 +136,6 @@ rule check_batching:
         mem_mb=grows(4000),
         runtime=grows(60),
     params:
-        stage=stage("check_batching"),
         code=runtime_code("check_batching"),
         widths=width_settings,
         charset=charset,
@@ -151,13 +145,12 @@ rule check_batching:
         sizes=canonical(config["batching"]["sizes"]),
         limit=config["batching"]["words"],
         tensors=subpath(input.tensors, parent=True),
-        build=lambda w, input: str(Path(input.build[0]).parent),
     message:
         "Checking that batching changes no text on {wildcards.deployment}"
     shell:
         r"""
-        python {params.stage:q} --tensors {params.tensors:q} --widths {params.widths:q} --charset {params.charset:q} \
-            --build {params.build:q} --runtime {params.runtime:q} --options {params.options:q} \
+        crnn check_batching --tensors {params.tensors:q} --widths {params.widths:q} --charset {params.charset:q} \
+            --model {input.build[0]:q} --runtime {params.runtime:q} --options {params.options:q} \
             --predictions {input.predictions:q} --sizes {params.sizes:q} --words {params.limit} \
             {params.lanes:q} --threads {threads} --output {output.batching:q} >{log:q} 2>&1
         """
@@ -185,7 +178,6 @@ rule time_words:
         mem_mb=grows(8000),
         runtime=grows(240),
     params:
-        stage=stage("time_words"),
         code=runtime_code("time_words"),
         widths=width_settings,
         charset=charset,
@@ -195,13 +187,12 @@ rule time_words:
         measure=lambda w: canonical({**config["measure"], "batch": batch_sizes(w)}),
         words=subpath(input.words, parent=True),
         tensors=subpath(input.tensors, parent=True),
-        build=lambda w, input: str(Path(input.build[0]).parent),
     message:
         "Timing {wildcards.deployment} over {wildcards.dataset} (nothing else runs meanwhile)"
     shell:
         r"""
-        python {params.stage:q} --words {params.words:q} --tensors {params.tensors:q} --widths {params.widths:q} \
-            --charset {params.charset:q} --build {params.build:q} --runtime {params.runtime:q} \
+        crnn time_words --words {params.words:q} --tensors {params.tensors:q} --widths {params.widths:q} \
+            --charset {params.charset:q} --model {input.build[0]:q} --runtime {params.runtime:q} \
             --options {params.options:q} --measure {params.measure:q} {params.lanes:q} --threads {threads} \
             --output {output.timings:q} --texts {output.texts:q} --record {output.record:q} >{log:q} 2>&1
         """

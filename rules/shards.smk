@@ -21,7 +21,6 @@ checkpoint plan_shards:
         mem_mb=grows(1000),
         runtime=grows(60),
     params:
-        stage=stage("plan_shards"),
         code=code("plan_shards"),
         size=lambda w: DATASETS[w.dataset]["shard_words"],
         words=subpath(input.words, parent=True),
@@ -29,7 +28,7 @@ checkpoint plan_shards:
         "Splitting {wildcards.dataset} into shards"
     shell:
         r"""
-        python {params.stage:q} --words {params.words:q} --size {params.size} --output {output.plan:q} >{log:q} 2>&1
+        crnn plan_shards --words {params.words:q} --size {params.size} --output {output.plan:q} >{log:q} 2>&1
         """
 
 
@@ -75,14 +74,13 @@ rule merge_tensors:
         mem_mb=grows(4000),
         runtime=grows(60),
     params:
-        stage=stage("merge_tensors"),
         code=code("merge_tensors"),
         directory=subpath(output.contract, parent=True),
     message:
         "Joining the shards of {wildcards.dataset} ({wildcards.widths})"
     shell:
         r"""
-        python {params.stage:q} --plan {input.plan:q} --output {params.directory:q} --record {output.record:q} \
+        crnn merge_tensors --plan {input.plan:q} --output {params.directory:q} --record {output.record:q} \
             >{log:q} 2>&1
         """
 
@@ -105,7 +103,6 @@ rule write_whole_tensors:
         mem_mb=grows(4000),
         runtime=grows(60),
     params:
-        stage=stage("write_whole_tensors"),
         code=code("write_whole_tensors"),
         widths=width_settings,
         tensors=subpath(input.contract, parent=True),
@@ -114,7 +111,7 @@ rule write_whole_tensors:
         "Writing the tensors of {wildcards.dataset} in one piece ({wildcards.widths})"
     shell:
         r"""
-        python {params.stage:q} --tensors {params.tensors:q} --widths {params.widths:q} --output {params.directory:q} \
+        crnn write_whole_tensors --tensors {params.tensors:q} --widths {params.widths:q} --output {params.directory:q} \
             >{log:q} 2>&1
         """
 
@@ -189,14 +186,13 @@ rule merge_predictions:
         mem_mb=grows(4000),
         runtime=grows(60),
     params:
-        stage=stage("merge_predictions"),
         code=code("merge_predictions"),
         directory=subpath(output.predictions, parent=True),
     message:
         "Joining what {wildcards.deployment} read of {wildcards.dataset}"
     shell:
         r"""
-        python {params.stage:q} --plan {input.plan:q} --shards {params.directory:q}/shards \
+        crnn merge_predictions --plan {input.plan:q} --shards {params.directory:q}/shards \
             --output {output.predictions:q} --record {output.record:q} >{log:q} 2>&1
         """
 
@@ -237,13 +233,12 @@ rule merge_proofs:
         mem_mb=grows(4000),
         runtime=grows(60),
     params:
-        stage=stage("merge_proofs"),
         code=code("merge_proofs"),
         directory=subpath(output.proof, parent=True),
     message:
         "Joining the proofs of {wildcards.model} over {wildcards.dataset} ({wildcards.widths})"
     shell:
         r"""
-        python {params.stage:q} --plan {input.plan:q} --shards {params.directory:q}/shards \
+        crnn merge_proofs --plan {input.plan:q} --shards {params.directory:q}/shards \
             --output {params.directory:q} --record {output.record:q} >{log:q} 2>&1
         """

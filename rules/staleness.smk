@@ -83,7 +83,7 @@ def installed_tools(*modules):
 
 def tools(rule, wildcards, modules):
     """Versions of what a job uses: the pins of its env where conda makes it, else what is installed here."""
-    runtimes = [Path(module).stem for module in modules if Path(module).parent == Path("crnn/targets")]
+    runtimes = [name for name in RUNTIMES if module_of(name) in modules]
     probed = {name: version for runtime in runtimes for name, version in probed_versions(runtime).items()}
     if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
         return installed_tools(*modules) | probed

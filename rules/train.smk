@@ -20,7 +20,6 @@ rule list_fonts:
         mem_mb=grows(1000),
         runtime=grows(15),
     params:
-        stage=stage("list_fonts"),
         code=code("list_fonts"),
         folders=lambda w: list(map(shipped, RECIPES[w.recipe]["fonts"])),
         share=lambda w: RECIPES[w.recipe]["validation"]["fonts"],
@@ -28,7 +27,7 @@ rule list_fonts:
         "Looking at the fonts of {wildcards.recipe}"
     shell:
         r"""
-        python {params.stage:q} --fonts {params.folders:q} --validation-share {params.share} \
+        crnn list_fonts --fonts {params.folders:q} --validation-share {params.share} \
             --output {output.fonts:q} --record {output.record:q} >{log:q} 2>&1
         """
 
@@ -49,7 +48,6 @@ rule render_validation:
         mem_mb=grows(1000),
         runtime=grows(60),
     params:
-        stage=stage("render_words"),
         code=code("render_words"),
         contents=contents(lexicons),
         words=lambda w: RECIPES[w.recipe]["validation"]["words"],
@@ -60,7 +58,7 @@ rule render_validation:
         "Rendering the words that {wildcards.recipe} is watched with"
     shell:
         r"""
-        python {params.stage:q} --words {params.words} --seed {params.seed} --fonts-list {input.fonts:q} \
+        crnn render_words --words {params.words} --seed {params.seed} --fonts-list {input.fonts:q} \
             --split validation --lexicon {input.lexicons:q} --output {params.directory:q} --record {output.record:q} \
             >{log:q} 2>&1
         """
@@ -88,7 +86,6 @@ rule train_checkpoint:
         mem_mb=grows(8000),
         runtime=grows(24 * 60),
     params:
-        stage=stage("train_checkpoint"),
         code=code("train_checkpoint"),
         contents=contents(lexicons, starting_weights, watched_words),
         recipe=training_settings,
@@ -107,7 +104,7 @@ rule train_checkpoint:
         "Training {wildcards.recipe} (progress in {log})"
     shell:
         r"""
-        python {params.stage:q} --recipe {params.recipe:q} --network {params.network:q} --charset {params.charset:q} \
+        crnn train_checkpoint --recipe {params.recipe:q} --network {params.network:q} --charset {params.charset:q} \
             --widths {params.widths:q} --fonts {input.fonts:q} --lexicon {input.lexicons:q} {params.start:q} \
             --validation {params.validation:q} {params.running:q} --threads {threads} --code {params.code:q} \
             --state {params.state:q} --output {output.weights:q} --log {output.log:q} --record {output.record:q} \
@@ -129,13 +126,12 @@ rule plot_training:
         mem_mb=grows(1000),
         runtime=grows(5),
     params:
-        stage=stage("plot_training"),
         code=code("plot_training"),
     message:
         "Plotting the training of {wildcards.recipe}"
     shell:
         r"""
-        python {params.stage:q} --log {input.log:q} --output {output.curve:q} >{log:q} 2>&1
+        crnn plot_training --log {input.log:q} --output {output.curve:q} >{log:q} 2>&1
         """
 
 
@@ -155,13 +151,12 @@ rule write_card:
         mem_mb=grows(1000),
         runtime=grows(5),
     params:
-        stage=stage("write_card"),
         code=code("write_card", "crnn/train/card.md.j2"),
     message:
         "Writing the model card of {wildcards.recipe}"
     shell:
         r"""
-        python {params.stage:q} --name {wildcards.recipe:q} --training {input.training:q} --fonts {input.fonts:q} \
+        crnn write_card --name {wildcards.recipe:q} --training {input.training:q} --fonts {input.fonts:q} \
             --errors {input.errors:q} --output {output.card:q} >{log:q} 2>&1
         """
 
@@ -182,7 +177,6 @@ rule draw_sheet:
         mem_mb=grows(1000),
         runtime=grows(15),
     params:
-        stage=stage("render_sheet"),
         code=code("render_sheet"),
         contents=contents(lexicons),
         seed=lambda w: RECIPES[w.recipe]["seed"],
@@ -190,7 +184,7 @@ rule draw_sheet:
         "Drawing some of the words that {wildcards.recipe} learns from"
     shell:
         r"""
-        python {params.stage:q} --words 200 --seed {params.seed} --fonts-list {input.fonts:q} --split train \
+        crnn render_sheet --words 200 --seed {params.seed} --fonts-list {input.fonts:q} --split train \
             --lexicon {input.lexicons:q} --output {output.sheet:q} --record {output.record:q} >{log:q} 2>&1
         """
 

@@ -9,8 +9,9 @@ import lmdb
 import numpy as np
 import numpy.typing as npt
 
-from crnn.charset import Charset, LabelPolicy, greedy_decode
-from crnn.tensors import Pixels, Preprocess, Tensor, normalise
+from crnn.data.labels import LabelPolicy
+from crnn.data.preprocess import Pixels, Preprocess, Tensor, normalise
+from crnn.model.charset import Charset, greedy_decode
 
 Levels = npt.NDArray[np.int64]
 

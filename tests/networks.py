@@ -16,14 +16,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from crnn.checkpoint import StateDict
-from crnn.export import INPUT, OUTPUT, SYMBOLS
-from crnn.network import CRNN, NetworkSize
-from crnn.precision import Calibration
-from crnn.precision.calibration import measure_ranges
-from crnn.precision.quantise import convolutions, never_negative
-from crnn.surgery import Step, operate
-from crnn.widths import HEIGHT
+from crnn.data.widths import HEIGHT
+from crnn.model.checkpoint import StateDict
+from crnn.model.export import INPUT, OUTPUT, SYMBOLS
+from crnn.model.network import CRNN, NetworkSize
+from crnn.model.precision import Calibration
+from crnn.model.precision.calibration import measure_ranges
+from crnn.model.precision.quantise import convolutions, never_negative
+from crnn.model.surgery import Step, operate
 
 SMALL = NetworkSize(channels=(4, 4, 8, 8, 8, 8, 8), hidden=8, classes=37)
 SIZES = {"channels": list(SMALL.channels), "hidden": SMALL.hidden, "classes": SMALL.classes}
@@ -127,7 +127,7 @@ def swap_middle_gates(state: StateDict) -> StateDict:
 
 
 def export_as_is(network: nn.Module, path: Path, opset: int) -> onnx.ModelProto:
-    """Export without anything that `crnn.export` adds: the graph as the recipe's own script leaves it."""
+    """Export without anything that `crnn.model.export` adds: the graph as the recipe's own script leaves it."""
     torch.onnx.export(
         network,
         (torch.zeros(1, 1, HEIGHT, 100),),

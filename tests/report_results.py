@@ -14,12 +14,13 @@ import cv2
 import numpy as np
 import polars as pl
 
-from crnn.audit import audit
-from crnn.charset import LabelPolicy
-from crnn.record import Record, describe_host
-from crnn.score import judge, score
-from crnn.tensors import Preprocess, make_tensors
-from crnn.words import write_words
+from crnn.core.record import Record, describe_host
+from crnn.data.labels import LabelPolicy
+from crnn.data.lmdb import write_words
+from crnn.data.preprocess import Preprocess
+from crnn.data.tensors import make_tensors
+from crnn.score.accuracy import judge, score
+from crnn.score.audit import audit
 
 ALPHANUMERIC = LabelPolicy("0123456789abcdefghijklmnopqrstuvwxyz")
 # A policy that leaves texts alone, so that hostile ones reach the page whole.

@@ -39,8 +39,8 @@ def sources_by_env() -> dict[str, set[str]]:
             continue
         named = re.search(r"envs/(\w+)\.yaml", env[1])
         if named:
-            found[named[1]] |= {f"{stage}.py", *re.findall(r'"(crnn/targets/\w+\.py)"', block)}
+            found[named[1]] |= {f"{stage}.py", *re.findall(r'"(crnn/runtimes/\w+\.py)"', block)}
         else:
             for runtime in declared_targets(STAGES / "crnn" / "targets"):
-                found[runtime] |= {f"{stage}.py", f"crnn/targets/{runtime}.py"}
+                found[runtime] |= {f"{stage}.py", f"crnn/runtimes/{runtime}.py"}
     return found

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import torch
 
-from crnn.charset import Charset
-from crnn.network import CRNN
-from crnn.render.fonts import find_fonts
-from crnn.render.lexicon import CHARACTERS, Lexicon
-from crnn.render.sample import Renderer
-from crnn.tensors import Preprocess
+from crnn.data.preprocess import Preprocess
+from crnn.data.render.fonts.listing import find_fonts
+from crnn.data.render.sample import Renderer
+from crnn.data.render.text.lexicon import CHARACTERS, Lexicon
+from crnn.data.widths import Aspect
+from crnn.model.charset import Charset
+from crnn.model.network import CRNN
 from crnn.train.loop import Run
 from crnn.train.recipe import Recipe
 from crnn.train.steps import Learner
 from crnn.train.stream import Preparation, batches, training_policy
-from crnn.widths import Aspect
 from workspace import ROOT, SMALL
 
 CHARSET = Charset("0123456789abcdefghijklmnopqrstuvwxyz")

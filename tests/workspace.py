@@ -12,8 +12,8 @@ import polars as pl
 import torch
 import yaml
 
-from crnn.checkpoint import write_weights
-from crnn.network import CRNN, NetworkSize
+from crnn.model.checkpoint import write_weights
+from crnn.model.network import CRNN, NetworkSize
 
 ROOT = Path(__file__).parents[1]
 # What a run needs of the repository.

@@ -14,7 +14,7 @@ from workspace import ROOT, write_small_checkpoint
 # A target as a device's module declares it, over ONNX Runtime: here only what it occupies counts.
 DEVICE = '''"""ONNX Runtime on the processor, declared to be built with a GPU and to run on an NPU."""
 
-from crnn.targets.onnxruntime import TOOLS, build, load
+from crnn.runtimes.onnxruntime.cpu import TOOLS, build, load
 
 __all__ = ["BUILD_DEVICE", "DEVICE", "FILES", "TOOLS", "build", "load"]
 
@@ -37,7 +37,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "Snakefile", copy)
     (copy / "resources").symlink_to(ROOT / "resources")
-    (copy / "workflow/crnn/targets/device.py").write_text(DEVICE)
+    (copy / "workflow/crnn/runtimes/device.py").write_text(DEVICE)
     shutil.copy(copy / "envs/onnxruntime.yaml", copy / "envs/device.yaml")
     return copy
 

@@ -8,8 +8,8 @@ import onnx
 import pytest
 
 from contract.toolkit import PACKAGES, PACKAGES_2023, Toolkit, Use, install
-from crnn.export import export_onnx
-from crnn.surgery import Step, operate
+from crnn.model.export import export_onnx
+from crnn.model.surgery import Step, operate
 from networks import small_network
 
 DOUBLES = ("aclruntime", "ais_bench", "tensorrt", "pycuda", "cuda", "gpu_double")

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-import check_toolchains
 from contract.toolkit import Toolkit, Use
-from crnn.errors import UserError
+from crnn.core.errors import UserError
+from stages.model import check_toolchains
 
 
 def ask(*asked: tuple[str, str, dict[str, object], bool]) -> None:

@@ -16,14 +16,15 @@ import pytest
 import torch
 
 from contract.toolkit import DEVICES
-from crnn.cards import Claims, checked_device
-from crnn.checkpoint import write_weights
-from crnn.errors import UserError
-from crnn.nvidia_driver import card_name, driver_version
-from crnn.provider import Provider
-from crnn.targets import Runtime, check_target, target
-from crnn.targets.onnxruntime import OnnxRuntime
-from crnn.torch_device import MOST_GRAPHS, DeviceRuntime
+from crnn.core.errors import UserError
+from crnn.model.checkpoint import write_weights
+from crnn.runtimes.devices import Claims, checked_device
+from crnn.runtimes.nvidia_driver import card_name, driver_version
+from crnn.runtimes.onnxruntime.cpu import OnnxSession
+from crnn.runtimes.onnxruntime.provider import Provider
+from crnn.runtimes.pytorch.device import MOST_GRAPHS, DeviceSession
+from crnn.runtimes.registry import find_runtime
+from crnn.runtimes.runtime import Session
 from networks import EXPORTS, SMALL, images, run_network, small_network
 
 pytestmark = EXPORTS
@@ -62,20 +63,20 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Any:
     return api
 
 
-Opened = Callable[..., Runtime]
+Opened = Callable[..., Session]
 
 
 @pytest.fixture
 def opened(fixed: Path, tmp_path: Path) -> Opened:
     """A function that builds the small network for a runtime and loads it."""
 
-    def build_and_load(name: str, **options: Any) -> Runtime:
+    def build_and_load(name: str, **options: Any) -> Session:
         source = fixed
         if name in PYTORCH:
             source = tmp_path / "weights.safetensors"
             write_weights(small_network().state_dict(), SMALL, source)
-        target(name).build(source, tmp_path / name, options)
-        return target(name).load(tmp_path / name, options, threads=1, lanes=4)
+        find_runtime(name).build(source, tmp_path / name, options)
+        return find_runtime(name).load(tmp_path / name, options, threads=1, lanes=4)
 
     return build_and_load
 
@@ -85,7 +86,7 @@ def opened(fixed: Path, tmp_path: Path) -> Opened:
 
 @pytest.mark.parametrize("name", ONNX)
 def test_a_provider_computes_what_the_cpu_does(name: str, provided: None, opened: Opened, fixed: Path) -> None:
-    runtime, reference = opened(name), OnnxRuntime(fixed, 1)
+    runtime, reference = opened(name), OnnxSession(fixed, 1)
     for count, width in ((1, 100), (16, 64), (3, 160), (1, 100)):
         batch = images(count, width, seed=count)
         np.testing.assert_allclose(runtime.infer(batch), reference.infer(batch), atol=1e-5)
@@ -113,7 +114,7 @@ def test_a_gpu_of_pytorch_computes_what_the_cpu_does(mode: str, gpu: Any, opened
 def test_an_npu_of_pytorch_computes_what_the_cpu_does() -> None:
     """On what the target loads: importing torch_npu's double changes torch for the whole process."""
     api = pretended.Device("npu")
-    runtime, network = DeviceRuntime(small_network(), api, torch.device("cpu"), ExitStack()), small_network()
+    runtime, network = DeviceSession(small_network(), api, torch.device("cpu"), ExitStack()), small_network()
     batch = images(3, 100)
     np.testing.assert_allclose(runtime.infer(batch), run_network(network, batch), atol=1e-6)
     assert runtime.describe()["simulated"] is True
@@ -122,7 +123,7 @@ def test_an_npu_of_pytorch_computes_what_the_cpu_does() -> None:
 def test_shapes_beyond_the_graphs_that_are_kept_are_read_all_the_same(
     gpu: Any, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("crnn.torch_device.MOST_GRAPHS", 2)
+    monkeypatch.setattr("crnn.runtimes.pytorch.device.MOST_GRAPHS", 2)
     runtime, network = opened("torch_cuda", mode="graph"), small_network()
     for width in (40, 48, 56, 40):
         np.testing.assert_allclose(runtime.infer(images(1, width)), run_network(network, images(1, width)), atol=1e-5)
@@ -187,27 +188,27 @@ def test_a_card_is_known_by_its_number_on_the_machine(tmp_path: Path, monkeypatc
 def test_an_onnxruntime_without_the_provider_is_recognised(name: str, opened: Opened) -> None:
     fault = rf"the onnxruntime [\d.]+ installed here has no {NAMES[name]} \(it has .*CPUExecutionProvider\); install "
     with pytest.raises(UserError, match=fault + "onnxruntime-(gpu|cann) in its place"):
-        check_target(name, {}, building=False)
+        find_runtime(name).check({}, building=False)
     with pytest.raises(UserError, match=fault):
         opened(name)
-    check_target(name, {}, building=True)  # what copies a file needs no device
+    find_runtime(name).check({}, building=True)  # what copies a file needs no device
 
 
 def test_a_pytorch_without_cuda_is_recognised(opened: Opened) -> None:
     if torch.version.cuda:
         pytest.skip("this PyTorch is a build with CUDA")
     with pytest.raises(UserError, match=r"the PyTorch [\d.+cpu]+ installed here is a build without CUDA; install"):
-        check_target("torch_cuda", {}, building=False)
+        find_runtime("torch_cuda").check({}, building=False)
     with pytest.raises(UserError, match="build without CUDA"):
         opened("torch_cuda")
-    check_target("torch_cuda", {}, building=True)
+    find_runtime("torch_cuda").check({}, building=True)
 
 
 def test_a_missing_torch_npu_is_named_with_the_version_that_goes_with_this_pytorch() -> None:
     version = torch.__version__.partition("+")[0]
     with pytest.raises(UserError, match=f"'torch_npu' is not installed here; install the torch-npu of .* {version} "):
-        check_target("torch_npu", {}, building=False)
-    check_target("torch_npu", {}, building=True)
+        find_runtime("torch_npu").check({}, building=False)
+    find_runtime("torch_npu").check({}, building=True)
 
 
 def test_a_torch_npu_without_its_libraries_says_what_to_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,7 +216,7 @@ def test_a_torch_npu_without_its_libraries_says_what_to_source(tmp_path: Path, m
     (tmp_path / "torch_npu.py").write_text(f"raise ImportError({fault!r})")
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(UserError, match=r"libhccl\.so: cannot open .*; source CANN's set_env\.sh before starting"):
-        check_target("torch_npu", {}, building=False)
+        find_runtime("torch_npu").check({}, building=False)
 
 
 # --- what is said where there is half of it -----------------------------------------------------------------
@@ -255,7 +256,7 @@ def test_two_packages_of_one_module_are_recognised(provided: None, monkeypatch: 
     version = metadata.version
     monkeypatch.setattr(metadata, "version", lambda name: "1.31.1" if name == "onnxruntime-gpu" else version(name))
     with pytest.raises(UserError, match=r"onnxruntime-gpu and onnxruntime are both installed here.*uninstall all"):
-        check_target("onnxruntime_cuda", {}, building=False)
+        find_runtime("onnxruntime_cuda").check({}, building=False)
 
 
 def test_a_library_that_is_missing_is_named_with_what_holds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,10 +274,10 @@ def test_a_card_beyond_those_there_are_is_an_error(gpu: Any, opened: Opened, mon
     monkeypatch.setattr(type(gpu), "SIMULATED", False)
     monkeypatch.setattr(torch.version, "cuda", "13.0")
     with pytest.raises(UserError, match=r"options\.device is 7, but PyTorch sees 2 GPUs"):
-        check_target("torch_cuda", {"device": 7}, building=False)
+        find_runtime("torch_cuda").check({"device": 7}, building=False)
     monkeypatch.setattr(gpu, "is_available", lambda: False)
     with pytest.raises(UserError, match=r"PyTorch reaches no NVIDIA GPU on this machine: it has no driver, or no GPU"):
-        check_target("torch_cuda", {}, building=False)
+        find_runtime("torch_cuda").check({}, building=False)
 
 
 WRONG = {
@@ -292,9 +293,9 @@ def test_an_option_that_is_wrong_is_named_before_any_work(
     name: str, options: dict[str, Any], fixed: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(UserError, match=next(iter(options))):
-        check_target(name, options, building=True)
+        find_runtime(name).check(options, building=True)
     with pytest.raises(UserError, match=next(iter(options))):
-        target(name).build(fixed, tmp_path / "build", options)
+        find_runtime(name).build(fixed, tmp_path / "build", options)
     assert not (tmp_path / "build").exists()
 
 

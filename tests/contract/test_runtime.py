@@ -15,11 +15,11 @@ import pytest
 import yaml
 
 from contract.toolkit import PACKAGES, Toolkit, Use
-from crnn.ascend.session import execution_milliseconds
-from crnn.cards import Claims
-from crnn.errors import UserError
-from crnn.targets import check_target, target
-from crnn.targets.onnxruntime import OnnxRuntime
+from crnn.core.errors import UserError
+from crnn.runtimes.ascend.session import execution_milliseconds
+from crnn.runtimes.devices import Claims
+from crnn.runtimes.onnxruntime.cpu import OnnxSession
+from crnn.runtimes.registry import find_runtime
 from networks import EXPORTS, SMALL, images
 from workspace import ROOT
 
@@ -59,8 +59,8 @@ def options(toolkit: Toolkit, name: str, **more: Any) -> dict[str, Any]:
 
 def opened(toolkit: Toolkit, fixed: Path, name: str, folder: Path, lanes: int = 1, **more: Any) -> Any:
     chosen = options(toolkit, name, **more)
-    target("ascend").build(fixed, folder / "build", chosen)
-    return target("ascend").load(folder / "build", chosen, threads=1, lanes=lanes)
+    find_runtime("ascend").build(fixed, folder / "build", chosen)
+    return find_runtime("ascend").load(folder / "build" / "model.om", chosen, threads=1, lanes=lanes)
 
 
 # --- equal answers -----------------------------------------------------------------------------------------
@@ -70,7 +70,7 @@ def opened(toolkit: Toolkit, fixed: Path, name: str, folder: Path, lanes: int = 
 def test_every_mode_computes_what_onnxruntime_does(
     name: str, generation: str, toolkit: Toolkit, fixed: Path, tmp_path: Path
 ) -> None:
-    runtime, reference = opened(toolkit, fixed, name, tmp_path), OnnxRuntime(fixed, 1)
+    runtime, reference = opened(toolkit, fixed, name, tmp_path), OnnxSession(fixed, 1)
     widths = [100] if CONVERSIONS[name].get("widths") == [100] else WIDTHS
     for width in widths:
         for count in (1, 2, 3, 5, 16, 37):
@@ -87,7 +87,7 @@ def test_an_array_that_is_not_contiguous_is_read_right(
 ) -> None:
     runtime = opened(toolkit, fixed, "range", tmp_path)
     mirrored = images(3, 100)[:, :, :, ::-1]
-    np.testing.assert_allclose(runtime.infer(mirrored), OnnxRuntime(fixed, 1).infer(mirrored.copy()), atol=1e-5)
+    np.testing.assert_allclose(runtime.infer(mirrored), OnnxSession(fixed, 1).infer(mirrored.copy()), atol=1e-5)
     runtime.close()
 
 
@@ -107,11 +107,11 @@ def test_every_row_of_the_shipped_overlay_computes_what_onnxruntime_does(
     entry = OVERLAY[name]
     shapes = {"batch": entry["batch"], "width_rule": RULES[entry["widths"]]}
     chosen = {**entry["options"], "set_env": str(toolkit.set_env)}
-    target("ascend").build(fixed, tmp_path / "build", {**chosen, **shapes})
-    runtime = target("ascend").load(tmp_path / "build", chosen, threads=1)
+    find_runtime("ascend").build(fixed, tmp_path / "build", {**chosen, **shapes})
+    runtime = find_runtime("ascend").load(tmp_path / "build" / "model.om", chosen, threads=1)
     for count in (1, entry["batch"], entry["batch"] + 1):
         batch = images(count, 100 if entry["widths"] == "w100" else 104, seed=count)
-        np.testing.assert_allclose(runtime.infer(batch), OnnxRuntime(fixed, 1).infer(batch), atol=1e-5)
+        np.testing.assert_allclose(runtime.infer(batch), OnnxSession(fixed, 1).infer(batch), atol=1e-5)
     runtime.close()
 
 
@@ -186,7 +186,7 @@ def test_jobs_beside_each_other_take_a_card_each(tmp_path: Path) -> None:
 def test_a_job_waits_where_no_card_is_free(tmp_path: Path) -> None:
     _, lock = Claims("npu", tmp_path).claim([0])
     code = (
-        "import sys; from pathlib import Path; from crnn.cards import Claims\n"
+        "import sys; from pathlib import Path; from crnn.runtimes.devices import Claims\n"
         "print(*Claims('npu', Path(sys.argv[1])).claim([0])[0])"
     )
     workflow = Path(__file__).parents[2] / "workflow"
@@ -205,7 +205,7 @@ def test_a_job_waits_where_no_card_is_free(tmp_path: Path) -> None:
 def test_several_cards_serve_as_many_calls_at_a_time(
     generation: str, toolkit: Toolkit, fixed: Path, tmp_path: Path, events: Events
 ) -> None:
-    runtime, reference = opened(toolkit, fixed, "range", tmp_path, lanes=4, devices=[1, 3]), OnnxRuntime(fixed, 1)
+    runtime, reference = opened(toolkit, fixed, "range", tmp_path, lanes=4, devices=[1, 3]), OnnxSession(fixed, 1)
     assert runtime.lanes == 2
     batches = [images(count, 100, seed=count) for count in range(1, 9)]
     with ThreadPoolExecutor(runtime.lanes) as callers:
@@ -280,7 +280,7 @@ def test_an_output_without_a_shape_gets_the_networks(
 ) -> None:
     runtime, batch = opened(toolkit, fixed, "range", tmp_path), images(3, 100)
     answering(runtime._session, np.ravel)
-    np.testing.assert_allclose(runtime.infer(batch), OnnxRuntime(fixed, 1).infer(batch), atol=1e-5)
+    np.testing.assert_allclose(runtime.infer(batch), OnnxSession(fixed, 1).infer(batch), atol=1e-5)
     runtime.close()
 
 
@@ -301,10 +301,10 @@ def test_a_model_behind_a_link_open_to_a_group_with_odd_letters_is_loaded(
     doubles: None, toolkit: Toolkit, fixed: Path, tmp_path: Path
 ) -> None:
     chosen = options(toolkit, "static")
-    target("ascend").build(fixed, tmp_path / "modèle + more", chosen)
+    find_runtime("ascend").build(fixed, tmp_path / "modèle + more", chosen)
     (tmp_path / "modèle + more/model.om").chmod(0o664)
     (tmp_path / "link").symlink_to(tmp_path / "modèle + more")
-    runtime = target("ascend").load(tmp_path / "link", chosen, threads=1)
+    runtime = find_runtime("ascend").load(tmp_path / "link" / "model.om", chosen, threads=1)
     assert runtime.infer(images(1, 100)).shape == (26, 1, 37)
     runtime.close()
     assert list((tmp_path / "tmp").glob("crnn-om-*")) == []
@@ -343,7 +343,7 @@ def test_a_model_converted_otherwise_than_its_facts_say_fails_with_the_code(
     opened(toolkit, fixed, "range", tmp_path / "a").close()
     opened(toolkit, fixed, "gears", tmp_path / "b").close()
     (tmp_path / "b/build/model.om").write_bytes((tmp_path / "a/build/model.om").read_bytes())
-    runtime = target("ascend").load(tmp_path / "b/build", options(toolkit, "gears"), threads=1)
+    runtime = find_runtime("ascend").load(tmp_path / "b/build" / "model.om", options(toolkit, "gears"), threads=1)
     with pytest.raises(UserError, match=r"in mode dymdims failed \(\[1\]\[ACL: invalid parameter\]\)"):
         runtime.infer(images(1, 100))
     runtime.close()
@@ -354,11 +354,11 @@ def test_what_was_taken_is_given_back_when_loading_fails(
     fault: str, generation: str, toolkit: Toolkit, fixed: Path, tmp_path: Path
 ) -> None:
     chosen = options(toolkit, "static", devices=[9] if fault == "no such card" else [0])
-    (model, _) = target("ascend").build(fixed, tmp_path / "build", chosen)
+    (model, _) = find_runtime("ascend").build(fixed, tmp_path / "build", chosen)
     if fault == "no model":
         model.write_bytes(b"none")
     with pytest.raises(UserError, match=r"device \d: the model of Ascend310P3 cannot be loaded \(\[.*npu-smi info"):
-        target("ascend").load(tmp_path / "build", chosen, threads=1)
+        find_runtime("ascend").load(tmp_path / "build" / "model.om", chosen, threads=1)
     assert list((tmp_path / "tmp").glob("crnn-om-*")) == []
     _, lock = Claims("npu").claim(chosen["devices"])  # free again, or this would wait
     lock.close()
@@ -367,7 +367,7 @@ def test_what_was_taken_is_given_back_when_loading_fails(
 def test_devices_are_numbers(toolkit: Toolkit, fixed: Path, tmp_path: Path) -> None:
     for wrong in ("0", [], [-1], [256], [True], ["0"]):
         with pytest.raises(UserError, match=r"options\.devices is .*; expected a list of device numbers from 0"):
-            check_target("ascend", {"devices": wrong}, building=False)
+            find_runtime("ascend").check({"devices": wrong}, building=False)
 
 
 # --- packages ----------------------------------------------------------------------------------------------
@@ -378,7 +378,7 @@ def test_a_missing_ais_bench_is_named_with_the_remedy(packages: Use) -> None:
     with pytest.raises(
         UserError, match=r"'ais_bench' is not installed here; install aclruntime and ais_bench from one"
     ):
-        check_target("ascend", {}, building=False)
+        find_runtime("ascend").check({}, building=False)
 
 
 def test_the_other_package_of_that_name_is_recognised(packages: Use, tmp_path: Path) -> None:
@@ -386,7 +386,7 @@ def test_the_other_package_of_that_name_is_recognised(packages: Use, tmp_path: P
     (tmp_path / "other/ais_bench/__init__.py").write_text("")
     packages(tmp_path / "other")
     with pytest.raises(UserError, match=r"is another one of that name: .*ais_bench_benchmark"):
-        check_target("ascend", {}, building=False)
+        find_runtime("ascend").check({}, building=False)
 
 
 def test_ais_bench_without_aclruntime_is_recognised(packages: Use, tmp_path: Path) -> None:
@@ -394,7 +394,7 @@ def test_ais_bench_without_aclruntime_is_recognised(packages: Use, tmp_path: Pat
     (tmp_path / "half/ais_bench").symlink_to(PACKAGES / "ais_bench")
     packages(tmp_path / "half")
     with pytest.raises(UserError, match=r"ais_bench needs the Python package 'aclruntime', which is not installed"):
-        check_target("ascend", {}, building=False)
+        find_runtime("ascend").check({}, building=False)
 
 
 def test_an_aclruntime_without_its_libraries_says_what_to_source(packages: Use, tmp_path: Path) -> None:
@@ -403,18 +403,18 @@ def test_an_aclruntime_without_its_libraries_says_what_to_source(packages: Use, 
     (tmp_path / "broken/aclruntime.py").write_text(f"raise ImportError({fault!r})")
     packages(tmp_path / "broken", PACKAGES)
     with pytest.raises(UserError, match=r"libascendcl\.so: cannot open .*; source CANN's set_env\.sh before starting"):
-        check_target("ascend", {}, building=False)
+        find_runtime("ascend").check({}, building=False)
 
 
 def test_a_machine_without_a_card_is_told_so(doubles: None, monkeypatch: pytest.MonkeyPatch) -> None:
     if any(Path("/dev").glob("davinci[0-9]*")):
         pytest.skip("this machine has an Ascend card")
-    check_target("ascend", {}, building=False)  # a double needs none
+    find_runtime("ascend").check({}, building=False)  # a double needs none
     monkeypatch.setattr("aclruntime.SIMULATED", False)
     with pytest.raises(
         UserError, match=r"no Ascend card here \(no /dev/davinci0 or another\); run on the machine that"
     ):
-        check_target("ascend", {}, building=False)
+        find_runtime("ascend").check({}, building=False)
 
 
 # --- the real ais_bench ------------------------------------------------------------------------------------
@@ -435,7 +435,7 @@ def test_the_real_ais_bench_drives_the_lane(
     (tmp_path / "extension").mkdir()
     (tmp_path / "extension/aclruntime.py").symlink_to(PACKAGES / "aclruntime.py")
     packages(Path(REAL), tmp_path / "extension")
-    runtime, reference = opened(toolkit, fixed, name, tmp_path), OnnxRuntime(fixed, 1)
+    runtime, reference = opened(toolkit, fixed, name, tmp_path), OnnxSession(fixed, 1)
     assert Path(sys.modules["ais_bench"].__path__[0]).is_relative_to(REAL)
     for count in (1, 3, 16):
         batch = images(count, 100, seed=count)

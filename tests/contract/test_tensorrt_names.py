@@ -3,7 +3,7 @@
 tensorrt_names.json lists the members of the classes in question, as the bindings of 10.16.1.11 and 11.4.0.106 have
 them, and what earlier versions from 8.6 on had and 11.4 has no longer (`removed`). gpu_names.json is from a pycuda
 2026.1 that was built on the headers of CUDA 13.0, and from the wheel of cuda-bindings 13.4.4. Names are found in the
-syntax trees, by the names of the variables that they are asked of (`crnn.nvidia`).
+syntax trees, by the names of the variables that they are asked of (`crnn.runtimes.tensorrt`).
 """
 
 import ast
@@ -21,8 +21,8 @@ import pytest
 
 from contract.bindings import compile_stubs, download, look, run
 from contract.toolkit import PACKAGES_NVIDIA, Use
-from crnn.nvidia.profiles import Profile, Profiles
-from crnn.nvidia.settings import COMPATIBILITY, BuildSettings
+from crnn.runtimes.tensorrt.profiles import Profile, Profiles
+from crnn.runtimes.tensorrt.settings import COMPATIBILITY, BuildSettings
 
 LANE = Path(__file__).parents[2] / "workflow" / "crnn" / "nvidia"
 NAMES = json.loads(Path(__file__).with_name("tensorrt_names.json").read_text())
@@ -247,9 +247,9 @@ def test_a_builder_without_a_gpu_fails_as_the_double_does(real: dict[str, Any]) 
 
 # As the lane loads TensorRT, listens to it and makes a builder; prints what a user would read.
 USE = """
-from crnn.errors import UserError
-from crnn.nvidia.engine import make_builder
-from crnn.nvidia.library import listening_logger, load_tensorrt, told
+from crnn.core.errors import UserError
+from crnn.runtimes.tensorrt.engine import make_builder
+from crnn.runtimes.tensorrt.library import listening_logger, load_tensorrt, told
 try:
     trt = load_tensorrt()
     logger = listening_logger(trt)

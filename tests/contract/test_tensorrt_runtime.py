@@ -15,15 +15,15 @@ import numpy as np
 import onnx
 import pytest
 
-import build_model
 from contract.toolkit import PACKAGES_NVIDIA, Use
-from crnn.cards import Claims
-from crnn.errors import UserError
-from crnn.files import read_json, sha256
-from crnn.precision import convert
-from crnn.targets import check_target, target
-from crnn.targets.onnxruntime import OnnxRuntime
+from crnn.core.errors import UserError
+from crnn.core.files import read_json, sha256
+from crnn.model.precision import convert
+from crnn.runtimes.devices import Claims
+from crnn.runtimes.onnxruntime.cpu import OnnxSession
+from crnn.runtimes.registry import find_runtime
 from networks import EXPORTS, SMALL, calibrated, images
+from stages.model import build_model
 
 pytestmark = EXPORTS
 
@@ -88,7 +88,7 @@ def some_packages(folder: Path, *names: str) -> Path:
 
 
 def built(fixed: Path, folder: Path, shapes: str = "one profile", **more: Any) -> Path:
-    target("tensorrt").build(fixed, folder / "build", {**SHAPES[shapes], **more})
+    find_runtime("tensorrt").build(fixed, folder / "build", {**SHAPES[shapes], **more})
     return folder / "build"
 
 
@@ -97,7 +97,7 @@ def opened(fixed: Path, folder: Path, shapes: str = "one profile", lanes: int = 
 
 
 def loaded(build: Path, lanes: int = 1, **more: Any) -> Any:
-    module: Any = target("tensorrt")  # `lanes` is more than the protocol asks for
+    module: Any = find_runtime("tensorrt")  # `lanes` is more than the protocol asks for
     return module.load(build, more, threads=1, lanes=lanes)
 
 
@@ -108,7 +108,7 @@ def loaded(build: Path, lanes: int = 1, **more: Any) -> Any:
 def test_every_batch_size_at_several_widths_computes_what_onnxruntime_does(
     shapes: str, driver: str, fixed: Path, tmp_path: Path
 ) -> None:
-    runtime, reference = opened(fixed, tmp_path, shapes), OnnxRuntime(fixed, 1)
+    runtime, reference = opened(fixed, tmp_path, shapes), OnnxSession(fixed, 1)
     for width in WIDTHS:
         for count in (*range(1, 17), 37):
             batch = images(count, width, seed=count)
@@ -126,7 +126,7 @@ def test_a_file_in_another_number_format_computes_what_onnxruntime_does(
     """As the file stands: what fuses its operators rounds in other places, and then words may read otherwise."""
     model, source = onnx.load(fixed), tmp_path / f"{form}.onnx"
     onnx.save(convert(model, form, calibrated(model) if form == "int8" else None), source)
-    runtime, reference = opened(source, tmp_path), OnnxRuntime(source, 1)
+    runtime, reference = opened(source, tmp_path), OnnxSession(source, 1)
     for count, width in ((1, 40), (3, 100), (16, 320)):
         batch = images(count, width, seed=count)
         np.testing.assert_allclose(runtime.infer(batch), reference.infer(batch), atol=1e-5)
@@ -135,14 +135,14 @@ def test_a_file_in_another_number_format_computes_what_onnxruntime_does(
 
 def test_both_majors_take_one_path(version: str, fixed: Path, tmp_path: Path) -> None:
     runtime, batch = opened(fixed, tmp_path), images(3, 100)
-    np.testing.assert_allclose(runtime.infer(batch), OnnxRuntime(fixed, 1).infer(batch), atol=1e-5)
+    np.testing.assert_allclose(runtime.infer(batch), OnnxSession(fixed, 1).infer(batch), atol=1e-5)
     assert runtime.describe()["tensorrt"] == version
     runtime.close()
 
 
 def test_an_array_that_is_not_contiguous_is_read_right(gpu: None, fixed: Path, tmp_path: Path) -> None:
     runtime, mirrored = opened(fixed, tmp_path), images(3, 100)[:, :, :, ::-1]
-    np.testing.assert_allclose(runtime.infer(mirrored), OnnxRuntime(fixed, 1).infer(mirrored.copy()), atol=1e-5)
+    np.testing.assert_allclose(runtime.infer(mirrored), OnnxSession(fixed, 1).infer(mirrored.copy()), atol=1e-5)
     runtime.close()
 
 
@@ -157,7 +157,7 @@ def test_what_was_returned_stays_as_it_is(gpu: None, fixed: Path, tmp_path: Path
 
 @pytest.mark.parametrize("lanes", [1, 2])
 def test_threads_get_their_own_answers(lanes: int, driver: str, fixed: Path, tmp_path: Path) -> None:
-    runtime, reference = opened(fixed, tmp_path, lanes=lanes), OnnxRuntime(fixed, 1)
+    runtime, reference = opened(fixed, tmp_path, lanes=lanes), OnnxSession(fixed, 1)
     assert runtime.lanes == lanes
     batches = [images(1 + seed % 5, WIDTHS[seed % 4], seed) for seed in range(40)]
     with ThreadPoolExecutor(4) as pool:
@@ -227,7 +227,7 @@ def test_no_more_lanes_than_streams_are_made(gpu: None, fixed: Path, tmp_path: P
 def test_graphs_are_captured_in_the_second_call_of_a_shape_and_replayed(
     gpu: None, fixed: Path, tmp_path: Path, events: Events
 ) -> None:
-    runtime, reference = opened(fixed, tmp_path, cuda_graphs=True), OnnxRuntime(fixed, 1)
+    runtime, reference = opened(fixed, tmp_path, cuda_graphs=True), OnnxSession(fixed, 1)
     for seed in range(4):
         for shape in ((1, 100), (3, 160)):
             batch = images(*shape, seed=seed)
@@ -241,7 +241,7 @@ def test_work_that_cannot_be_captured_runs_without(
     gpu: None, fixed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("GPU_DOUBLE_CAPTURES", "no")
-    runtime, reference = opened(fixed, tmp_path, cuda_graphs=True), OnnxRuntime(fixed, 1)
+    runtime, reference = opened(fixed, tmp_path, cuda_graphs=True), OnnxSession(fixed, 1)
     for seed in range(4):
         batch = images(2, 100, seed=seed)
         np.testing.assert_allclose(runtime.infer(batch), reference.infer(batch), atol=1e-5)
@@ -421,17 +421,17 @@ def test_a_wrong_option_is_named_before_anything_is_done(name: str, gpu: None, f
     with pytest.raises(UserError, match=message):
         built(fixed, tmp_path, **wrong)
     with pytest.raises(UserError, match=message):
-        check_target("tensorrt", {**SHAPES["one profile"], **wrong}, building=True)
+        find_runtime("tensorrt").check({**SHAPES["one profile"], **wrong}, building=True)
 
 
 def test_shapes_have_to_come_from_somewhere(gpu: None) -> None:
     with pytest.raises(UserError, match=r"batch and width_rule missing; outside the workflow name them, or"):
-        check_target("tensorrt", {}, building=True)
-    check_target("tensorrt", {}, building=False)
+        find_runtime("tensorrt").check({}, building=True)
+    find_runtime("tensorrt").check({}, building=False)
 
 
 def test_shapes_that_are_not_planned_yet_are_not_asked_for(gpu: None) -> None:
-    check_target("tensorrt", {"width_rule": {"rule": "planned"}, "profiles": 3}, building=True)
+    find_runtime("tensorrt").check({"width_rule": {"rule": "planned"}, "profiles": 3}, building=True)
 
 
 # --- faults of a machine -----------------------------------------------------------------------------------
@@ -439,7 +439,7 @@ def test_shapes_that_are_not_planned_yet_are_not_asked_for(gpu: None) -> None:
 
 def fault(building: bool = False, **options: Any) -> str:
     with pytest.raises(UserError) as stopped:
-        check_target("tensorrt", {**SHAPES["one profile"], **options} if building else options, building)
+        find_runtime("tensorrt").check({**SHAPES["one profile"], **options} if building else options, building)
     return str(stopped.value)
 
 
@@ -522,8 +522,8 @@ def test_a_gpu_that_is_not_there_is_counted(driver: str) -> None:
 
 
 def test_a_machine_that_has_all_passes(driver: str) -> None:
-    check_target("tensorrt", SHAPES["one profile"], building=True)
-    check_target("tensorrt", {"streams": 2}, building=False)
+    find_runtime("tensorrt").check(SHAPES["one profile"], building=True)
+    find_runtime("tensorrt").check({"streams": 2}, building=False)
 
 
 # --- faults of an engine -----------------------------------------------------------------------------------
@@ -608,7 +608,7 @@ def memory_for(fixed: Path, batch: int) -> int:
 def test_a_gpu_with_little_memory_gets_fewer_lanes_then_smaller_batches(
     driver: str, fixed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    build, reference = built(fixed, tmp_path), OnnxRuntime(fixed, 1)
+    build, reference = built(fixed, tmp_path), OnnxSession(fixed, 1)
     for memory, batch in ((memory_for(fixed, 16), 16), (memory_for(fixed, 5), 4)):
         caplog.clear()
         monkeypatch.setenv("GPU_DOUBLE_MEMORY", str(memory))

@@ -13,14 +13,14 @@ import numpy
 import onnx
 import pytest
 
-import build_model
 from contract.toolkit import Toolkit
-from crnn.ascend import toolchain as module
-from crnn.ascend.toolchain import find_toolchain
-from crnn.errors import UserError
-from crnn.files import read_json
-from crnn.targets import target
+from crnn.core.errors import UserError
+from crnn.core.files import read_json
+from crnn.runtimes.ascend import toolchain as module
+from crnn.runtimes.ascend.toolchain import find_toolchain
+from crnn.runtimes.registry import find_runtime
 from networks import EXPORTS
+from stages.model import build_model
 
 pytestmark = EXPORTS
 
@@ -32,7 +32,7 @@ def options(toolkit: Toolkit, **more: Any) -> dict[str, Any]:
 
 
 def build(source: Path, directory: Path, chosen: dict[str, Any]) -> list[Path]:
-    return target("ascend").build(source, directory, chosen)
+    return find_runtime("ascend").build(source, directory, chosen)
 
 
 @pytest.fixture

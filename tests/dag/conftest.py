@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from crnn.checkpoint import write_weights
+from crnn.model.checkpoint import write_weights
 from networks import SMALL, small_network
 from workspace import Workspace, small_config, write_small_checkpoint
 

@@ -8,7 +8,7 @@ import lmdb
 import polars as pl
 import pytest
 
-from crnn.words import Words
+from crnn.data.lmdb import Words
 from workspace import Workspace
 
 pytestmark = [pytest.mark.dag, pytest.mark.xdist_group("dag")]

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from contract.toolkit import DEVICES, import_path
-from crnn.checkpoint import write_weights
+from crnn.model.checkpoint import write_weights
 from networks import SMALL, small_network
 from workspace import Workspace, small_config
 

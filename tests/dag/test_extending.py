@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 import yaml
 
-from crnn.checkpoint import write_weights
+from crnn.model.checkpoint import write_weights
 from networks import SMALL, small_network
 from workspace import ROOT, WORKFLOW_FILES, Workspace, small_config
 
@@ -34,7 +34,7 @@ def extended(tmp_path: Path) -> Path:
             shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__", ".*cache"))
         else:
             shutil.copy(ROOT / name, checkout / name)
-    (checkout / "workflow/crnn/targets/opencv_dnn.py").write_text(block("python", '"""OpenCV'))
+    (checkout / "workflow/crnn/runtimes/opencv_dnn.py").write_text(block("python", '"""OpenCV'))
     (checkout / "envs/opencv_dnn.yaml").write_text(block("yaml", "channels:"))
     return checkout
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from crnn.charset import LabelPolicy
-from crnn.score import judge, score
+from crnn.data.labels import LabelPolicy
+from crnn.score.accuracy import judge, score
 from workspace import Workspace
 
 IIIT5K = os.environ.get("CRNN_IIIT5K_LMDB", "")

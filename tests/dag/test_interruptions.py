@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from checkout import Checkout, new_checkout
-from crnn.files import sha256
+from crnn.core.files import sha256
 
 pytestmark = [pytest.mark.dag, pytest.mark.xdist_group("interruptions")]
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from contract.toolkit import PACKAGES, import_path, install
-from crnn.words import copy_words
+from crnn.data.lmdb import copy_words
 from workspace import ROOT, Workspace, small_config
 
 pytestmark = [pytest.mark.dag, pytest.mark.xdist_group("dag")]

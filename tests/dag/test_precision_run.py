@@ -7,7 +7,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from crnn.network import NetworkSize
+from crnn.model.network import NetworkSize
 from workspace import Workspace, small_config, write_small_checkpoint
 
 pytestmark = [pytest.mark.dag, pytest.mark.xdist_group("precision")]

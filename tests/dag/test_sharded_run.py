@@ -13,7 +13,7 @@ import lmdb
 import polars as pl
 import pytest
 
-from crnn.words import copy_words
+from crnn.data.lmdb import copy_words
 from workspace import Workspace, small_config
 
 pytestmark = [pytest.mark.dag, pytest.mark.xdist_group("dag")]

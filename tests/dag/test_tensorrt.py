@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from contract.toolkit import PACKAGES_NVIDIA, import_path
-from crnn.files import sha256
+from crnn.core.files import sha256
 from device_rows import (
     check_copied_results_are_reported,
     check_only_doubles_are_marked,

@@ -169,8 +169,10 @@ NOTHING_RERUNS: dict[str, Change] = {
     "a width rule that no deployment uses": config("widths.spare", {"rule": "fixed", "width": 64}),
     "planned widths that no deployment uses": config("widths.spare", {"rule": "planned", "deployment": "ort"}),
     "words of a calibration that no deployment needs": config("calibration.words", 5),
-    "a comment in a stage": edit("workflow/make_tensors.py", "def main", "# a comment\ndef main"),
-    "a docstring in the library": edit("workflow/crnn/tensors.py", '"""Words to tensors', '"""From words to tensors'),
+    "a comment in a stage": edit("workflow/stages/data/make_tensors.py", "def main", "# a comment\ndef main"),
+    "a docstring in the library": edit(
+        "workflow/crnn/data/tensors.py", '"""Words to tensors', '"""From words to tensors'
+    ),
     "a module that nothing imports": lambda clone: (clone.path / "workflow/crnn/new.py").write_text("NEW = 1\n"),
     "memory and message of a rule": lambda clone: (
         clone.edit("rules/dataset.smk", "mem_mb=grows(4000)", "mem_mb=grows(5000)"),
@@ -302,15 +304,15 @@ CODE: dict[str, tuple[Change, Jobs]] = {
     "audit_run": (statement("audit_run.py"), audited()),
     "make_report": (statement("make_report.py"), END),
     "check_budgets": (statement("check_budgets.py"), times(1, "check_budgets")),
-    "crnn/render/glyphs.py, deep below render_words": (
-        statement("crnn/render/glyphs.py"),
+    "crnn/data/render/text/glyphs.py, deep below render_words": (
+        statement("crnn/data/render/text/glyphs.py"),
         times(1, "render_sample") | prepared(1),
     ),
-    "crnn/surgery/gemm.py, deep below fix_onnx": (statement("crnn/surgery/gemm.py"), FIXED),
-    "crnn/targets/torch.py, loaded by name": (statement("crnn/targets/torch.py"), referred() | EXPORTED),
-    "crnn/measure.py": (statement("crnn/measure.py"), timed()),
-    "a template of the page": (lambda clone: clone.append("workflow/crnn/report/page.css.j2", "p {}\n"), END),
-    "the script of the page": (lambda clone: clone.append("workflow/crnn/report/page.js", "// more\n"), END),
+    "crnn/model/surgery/gemm.py, deep below fix_onnx": (statement("crnn/model/surgery/gemm.py"), FIXED),
+    "crnn/runtimes/pytorch/cpu.py, loaded by name": (statement("crnn/runtimes/pytorch/cpu.py"), referred() | EXPORTED),
+    "crnn/inference/timings.py": (statement("crnn/inference/timings.py"), timed()),
+    "a template of the page": (lambda clone: clone.append("workflow/crnn/report/templates/page.css.j2", "p {}\n"), END),
+    "the script of the page": (lambda clone: clone.append("workflow/crnn/report/templates/page.js", "// more\n"), END),
     "the command of a rule": (
         edit("rules/run.smk", "--sizes {params.sizes:q} --words", "--words"),
         checked(),

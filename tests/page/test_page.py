@@ -132,7 +132,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     reason = "no <b>card</b> in this machine"
     skipped = {"deployment": "om", "widths": "aspect", "runtime": "ascend", "precision": "fp16", "reason": reason}
     inputs = json.dumps({**results.inputs, "skipped": [skipped]})
-    command = [sys.executable, ROOT / "workflow" / "make_report.py", "--inputs", inputs]
+    command = [sys.executable, ROOT / "workflow" / "stage.py", "make_report", "--inputs", inputs]
     paths = ["--published", ROOT / "resources" / "published.json", "--output-dir", results.directory / "report"]
     subprocess.run([*command, *paths, "--record", results.directory / "record.json"], check=True)
     return results.directory / "report" / "index.html"

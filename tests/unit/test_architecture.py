@@ -76,7 +76,9 @@ def names(paths: list[Path]) -> list[str]:
 def test_pytorch_stays_with_the_network_its_training_and_its_target() -> None:
     library = {f"crnn/{name}.py" for name in ("network", "checkpoint", "export")}
     training = {f"crnn/train/{name}.py" for name in ("convolution", "state", "steps", "validate")}
-    targets = {f"crnn/targets/{name}.py" for name in ("torch", "torch_cuda", "torch_npu")} | {"crnn/torch_device.py"}
+    targets = {f"crnn/runtimes/{name}.py" for name in ("torch", "torch_cuda", "torch_npu")} | {
+        "crnn/runtimes/pytorch/device.py"
+    }
     assert importers("torch") == library | training | targets | {"train_checkpoint.py"}
 
 
@@ -85,42 +87,51 @@ def test_what_renders_in_worker_processes_starts_without_pytorch() -> None:
 
 
 def test_only_what_its_targets_share_imports_onnxruntime() -> None:
-    assert importers("onnxruntime") == {"crnn/onnx_session.py", "crnn/provider.py", "crnn/targets/onnxruntime.py"}
+    assert importers("onnxruntime") == {
+        "crnn/runtimes/onnxruntime/opening.py",
+        "crnn/runtimes/onnxruntime/provider.py",
+        "crnn/runtimes/onnxruntime/cpu.py",
+    }
 
 
 def test_pytorchs_target_for_the_cpu_knows_of_no_device() -> None:
-    assert "crnn.torch_device" not in loaded_by("crnn.targets.torch")
-    assert not {"crnn.provider", "crnn.cards"} & loaded_by("crnn.targets.onnxruntime")
+    assert "crnn.runtimes.pytorch.device" not in loaded_by("crnn.runtimes.pytorch.cpu")
+    assert not {"crnn.runtimes.onnxruntime.provider", "crnn.runtimes.devices"} & loaded_by(
+        "crnn.runtimes.onnxruntime.cpu"
+    )
 
 
 def test_only_its_target_imports_openvino() -> None:
-    assert importers("openvino") == {"crnn/targets/openvino.py"}
+    assert importers("openvino") == {"crnn/runtimes/openvino/cpu.py"}
 
 
 def test_only_a_session_imports_what_drives_an_ascend_card() -> None:
-    assert importers("ais_bench") == importers("aclruntime") == {"crnn/ascend/session.py"}
+    assert importers("ais_bench") == importers("aclruntime") == {"crnn/runtimes/ascend/session.py"}
 
 
 def test_the_ascend_target_starts_without_its_toolchain() -> None:
-    assert not {"ais_bench", "aclruntime", "acl"} & loaded_by("crnn.targets.ascend")
+    assert not {"ais_bench", "aclruntime", "acl"} & loaded_by("crnn.runtimes.ascend.verbs")
 
 
 def test_what_drives_an_nvidia_gpu_is_imported_by_a_module_each() -> None:
-    assert importers("tensorrt") == importers("tensorrt_bindings") == {"crnn/nvidia/library.py"}
-    assert importers("pycuda") == {"crnn/nvidia/pycuda_device.py"}
-    assert importers("cuda") == {"crnn/nvidia/cudart_device.py"}
+    assert importers("tensorrt") == importers("tensorrt_bindings") == {"crnn/runtimes/tensorrt/library.py"}
+    assert importers("pycuda") == {"crnn/runtimes/tensorrt/pycuda_device.py"}
+    assert importers("cuda") == {"crnn/runtimes/tensorrt/cudart_device.py"}
 
 
 def test_the_tensorrt_target_starts_without_its_toolchain() -> None:
-    assert not {"tensorrt", "tensorrt_bindings", "pycuda", "cuda"} & loaded_by("crnn.targets.tensorrt")
+    assert not {"tensorrt", "tensorrt_bindings", "pycuda", "cuda"} & loaded_by("crnn.runtimes.tensorrt.verbs")
 
 
 def test_only_what_writes_graphs_imports_onnx() -> None:
     surgery = {path.as_posix() for path in LIBRARY if path.parts[1] == "surgery"}
-    assert importers("onnx_graphsurgeon") == surgery | {"crnn/pattern.py", "crnn/precision/winograd.py"}
-    precision = {f"crnn/precision/{name}.py" for name in ("__init__", "half", "quantise", "winograd")}
+    assert importers("onnx_graphsurgeon") == surgery | {
+        "crnn/model/surgery/pattern.py",
+        "crnn/model/precision/winograd.py",
+    }
+    precision = {f"crnn/model/precision/{name}.py" for name in ("__init__", "half", "quantise", "winograd")}
     stages = {"fix_onnx.py", "calibrate_model.py", "convert_precision.py"}
-    library = {"crnn/export.py", "crnn/portable.py", "crnn/surgery/__init__.py"}
+    library = {"crnn/model/export.py", "crnn/model/opset.py", "crnn/model/surgery/__init__.py"}
     assert importers("onnx") == library | precision | stages
 
 
@@ -149,7 +160,7 @@ SHARED_TOOLCHAINS = {"torch_cuda": {"torch"}, "torch_npu": {"torch"}}  # of anot
 def test_a_target_imports_no_other_target(name: str) -> None:
     found = imports(Path("crnn", "targets", f"{name}.py"))
     others = set(declared_targets(WORKFLOW / "crnn" / "targets")) - {name}
-    assert not {f"crnn.targets.{other}" for other in others} & found
+    assert not {f"crnn.runtimes.{other}" for other in others} & found
     # Where a target has the name of its toolchain's package.
     assert not (others - SHARED_TOOLCHAINS.get(name, set())) & found
 
@@ -160,11 +171,11 @@ def test_what_judges_a_run_never_loads_a_runtime() -> None:
     dotted = [".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in judges]
     loaded = loaded_by(*dotted)
     assert set(dotted) <= loaded
-    assert not {"torch", "onnx", "onnxruntime", "crnn.targets", "crnn.network"} & loaded
+    assert not {"torch", "onnx", "onnxruntime", "crnn.runtimes", "crnn.model.network"} & loaded
 
 
 def test_surgery_needs_no_pytorch() -> None:
-    assert not {"torch", "crnn.network"} & loaded_by("fix_onnx")
+    assert not {"torch", "crnn.model.network"} & loaded_by("fix_onnx")
 
 
 @pytest.mark.parametrize("module", MODULES, ids=names(MODULES))
@@ -237,7 +248,7 @@ def test_a_stage_is_a_command(stage: str) -> None:
 
 
 def test_a_command_runs_from_anywhere(tmp_path: Path) -> None:
-    script = [sys.executable, str(WORKFLOW / "import_lmdb.py"), "--help"]
+    script = [sys.executable, str(WORKFLOW / "stage.py"), "import_lmdb", "--help"]
     done = subprocess.run(script, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("usage: import_lmdb.py")
     assert done.stderr == ""

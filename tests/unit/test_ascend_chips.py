@@ -2,8 +2,8 @@
 
 import pytest
 
-from crnn.ascend.chips import Listed, checked_soc, first_listed, soc_from_board, takes_ranges
-from crnn.errors import UserError
+from crnn.core.errors import UserError
+from crnn.runtimes.ascend.chips import Listed, checked_soc, first_listed, soc_from_board, takes_ranges
 
 HEADER = """
 +--------------------------------------------------------------------------------------------------------+

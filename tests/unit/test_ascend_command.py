@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn.ascend.atc import (
+from crnn.core.errors import UserError
+from crnn.runtimes.ascend.atc import (
     REMEDIES,
     Conversion,
     cann_release,
@@ -17,8 +18,7 @@ from crnn.ascend.atc import (
     explained,
     product,
 )
-from crnn.ascend.shapes import Shapes, planned_shapes
-from crnn.errors import UserError
+from crnn.runtimes.ascend.shapes import Shapes, planned_shapes
 
 ASPECT = {"rule": "aspect", "stretch": 1.2, "step": 8, "min": 40, "max": 400}
 FIXED = {"rule": "fixed", "width": 100}

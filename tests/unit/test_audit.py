@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from crnn.audit import audit, compare, flips
+from crnn.score.audit import audit, compare, flips
 
 LABELS = ["one", "two", "three", "four", "five"]
 
 
 def run_of(*texts: str) -> pl.DataFrame:
-    """A judged run: of `crnn.score.judge`'s columns, those that an audit reads."""
+    """A judged run: of `crnn.score.accuracy.judge`'s columns, those that an audit reads."""
     indices, right = range(1, len(texts) + 1), [a == b for a, b in zip(LABELS, texts, strict=True)]
     columns = {"index": indices, "label": LABELS, "text": texts, "confidence": [0.1 * i for i in indices]}
     return pl.DataFrame({**columns, "correct": right})

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from crnn.buckets import BucketPlan, at_most, batch_sizes, width_settings
-from crnn.errors import UserError
-from crnn.files import write_json
-from crnn.predictions import predict
-from crnn.tensors import Preprocess, TensorSet, make_tensors
+from crnn.core.errors import UserError
+from crnn.core.files import write_json
+from crnn.data.buckets import BucketPlan, at_most, batch_sizes, width_settings
+from crnn.data.preprocess import Preprocess
+from crnn.data.tensors import TensorSet, make_tensors
+from crnn.inference.predict import predict
 from examples import CHARSET, POLICY, PixelReader
 
 RULE = {"rule": "buckets", "widths": [48, 96, 400], "stretch": 1.2, "upto": [52, 100, 400]}

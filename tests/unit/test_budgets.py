@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from crnn.budgets import judge_budgets, verdict_rows
+from crnn.score.budgets import judge_budgets, verdict_rows
 
 BUDGETS = {"accuracy_drop": 0.005, "flipped": 0.01, "changed_by_batching": 0, "changed_by_repeating": 0}
 

@@ -37,7 +37,11 @@ ASPECT = {"rule": "aspect", "min": 40, "max": 320}
             {"config": {"widths.aspect": ASPECT | {"interpolation": "opencv-cubic"}}},
             "config widths.aspect.interpolation: (none) → opencv-cubic",
         ),
-        ({"code": {"crnn/tensors.py": "aa"}}, {"code": {"crnn/tensors.py": "bb"}}, "workflow/crnn/tensors.py changed"),
+        (
+            {"code": {"crnn/data/tensors.py": "aa"}},
+            {"code": {"crnn/data/tensors.py": "bb"}},
+            "workflow/crnn/data/tensors.py changed",
+        ),
         ({"code": {}}, {"code": {"crnn/new.py": "bb"}}, "workflow/crnn/new.py is new"),
         ({"code": {"crnn/old.py": "bb"}}, {"code": {}}, "workflow/crnn/old.py is gone"),
         ({"tools": {"onnxruntime": "1.31"}}, {"tools": {"onnxruntime": "1.32"}}, "onnxruntime 1.31 → 1.32"),

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn.chances import Chances
+from crnn.planning.accuracy_model import Chances
 
 LATTICE = (40, 80, 160, 320)
 

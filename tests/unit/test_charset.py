@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from crnn.charset import BLANK, Charset, LabelPolicy, greedy_decode, steps_needed
-from crnn.errors import UserError
-from crnn.tensors import Tensor
+from crnn.core.errors import UserError
+from crnn.data.labels import LabelPolicy
+from crnn.data.preprocess import Tensor
+from crnn.model.charset import BLANK, Charset, greedy_decode, steps_needed
 from examples import CHARSET, POLICY
 
 ABC = Charset("abc")

@@ -16,11 +16,10 @@ import torch
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-import import_checkpoint
-from crnn.checkpoint import StateDict, load_network, read_checkpoint, write_weights
-from crnn.errors import UserError
-from crnn.files import read_json
-from crnn.network import NetworkSize
+from crnn.core.errors import UserError
+from crnn.core.files import read_json
+from crnn.model.checkpoint import StateDict, load_network, read_checkpoint, write_weights
+from crnn.model.network import NetworkSize
 from networks import (
     SIZES,
     SMALL,
@@ -30,6 +29,7 @@ from networks import (
     small_network,
     swap_middle_gates,
 )
+from stages.model import import_checkpoint
 
 ROOT = Path(__file__).parents[2]
 Change = Callable[[StateDict], Any]
@@ -356,7 +356,7 @@ def test_a_pickled_network_is_refused_without_advice_to_trust_it(tmp_path: Path)
 
 def test_the_command_ends_with_one_line(tmp_path: Path) -> None:
     path = trapped(tmp_path / "trap.pth", tmp_path / "it-ran", "zip")
-    script = ROOT / "workflow" / "import_checkpoint.py"
+    script = ROOT / "workflow" / "stage.py", "import_checkpoint"
     paths = ["--checkpoint", path, "--output", tmp_path / "weights.safetensors", "--record", tmp_path / "weights.json"]
     command = [sys.executable, script, *paths, "--network", json.dumps(SIZES)]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)

@@ -12,11 +12,12 @@ import yaml
 from jsonschema import Draft202012Validator
 from snakemake.utils import update_config, validate
 
-from crnn.charset import Charset, LabelPolicy
-from crnn.network import NetworkSize
-from crnn.surgery import PASSES, Step
-from crnn.targets import known_targets
-from crnn.tensors import Preprocess
+from crnn.data.labels import LabelPolicy
+from crnn.data.preprocess import Preprocess
+from crnn.model.charset import Charset
+from crnn.model.network import NetworkSize
+from crnn.model.surgery import PASSES, Step
+from crnn.runtimes.registry import known_runtimes
 from crnn.train.recipe import Recipe
 from engine.config import ConfigError, check_files, check_precisions, check_references, check_schema, drop_nulls
 from engine.interpreter import offer_own_interpreter
@@ -53,8 +54,8 @@ def with_defaults(config: Config) -> Config:
 def checked(*overlays: Config) -> Config:
     """As the rules check a config, but for the files it names."""
     config = with_defaults(shipped(*overlays))
-    check_references(config, known_targets(), ["torch", "torch_cuda", "torch_npu"])
-    check_precisions(config, {name: offered_precisions(TARGETS / f"{name}.py") for name in known_targets()})
+    check_references(config, known_runtimes(), ["torch", "torch_cuda", "torch_npu"])
+    check_precisions(config, {name: offered_precisions(TARGETS / f"{name}.py") for name in known_runtimes()})
     return config
 
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn.costs import Costs, rising, time_calls
-from crnn.errors import UserError
-from crnn.tensors import Tensor
+from crnn.core.errors import UserError
+from crnn.data.preprocess import Tensor
+from crnn.inference.call_costs import Costs, rising, time_calls
 from examples import PixelReader
 
 tables = st.lists(st.lists(st.floats(0, 100), min_size=4, max_size=4), min_size=2, max_size=5).map(np.array)

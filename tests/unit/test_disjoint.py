@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-import prove_disjoint
-from crnn.errors import UserError
-from crnn.files import read_json
-from crnn.words import write_words
+from crnn.core.errors import UserError
+from crnn.core.files import read_json
+from crnn.data.lmdb import write_words
 from examples import png, scribble
+from stages.data import prove_disjoint
 
 
 def as_bmp(data: bytes) -> bytes:

@@ -17,9 +17,9 @@ import onnx_graphsurgeon as gs
 import pytest
 import yaml
 
-from crnn.export import export_onnx
-from crnn.targets.onnxruntime import OnnxRuntime
-from crnn.widths import width_rule
+from crnn.data.widths import width_rule
+from crnn.model.export import export_onnx
+from crnn.runtimes.onnxruntime.cpu import OnnxSession
 from documented import code_blocks, commands
 from engine.config import check_schema, drop_nulls
 from engine.targets import built_files
@@ -88,8 +88,8 @@ def test_the_example_device_reads_as_onnxruntime_does(tmp_path: Path) -> None:
     source, folder = tmp_path / "fixed.onnx", tmp_path / "build"
     export_onnx(small_network(), source)
     example = module(blocks("extending.md", "python")[0])
-    assert [path.name for path in example.build(source, folder, {})] == list(example.FILES)
-    runtime, reference = example.load(folder, {}, cv2.getNumThreads()), OnnxRuntime(source, 1)
+    assert [path.name for path in example.build(source, folder, {})] == list(example.files)
+    runtime, reference = example.load(folder, {}, cv2.getNumThreads()), OnnxSession(source, 1)
     for batch, width in ((1, 100), (3, 160), (2, 41)):
         images = np.random.default_rng(batch).uniform(-1, 1, (batch, 1, 32, width)).astype(np.float32)
         np.testing.assert_allclose(runtime.infer(images), reference.infer(images), atol=1e-4)

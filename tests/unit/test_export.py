@@ -9,16 +9,16 @@ from typing import Any
 import onnx
 import pytest
 
-import export_onnx as export_stage
-import fix_onnx as fix_stage
-from crnn.checkpoint import write_weights
-from crnn.errors import UserError
-from crnn.export import export_onnx
-from crnn.files import read_json, sha256
-from crnn.parity import prove_equal
-from crnn.portable import check_portable
-from crnn.targets.onnxruntime import OnnxRuntime
+from crnn.core.errors import UserError
+from crnn.core.files import read_json, sha256
+from crnn.model.checkpoint import write_weights
+from crnn.model.export import export_onnx
+from crnn.model.opset import check_portable
+from crnn.model.parity import prove_equal
+from crnn.runtimes.onnxruntime.cpu import OnnxSession
 from networks import EXPORTS, SMALL, run_network, small_network
+from stages.model import export_onnx as export_stage
+from stages.model import fix_onnx as fix_stage
 
 pytestmark = EXPORTS
 
@@ -61,7 +61,7 @@ def test_each_lstm_is_one_node(opset: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("opset", OPSETS)
 def test_the_model_computes_what_pytorch_computes(opset: int, tmp_path: Path) -> None:
     exported(tmp_path, opset)
-    network, runtime = small_network(), OnnxRuntime(tmp_path / "raw.onnx", threads=1)
+    network, runtime = small_network(), OnnxSession(tmp_path / "raw.onnx", threads=1)
     assert prove_equal(lambda batch: run_network(network, batch), runtime.infer, 1e-4, "torch and raw.onnx") > 0
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn.errors import UserError
-from crnn.files import atomic_path, read_json, scratch_directory, sha256, write_json
+from crnn.core.errors import UserError
+from crnn.core.files import atomic_path, read_json, scratch_directory, sha256, write_json
 
 names = st.text(st.characters(codec="utf-8"), max_size=8)
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | names

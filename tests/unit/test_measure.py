@@ -5,8 +5,8 @@ import time
 import polars as pl
 import pytest
 
-from crnn.laps import STEPS, Laps
-from crnn.measure import Timings, cold_seconds, latency_percentiles, summarise_e2e, summarise_infer_only
+from crnn.inference.step_timer import STEPS, Laps
+from crnn.inference.timings import Timings, cold_seconds, latency_percentiles, summarise_e2e, summarise_infer_only
 
 NOTHING = Timings().frame()
 
@@ -138,7 +138,7 @@ def test_a_device_that_takes_one_call_at_a_time_is_not_shared() -> None:
 
 def test_packed_rows_are_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = two_workers(lanes=2)
-    monkeypatch.setattr("crnn.measure.ROWS", 1)
+    monkeypatch.setattr("crnn.inference.timings.ROWS", 1)
     assert two_workers(lanes=2).equals(whole)
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from crnn.errors import UserError
-from crnn.network import CRNN, NetworkSize
+from crnn.core.errors import UserError
+from crnn.model.network import CRNN, NetworkSize
 from networks import SMALL, images, recipe_network, run_network, small_network
 
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn.errors import UserError
-from crnn.nvidia.profiles import Profile, Profiles, planned_profiles
-from crnn.shapes import asked_widths
+from crnn.core.errors import UserError
+from crnn.runtimes.shapes import asked_widths
+from crnn.runtimes.tensorrt.profiles import Profile, Profiles, planned_profiles
 
 ASPECT = {"batch": 16, "width_rule": {"rule": "aspect", "interpolation": "opencv-cubic"}}
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from crnn.nvidia.settings import build_settings
-from crnn.nvidia.trtexec import build_command
+from crnn.runtimes.tensorrt.settings import build_settings
+from crnn.runtimes.tensorrt.trtexec import build_command
 
 SHAPES = {"plan": {"40": 16, "400": 2}, "typical_width": 40}
 COMMON = ["trtexec", "--onnx=fixed.onnx", "--saveEngine=model.engine", "--skipInference"]

@@ -7,14 +7,14 @@ import numpy as np
 import onnx
 import pytest
 
-from crnn.errors import UserError
-from crnn.export import export_onnx
-from crnn.files import sha256
-from crnn.parity import prove_equal, random_images
-from crnn.precision import convert
-from crnn.precision.winograd import by_winograd
-from crnn.targets import openvino
-from crnn.targets.onnxruntime import OnnxRuntime
+from crnn.core.errors import UserError
+from crnn.core.files import sha256
+from crnn.model.export import export_onnx
+from crnn.model.parity import prove_equal, random_images
+from crnn.model.precision import convert
+from crnn.model.precision.winograd import by_winograd
+from crnn.runtimes.onnxruntime.cpu import OnnxSession
+from crnn.runtimes.openvino import cpu as openvino
 from networks import EXPORTS, calibrated, images, repaired, small_network
 
 pytestmark = EXPORTS
@@ -35,7 +35,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def loaded(source: Path, folder: Path, precision: str = "fp32", lanes: int = 1) -> openvino.OpenVinoRuntime:
+def loaded(source: Path, folder: Path, precision: str = "fp32", lanes: int = 1) -> openvino.OpenVinoSession:
     openvino.build(source, folder, {"precision": precision})
     return openvino.load(folder, {"precision": precision}, threads=1, lanes=lanes)
 
@@ -45,7 +45,7 @@ def test_it_computes_what_onnxruntime_computes_at_every_batch_and_width(
     source: str, models: Path, tmp_path: Path
 ) -> None:
     runtime = loaded(models / source, tmp_path)
-    assert prove_equal(OnnxRuntime(models / source, 1).infer, runtime.infer, 1e-4, source) > 0
+    assert prove_equal(OnnxSession(models / source, 1).infer, runtime.infer, 1e-4, source) > 0
 
 
 def test_equal_models_are_equal_files(models: Path, tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_threads_may_call_at_a_time(models: Path, tmp_path: Path) -> None:
         np.testing.assert_array_equal(output, runtime.infer(batch))
 
 
-def computing(runtime: openvino.OpenVinoRuntime, kind: str) -> set[str]:
+def computing(runtime: openvino.OpenVinoSession, kind: str) -> set[str]:
     """The types in which the compiled model computes nodes of a kind, once it has seen a shape."""
     runtime.infer(images(1, 64))
     nodes = [node.get_rt_info() for node in runtime._compiled.get_runtime_model().get_ordered_ops()]
@@ -85,7 +85,7 @@ def test_a_quantised_model_runs_its_convolutions_on_bytes(models: Path, tmp_path
 
 
 def test_a_quantised_model_computes_what_its_file_says(models: Path, tmp_path: Path) -> None:
-    runtime, reference = loaded(models / "uint8.onnx", tmp_path, "int8"), OnnxRuntime(models / "uint8.onnx", 1)
+    runtime, reference = loaded(models / "uint8.onnx", tmp_path, "int8"), OnnxSession(models / "uint8.onnx", 1)
     for batch in (1, 3):
         differences = np.abs(runtime.infer(images(batch, 100)) - reference.infer(images(batch, 100)))
         assert np.mean(differences) < 0.02  # now and then a value is rounded the other way

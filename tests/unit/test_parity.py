@@ -10,14 +10,14 @@ import polars as pl
 import pytest
 import torch
 
-import prove_words
-from crnn.errors import UserError
-from crnn.export import export_onnx
-from crnn.files import read_json
-from crnn.parity import BATCHES, WIDTHS, Array, Model, largest_difference, prove_equal, random_images
-from crnn.tensors import make_tensors
+from crnn.core.errors import UserError
+from crnn.core.files import read_json
+from crnn.data.tensors import make_tensors
+from crnn.model.export import export_onnx
+from crnn.model.parity import BATCHES, WIDTHS, Array, Model, largest_difference, prove_equal, random_images
 from examples import ASPECT, CHARSET, POLICY, healthy_words
 from networks import EXPORTS, images, repaired, small_network
+from stages.run import prove_words
 
 pytestmark = EXPORTS
 

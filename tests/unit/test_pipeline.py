@@ -6,14 +6,15 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from crnn.audit import changed_by_repeating
-from crnn.buckets import at_most
-from crnn.laps import STEPS
-from crnn.measure import Timings, cold_seconds, latency_percentiles, summarise_e2e, summarise_infer_only
-from crnn.pipeline import Pipeline, Repeats, time_infer_only, timed_texts
-from crnn.predictions import predict
-from crnn.targets import Runtime
-from crnn.tensors import Preprocess, Tensor, TensorSet, make_tensors
+from crnn.data.buckets import at_most
+from crnn.data.preprocess import Preprocess, Tensor
+from crnn.data.tensors import TensorSet, make_tensors
+from crnn.inference.benchmark import Pipeline, Repeats, time_infer_only, timed_texts
+from crnn.inference.predict import predict
+from crnn.inference.step_timer import STEPS
+from crnn.inference.timings import Timings, cold_seconds, latency_percentiles, summarise_e2e, summarise_infer_only
+from crnn.runtimes.runtime import Session
+from crnn.score.audit import changed_by_repeating
 from examples import (
     ASPECT,
     CHARSET,
@@ -35,7 +36,7 @@ def tensors_of(words: Path, directory: Path, preprocess: Preprocess = ASPECT) ->
 
 
 def pipeline_of(
-    words: Path, runtime: Runtime, preprocess: Preprocess = ASPECT, batch: int = 3, workers: int = 1
+    words: Path, runtime: Session, preprocess: Preprocess = ASPECT, batch: int = 3, workers: int = 1
 ) -> Pipeline:
     return Pipeline(words, preprocess, runtime, CHARSET, at_most(batch), workers)
 

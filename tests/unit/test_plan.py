@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crnn.costs import Costs, rising
-from crnn.errors import UserError
-from crnn.plan import (
+from crnn.core.errors import UserError
+from crnn.data.widths import width_rule
+from crnn.inference.call_costs import Costs, rising
+from crnn.planning.optimiser import (
     Bounds,
     Bucket,
     Candidate,
@@ -25,7 +26,6 @@ from crnn.plan import (
     plan_content,
     widths_by,
 )
-from crnn.widths import width_rule
 
 LINEAR = Costs((32, 512), (1, 4), np.array([[0.4, 1.0], [4.9, 12.0]]))  # four in a call are cheaper than four calls
 

@@ -11,9 +11,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-import crnn.targets
-from crnn.errors import UserError
-from crnn.files import read_json
+import crnn.runtimes
+from crnn.core.errors import UserError
+from crnn.core.files import read_json
 from examples import CHARSET, SIZES, png, put_words, read_alone, scribble
 
 # Reads pixels with no network; a call costs half a millisecond and something for every pixel.
@@ -51,10 +51,10 @@ def call(stage: str, /, **options: object) -> None:
 def device(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     directory = tmp_path_factory.mktemp("targets")
     (directory / "sleeper.py").write_text(TARGET)
-    crnn.targets.__path__.append(str(directory))
+    crnn.runtimes.__path__.append(str(directory))
     yield "sleeper"
-    crnn.targets.__path__.remove(str(directory))
-    sys.modules.pop("crnn.targets.sleeper", None)
+    crnn.runtimes.__path__.remove(str(directory))
+    sys.modules.pop("crnn.runtimes.sleeper", None)
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import numpy_helper
 
-from crnn.errors import UserError
-from crnn.export import export_onnx
-from crnn.precision import Calibration, convert, prove_types
-from crnn.precision.calibration import Budget, Magnitudes, Reading, choose_whole, divergence, measure_ranges
-from crnn.precision.quantise import convolutions
-from crnn.targets import onnxruntime as ort
+from crnn.core.errors import UserError
+from crnn.model.export import export_onnx
+from crnn.model.precision import Calibration, convert, prove_types
+from crnn.model.precision.calibration import Budget, Magnitudes, Reading, choose_whole, divergence, measure_ranges
+from crnn.model.precision.quantise import convolutions
+from crnn.runtimes.onnxruntime import cpu as ort
 from networks import EXPORTS, Array, calibrated, images, load_graph, repaired, small_network
 
 pytestmark = EXPORTS
@@ -249,6 +249,6 @@ def test_divergence_is_zero_for_equal_outputs_and_grows() -> None:
 
 def test_the_runtime_that_observes_names_every_output(fixed: onnx.ModelProto, tmp_path: Path) -> None:
     onnx.save(fixed, tmp_path / "fixed.onnx")
-    runtime = ort.OnnxRuntime(tmp_path / "fixed.onnx", 1)
+    runtime = ort.OnnxSession(tmp_path / "fixed.onnx", 1)
     batch = images(1, 40)
     np.testing.assert_array_equal(runtime.observe(batch)["output1"], runtime.infer(batch))

@@ -5,11 +5,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from crnn.audit import changed_by_repeating
-from crnn.buckets import at_most
-from crnn.predictions import changed_by_batching, predict, predict_side_by_side
-from crnn.targets import Runtime
-from crnn.tensors import TensorSet, make_tensors
+from crnn.data.buckets import at_most
+from crnn.data.tensors import TensorSet, make_tensors
+from crnn.inference.predict import changed_by_batching, predict, predict_side_by_side
+from crnn.runtimes.runtime import Session
+from crnn.score.audit import changed_by_repeating
 from examples import (
     ASPECT,
     CHARSET,
@@ -104,7 +104,7 @@ def test_a_runtime_that_looks_at_neighbours_is_caught(tensors: TensorSet) -> Non
 
 
 def test_only_the_first_words_are_read_again(tensors: TensorSet, predictions: pl.DataFrame) -> None:
-    reader: Runtime = MoodyReader()
+    reader: Session = MoodyReader()
     changed = changed_by_batching(tensors, reader, CHARSET, predictions, sizes=(1,), words=3)
     assert {entry["index"] for entry in changed} <= {1, 2, 3}
     assert changed

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crnn.files import read_json
-from crnn.record import Record, cpu_model, describe_host, tool_versions
+from crnn.core.files import read_json
+from crnn.core.record import Record, cpu_model, describe_host, tool_versions
 
 
 def test_a_record_holds_what_went_in_and_what_came_out(tmp_path: Path) -> None:

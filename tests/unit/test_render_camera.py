@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crnn.render import camera
-from crnn.render.camera import LEAST_LETTER, Shot
-from crnn.render.fonts import Font
-from crnn.render.glyphs import Mask, TextStyle, set_text
-from crnn.render.grounds import Image
-from crnn.render.legibility import detail, is_legible, nearness
-from crnn.render.scene import Scene
-from crnn.render.typecase import TypeCase
+from crnn.data.render.camera import exposure as camera
+from crnn.data.render.camera.exposure import LEAST_LETTER, Shot
+from crnn.data.render.camera.legibility import detail, is_legible, nearness
+from crnn.data.render.fonts.listing import Font
+from crnn.data.render.scene.grounds import Image
+from crnn.data.render.scene.painting import Scene
+from crnn.data.render.text.glyphs import Mask, TextStyle, set_text
+from crnn.data.render.text.typecase import TypeCase
 
 KARLA = Font(Path(__file__).parents[2] / "resources" / "fonts" / "Karla-Regular.otf", "Karla")
 SEEDS = st.integers(0, 2**32 - 1)

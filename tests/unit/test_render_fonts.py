@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-import list_fonts
-from crnn.errors import UserError
-from crnn.render.fonts import Font, FontFolder, describe_fonts, find_fonts, read_fonts, split_of
-from crnn.render.lexicon import CHARACTERS
-from crnn.render.probe import LEAST_LIKENESS, LEAST_OF_WORST, likeness_of, open_face, rasterise, shape_of
+from crnn.core.errors import UserError
+from crnn.data.render.fonts.listing import Font, FontFolder, describe_fonts, find_fonts, read_fonts, split_of
+from crnn.data.render.fonts.probe import LEAST_LIKENESS, LEAST_OF_WORST, likeness_of, open_face, rasterise, shape_of
+from crnn.data.render.text.lexicon import CHARACTERS
+from stages.train import list_fonts
 
 SHIPPED = Path(__file__).parents[2] / "resources" / "fonts"
 KARLA = SHIPPED / "Karla-Regular.otf"

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crnn.render import geometry, surroundings
-from crnn.render.fonts import Font
-from crnn.render.geometry import Margins
-from crnn.render.glyphs import NARROWEST, PATHS, Lettering, TextStyle, choose_style, set_text
-from crnn.render.lexicon import CHARACTERS
-from crnn.render.paths import places
-from crnn.render.typecase import EM, Kept, TypeCase
+from crnn.data.render.camera import geometry
+from crnn.data.render.camera.geometry import Margins
+from crnn.data.render.fonts.listing import Font
+from crnn.data.render.scene import surroundings
+from crnn.data.render.text.glyphs import NARROWEST, PATHS, Lettering, TextStyle, choose_style, set_text
+from crnn.data.render.text.lexicon import CHARACTERS
+from crnn.data.render.text.paths import places
+from crnn.data.render.text.typecase import EM, Kept, TypeCase
 
 KARLA = Font(Path(__file__).parents[2] / "resources" / "fonts" / "Karla-Regular.otf", "Karla")
 CASE = TypeCase()

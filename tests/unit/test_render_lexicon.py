@@ -9,10 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn.errors import UserError
-from crnn.render.fonts import Font
-from crnn.render.lexicon import CHARACTERS, DRESSED, FIGURES, LONGEST, Lexicon, label_of, printable, read_words
-from crnn.render.probe import ACCENTED, SIGNS
+from crnn.core.errors import UserError
+from crnn.data.render.fonts.listing import Font
+from crnn.data.render.fonts.probe import ACCENTED, SIGNS
+from crnn.data.render.text.lexicon import (
+    CHARACTERS,
+    DRESSED,
+    FIGURES,
+    LONGEST,
+    Lexicon,
+    label_of,
+    printable,
+    read_words,
+)
 
 LEXICON = Lexicon(("in", "apple", "Simultaneously", "X", "internationalisations"))
 SEEDS = st.integers(0, 2**64 - 1)

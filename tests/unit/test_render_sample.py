@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from crnn.render import sample
-from crnn.render.fonts import Font, find_fonts
-from crnn.render.lexicon import CHARACTERS, Lexicon, label_of
-from crnn.render.sample import Renderer
+from crnn.data.render import sample
+from crnn.data.render.fonts.listing import Font, find_fonts
+from crnn.data.render.sample import Renderer
+from crnn.data.render.text.lexicon import CHARACTERS, Lexicon, label_of
 
 FONTS = find_fonts([Path(__file__).parents[2] / "resources" / "fonts"], CHARACTERS).fonts
 LEXICON = Lexicon(("exit", "hotel", "parking"))
@@ -80,7 +80,7 @@ def verdicts(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """What the test of legibility says, in turn; legible once they are used up."""
     coming: list[bool] = []
     turns: Iterator[bool] = iter(lambda: coming.pop(0) if coming else True, None)
-    monkeypatch.setattr("crnn.render.legibility.is_legible", lambda *_: next(turns))
+    monkeypatch.setattr("crnn.data.render.camera.legibility.is_legible", lambda *_: next(turns))
     return coming
 
 
@@ -102,7 +102,8 @@ def test_few_drawings_are_thrown_away(monkeypatch: pytest.MonkeyPatch) -> None:
     drawings: list[bool] = []
     judge = sample.legibility.is_legible
     monkeypatch.setattr(
-        "crnn.render.legibility.is_legible", lambda *scene: (drawings.append(judge(*scene)), drawings[-1])[1]
+        "crnn.data.render.camera.legibility.is_legible",
+        lambda *scene: (drawings.append(judge(*scene)), drawings[-1])[1],
     )
     renderer = Renderer(2, FONTS, LEXICON)
     for index in range(200):

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crnn.render import effects, grounds, light, scene
-from crnn.render.effects import Colours, Layer
-from crnn.render.fonts import Font
-from crnn.render.glyphs import Lettering, TextStyle, set_text
-from crnn.render.scene import Scene
-from crnn.render.typecase import TypeCase
+from crnn.data.render.fonts.listing import Font
+from crnn.data.render.scene import effects, grounds, light
+from crnn.data.render.scene import painting as scene
+from crnn.data.render.scene.effects import Colours, Layer
+from crnn.data.render.scene.painting import Scene
+from crnn.data.render.text.glyphs import Lettering, TextStyle, set_text
+from crnn.data.render.text.typecase import TypeCase
 
 KARLA = Font(Path(__file__).parents[2] / "resources" / "fonts" / "Karla-Regular.otf", "Karla")
 SEEDS = st.integers(0, 2**32 - 1)

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import render_sheet
-import render_words
-from crnn.errors import UserError
-from crnn.files import write_json
-from crnn.render.fonts import describe_fonts, find_fonts
-from crnn.render.lexicon import CHARACTERS
-from crnn.render.sheet import CELL, contact_sheet
-from crnn.words import Words
+from crnn.core.errors import UserError
+from crnn.core.files import write_json
+from crnn.data.lmdb import Words
+from crnn.data.render.fonts.listing import describe_fonts, find_fonts
+from crnn.data.render.sheet import CELL, contact_sheet
+from crnn.data.render.text.lexicon import CHARACTERS
+from stages.data import render_words
+from stages.train import render_sheet
 
 RESOURCES = Path(__file__).parents[2] / "resources"
 

@@ -4,7 +4,7 @@ import json
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-from crnn.report.charts import figures, run_name
+from crnn.report.drawing.charts import figures, run_name
 from crnn.report.inputs import Inputs, Run
 from report_results import Results, picture
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from crnn.audit import Comparison
-from crnn.errors import UserError
+from crnn.core.errors import UserError
 from crnn.report.comparison import Side, compare_reports, console_table, paired_interval
+from crnn.score.audit import Comparison
 from report_results import EVERYTHING, Results, picture
 
 ROOT = Path(__file__).parents[2]
@@ -19,7 +19,7 @@ WORDS = [(picture(word), word) for word in ("cafe", "24", "open", "exit", "hotel
 
 def made(results: Results) -> Path:
     """The folder of the report over `results`."""
-    command = [sys.executable, ROOT / "workflow" / "make_report.py", "--inputs", json.dumps(results.inputs)]
+    command = [sys.executable, ROOT / "workflow" / "stage.py", "make_report", "--inputs", json.dumps(results.inputs)]
     paths = ["--published", ROOT / "resources" / "published.json", "--output-dir", results.directory / "report"]
     subprocess.run([*command, *paths, "--record", results.directory / "record.json"], check=True, capture_output=True)
     return results.directory / "report"
@@ -122,7 +122,7 @@ def test_a_report_without_what_was_read_is_refused(old: Path, tmp_path: Path) ->
 
 
 def compared(old: Path, new: Path, output: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, ROOT / "workflow" / "compare_reports.py", "--old", old, "--new", new]
+    command = [sys.executable, ROOT / "workflow" / "stage.py", "compare_reports", "--old", old, "--new", new]
     return subprocess.run(
         [*command, "--output-dir", output, *options], capture_output=True, text=True, check=False, cwd=output
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from crnn.errors import UserError
+from crnn.core.errors import UserError
 from crnn.report.inputs import Inputs, Run, RunFiles, read_published
 from report_results import Results, picture
 

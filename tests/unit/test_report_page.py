@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from crnn.record import describe_host
+from crnn.core.record import describe_host
+from crnn.data.lmdb import write_words
 from crnn.report.comparison import Side, compare_reports, readings_table
 from crnn.report.inputs import Inputs, Run, StageRecord, read_published
 from crnn.report.page import page
-from crnn.words import write_words
 from report_results import EVERYTHING, Results, picture
 
 HOSTILE = {

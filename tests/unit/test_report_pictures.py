@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from crnn.report.pictures import HEIGHT, WIDTH, thumbnail, thumbnails
-from crnn.words import write_words
+from crnn.data.lmdb import write_words
+from crnn.report.drawing.thumbnails import HEIGHT, WIDTH, thumbnail, thumbnails
 from report_results import picture
 
 

@@ -25,7 +25,13 @@ def results_in(directory: Path) -> Results:
 
 
 def make_report(results: Results) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "workflow" / "make_report.py"), "--inputs", json.dumps(results.inputs)]
+    command = [
+        sys.executable,
+        str(ROOT / "workflow" / "stage.py"),
+        "make_report",
+        "--inputs",
+        json.dumps(results.inputs),
+    ]
     paths = {
         "--published": ROOT / "resources" / "published.json",
         "--output-dir": results.directory / "report",
@@ -96,7 +102,7 @@ def test_a_missing_input_stops_with_one_clear_line(tmp_path: Path) -> None:
 
 def test_help_is_the_module_docstring() -> None:
     done = subprocess.run(
-        [sys.executable, str(ROOT / "workflow" / "make_report.py"), "--help"],
+        [sys.executable, str(ROOT / "workflow" / "stage.py"), "make_report", "--help"],
         capture_output=True,
         text=True,
         check=True,

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from crnn.errors import UserError
+from crnn.core.errors import UserError
+from crnn.report.drawing.audit_path import path_of
 from crnn.report.inputs import Inputs, Run
-from crnn.report.path import path_of
 from crnn.report.words import DatasetWords, bad_records
 from report_results import Results, picture
 

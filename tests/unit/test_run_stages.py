@@ -1,6 +1,6 @@
 """The stages from tensors to verdict, each called as its rule calls it, on thirteen words and a target of one file.
 
-The target is a module that the test adds to `crnn.targets`, as a new device would be.
+The target is a module that the test adds to `crnn.runtimes`, as a new device would be.
 """
 
 import argparse
@@ -17,12 +17,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-import crnn.targets
-from crnn.errors import UserError
-from crnn.files import read_json, sha256, write_json
-from crnn.runs import add_runtime_arguments, add_tensor_arguments, opened_runtime
-from crnn.stage import parser
+import crnn.runtimes
+from crnn.core.command import parser
+from crnn.core.errors import UserError
+from crnn.core.files import read_json, sha256, write_json
 from examples import CHARSET, SIZES, png, put_words, read_alone, scribble
+from stages.arguments import add_runtime_arguments, add_tensor_arguments, opened_session
 
 WORKFLOW = Path(__file__).parents[2] / "workflow"
 TARGET = '''"""Reads pixels with no network, and leaves a file that tells when it was closed."""
@@ -59,10 +59,10 @@ def columns(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The name of a runtime that exists while the tests of this module run."""
     directory = tmp_path_factory.mktemp("targets")
     (directory / "columns.py").write_text(TARGET)
-    crnn.targets.__path__.append(str(directory))
+    crnn.runtimes.__path__.append(str(directory))
     yield "columns"
-    crnn.targets.__path__.remove(str(directory))
-    sys.modules.pop("crnn.targets.columns", None)
+    crnn.runtimes.__path__.remove(str(directory))
+    sys.modules.pop("crnn.runtimes.columns", None)
 
 
 @dataclass
@@ -167,7 +167,7 @@ def test_the_device_is_released_when_the_stage_fails(columns: str, tmp_path: Pat
     )
 
     def fail() -> None:
-        with opened_runtime(args):
+        with opened_session(args):
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -267,7 +267,7 @@ def test_a_path_that_is_no_lmdb_stops_make_tensors_with_one_line(tmp_path: Path)
     paths = {"words": tmp_path / "absent", "output": tmp_path / "t", "record": tmp_path / "r"}
     settings = {"widths": '{"rule": "aspect"}', "labels": LABELS}
     options = [f"--{name}={value}" for name, value in {**paths, **settings}.items()]
-    command = [sys.executable, str(WORKFLOW / "make_tensors.py"), *options]
+    command = [sys.executable, str(WORKFLOW / "stage.py"), "make_tensors", *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == f"error: {tmp_path / 'absent'}: is not an LMDB folder (no data.mdb in it)\n"

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn.charset import LabelPolicy
-from crnn.score import judge, score, wilson_interval
+from crnn.data.labels import LabelPolicy
+from crnn.score.accuracy import judge, score, wilson_interval
 from examples import POLICY
 
 

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn.buckets import at_most
-from crnn.errors import UserError
-from crnn.files import read_json, write_json
-from crnn.predictions import predict
-from crnn.record import Record
-from crnn.shards import (
+from crnn.core.errors import UserError
+from crnn.core.files import read_json, write_json
+from crnn.core.record import Record
+from crnn.data.buckets import at_most
+from crnn.data.lmdb import Words
+from crnn.data.shards import (
     Shard,
     ShardFolder,
     join_tables,
@@ -27,8 +27,8 @@ from crnn.shards import (
     remove_other_shards,
     split,
 )
-from crnn.tensors import SHARDS, TensorSet, make_tensors, merge_tensors
-from crnn.words import Words
+from crnn.data.tensors import SHARDS, TensorSet, make_tensors, merge_tensors
+from crnn.inference.predict import predict
 from examples import ASPECT, CHARSET, FIXED, POLICY, PixelReader, healthy_words, put_words
 
 RECORD = "tensors.json"

@@ -13,10 +13,10 @@ from threading import Thread
 
 import pytest
 
-from crnn.errors import UserError
-from crnn.sources.download import download, part_path
+from crnn.core.errors import UserError
+from crnn.data.sources.download import download, part_path
 
-STAGE = Path(__file__).parents[2] / "workflow" / "download_file.py"
+STAGE = (Path(__file__).parents[2] / "workflow" / "stage.py", "download_file")
 CONTENT = bytes(range(256)) * 40
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
 REMEDY = "set datasets.mine.archive"
@@ -183,7 +183,7 @@ def test_other_schemes_are_refused(output: Path, url: str) -> None:
 
 
 def download_file(url: str, digest: str, output: Path, *more: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, STAGE, "--url", url, "--sha256", digest, "--output", output, *more]
+    command = [sys.executable, *STAGE, "--url", url, "--sha256", digest, "--output", output, *more]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

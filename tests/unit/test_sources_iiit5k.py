@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from crnn.errors import UserError
-from crnn.files import sha256
-from crnn.sources.iiit5k import read_iiit5k
-from crnn.words import Words
+from crnn.core.errors import UserError
+from crnn.core.files import sha256
+from crnn.data.lmdb import Words
+from crnn.data.sources.iiit5k import read_iiit5k
 from iiit5k_archive import TEST, TRAIN, ground_truth, image, members, pack
 
-STAGE = Path(__file__).parents[2] / "workflow" / "import_iiit5k.py"
+STAGE = (Path(__file__).parents[2] / "workflow" / "stage.py", "import_iiit5k")
 
 
 def test_words_keep_the_order_of_the_ground_truth_their_bytes_and_their_case(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_a_truncated_archive_is_refused(tmp_path: Path) -> None:
 def import_iiit5k(archive: Path, digest: str, output: Path) -> subprocess.CompletedProcess[str]:
     options: list[str | Path] = ["--archive", archive, "--split", "test", "--sha256", digest]
     places: list[str | Path] = ["--output", output, "--record", output.with_suffix(".json")]
-    return subprocess.run([sys.executable, STAGE, *options, *places], capture_output=True, text=True, check=False)
+    return subprocess.run([sys.executable, *STAGE, *options, *places], capture_output=True, text=True, check=False)
 
 
 def test_the_stage_writes_the_words_and_a_record(tmp_path: Path) -> None:

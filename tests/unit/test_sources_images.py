@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crnn.errors import UserError
-from crnn.sources.images import Entry, Findings, Form, form_of_suffix, read_images, read_labels
-from crnn.words import Words
+from crnn.core.errors import UserError
+from crnn.data.lmdb import Words
+from crnn.data.sources.images import Entry, Findings, Form, form_of_suffix, read_images, read_labels
 
-STAGE = Path(__file__).parents[2] / "workflow" / "import_images.py"
+STAGE = (Path(__file__).parents[2] / "workflow" / "stage.py", "import_images")
 PIXELS = np.random.default_rng(7).integers(0, 256, (20, 40, 3), dtype=np.uint8)
 
 
@@ -220,7 +220,7 @@ def test_a_folder_that_is_none_is_an_error(tmp_path: Path) -> None:
 def import_images(folder: Path, label_file: Path, output: Path, *more: str) -> subprocess.CompletedProcess[str]:
     record = output.with_suffix(".json")
     options: list[str | Path] = ["--folder", folder, "--labels", label_file, "--output", output, "--record", record]
-    return subprocess.run([sys.executable, STAGE, *options, *more], capture_output=True, text=True, check=False)
+    return subprocess.run([sys.executable, *STAGE, *options, *more], capture_output=True, text=True, check=False)
 
 
 def test_the_stage_writes_every_entry_and_names_what_was_wrong(tmp_path: Path) -> None:

@@ -10,16 +10,16 @@ from pathlib import Path
 import lmdb
 import pytest
 
-from crnn.files import sha256
-from crnn.words import Words, write_words
+from crnn.core.files import sha256
+from crnn.data.lmdb import Words, write_words
 
-STAGE = Path(__file__).parents[2] / "workflow" / "import_lmdb.py"
+STAGE = (Path(__file__).parents[2] / "workflow" / "stage.py", "import_lmdb")
 
 
 def import_lmdb(source: Path, output: Path, *, through: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
     record = output.with_suffix(".json")
     options: list[str | Path] = ["--source", source, "--output", output, "--record", record]
-    return subprocess.run([*through, sys.executable, STAGE, *options], capture_output=True, text=True, check=False)
+    return subprocess.run([*through, sys.executable, *STAGE, *options], capture_output=True, text=True, check=False)
 
 
 def assert_one_line(result: subprocess.CompletedProcess[str], says: str) -> None:

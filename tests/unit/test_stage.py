@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from crnn.stage import counter, json_object, parser, progress
+from crnn.core.command import counter, json_object, parser, progress
 
 WORKFLOW = Path(__file__).parents[2] / "workflow"
 STAGE = '''"""Count words.
 
   --words 3
 """
-from crnn.errors import UserError
-from crnn.stage import LOG, parser, run
+from crnn.core.errors import UserError
+from crnn.core.command import LOG, parser, run
 
 def main(args):
     if args.words < 0:

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crnn.charset import Charset
-from crnn.laps import STEPS, Laps
-from crnn.stream import AHEAD, PIECES, Batch, Reading, Stream
-from crnn.tensors import Pixels, Tensor
+from crnn.data.preprocess import Pixels, Tensor
+from crnn.inference.scheduler import AHEAD, PIECES, Batch, Reading, Stream
+from crnn.inference.step_timer import STEPS, Laps
+from crnn.model.charset import Charset
 from examples import CHARSET, PixelReader, scribble
 
 WAIT = 20.0  # seconds; long past the moment at which a worker that is there has come

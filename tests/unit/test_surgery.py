@@ -19,11 +19,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import numpy_helper
 
-from crnn.errors import UserError
-from crnn.network import NetworkSize
-from crnn.parity import random_images
-from crnn.portable import check_portable
-from crnn.surgery import PASSES, Step, operate
+from crnn.core.errors import UserError
+from crnn.model.network import NetworkSize
+from crnn.model.opset import check_portable
+from crnn.model.parity import random_images
+from crnn.model.surgery import PASSES, Step, operate
 from networks import (
     EXPORTS,
     SMALL,

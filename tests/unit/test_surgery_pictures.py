@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from crnn.surgery import PASSES
+from crnn.model.surgery import PASSES
 from networks import EXPORTS
 from surgery_pictures import before_and_after, draw, region
 

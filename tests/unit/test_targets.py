@@ -11,15 +11,15 @@ import numpy as np
 import onnx
 import pytest
 
-import build_model
-from crnn.checkpoint import write_weights
-from crnn.errors import UserError
-from crnn.export import export_onnx
-from crnn.files import read_json, sha256
-from crnn.parity import prove_equal
-from crnn.precision import FORMS
-from crnn.targets import Runtime, known_targets, target
-from crnn.targets.onnxruntime import OnnxRuntime
+from crnn.core.errors import UserError
+from crnn.core.files import read_json, sha256
+from crnn.model.checkpoint import write_weights
+from crnn.model.export import export_onnx
+from crnn.model.parity import prove_equal
+from crnn.model.precision import FORMS
+from crnn.runtimes.onnxruntime.cpu import OnnxSession
+from crnn.runtimes.registry import find_runtime, known_runtimes
+from crnn.runtimes.runtime import Session
 from engine.targets import (
     built_files,
     compiles_shapes,
@@ -31,6 +31,7 @@ from engine.targets import (
     takes_weights,
 )
 from networks import EXPORTS, SMALL, images, repaired, small_network
+from stages.model import build_model
 
 pytestmark = EXPORTS
 
@@ -53,8 +54,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 SOURCES = {"torch": "weights.safetensors", "onnxruntime": "raw.onnx", "openvino": "fixed.onnx"}
 
 
-def built(name: str, models: Path, directory: Path, **options: Any) -> Runtime:
-    module = target(name)
+def built(name: str, models: Path, directory: Path, **options: Any) -> Session:
+    module = find_runtime(name)
     module.build(models / SOURCES[name], directory, options)
     return module.load(directory, options, threads=1)
 
@@ -64,18 +65,18 @@ def built(name: str, models: Path, directory: Path, **options: Any) -> Runtime:
 
 def test_targets_are_the_modules_of_the_package() -> None:
     devices = ["ascend", "onnxruntime_cann", "onnxruntime_cuda", "tensorrt", "torch_cuda", "torch_npu"]
-    assert known_targets() == sorted([*devices, *SOURCES])
+    assert known_runtimes() == sorted([*devices, *SOURCES])
 
 
 def test_what_rules_read_from_the_source_is_what_the_modules_say() -> None:
-    assert declared_targets(TARGETS) == {name: target(name).FILES for name in known_targets()}
-    for name in known_targets():
+    assert declared_targets(TARGETS) == {name: find_runtime(name).files for name in known_runtimes()}
+    for name in known_runtimes():
         offered = offered_precisions(TARGETS / f"{name}.py")
-        assert offered == getattr(target(name), "PRECISIONS", {"fp32": "fp32"})
+        assert offered == getattr(find_runtime(name), "PRECISIONS", {"fp32": "fp32"})
 
 
 def test_every_target_has_fp32_and_takes_forms_that_there_are() -> None:
-    for name in known_targets():
+    for name in known_runtimes():
         offered = offered_precisions(TARGETS / f"{name}.py")
         assert offered["fp32"] == "fp32"
         assert set(offered.values()) <= {"fp32", *FORMS}
@@ -95,8 +96,8 @@ def test_a_table_of_precisions_that_is_no_literal_dict_of_names_is_refused(sourc
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_a_build_writes_the_declared_files_and_no_others(name: str, models: Path, tmp_path: Path) -> None:
-    paths = target(name).build(models / SOURCES[name], tmp_path / "build", {})
-    assert paths == [tmp_path / "build" / file for file in target(name).FILES]
+    paths = find_runtime(name).build(models / SOURCES[name], tmp_path / "build", {})
+    assert paths == [tmp_path / "build" / file for file in find_runtime(name).files]
     assert sorted((tmp_path / "build").iterdir()) == sorted(paths)
 
 
@@ -138,17 +139,17 @@ def test_torch_and_onnxruntime_compute_the_same(models: Path, tmp_path: Path) ->
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("source", ["raw.onnx", "fixed.onnx"])
 def test_graph_optimisation_changes_no_answer(source: str, level: str, models: Path, tmp_path: Path) -> None:
-    onnxruntime = target("onnxruntime")
+    onnxruntime = find_runtime("onnxruntime")
     options = {"graph_optimization": level}
     onnxruntime.build(models / source, tmp_path, options)
-    optimised, as_it_is = onnxruntime.load(tmp_path, options, threads=1), OnnxRuntime(models / source, threads=1)
+    optimised, as_it_is = onnxruntime.load(tmp_path, options, threads=1), OnnxSession(models / source, threads=1)
     assert prove_equal(as_it_is.infer, optimised.infer, 1e-5, f"{source} and its build") >= 0
 
 
 def test_the_optimiser_runs_when_building(models: Path, tmp_path: Path) -> None:
     operators = {}
     for level in ("disabled", "extended"):
-        target("onnxruntime").build(models / "fixed.onnx", tmp_path / level, {"graph_optimization": level})
+        find_runtime("onnxruntime").build(models / "fixed.onnx", tmp_path / level, {"graph_optimization": level})
         operators[level] = {node.op_type for node in onnx.load(tmp_path / level / "model.onnx").graph.node}
     assert {"Conv", "Relu"} <= operators["disabled"]
     assert "FusedConv" in operators["extended"]
@@ -160,7 +161,7 @@ def test_the_optimiser_runs_when_building(models: Path, tmp_path: Path) -> None:
 
 def test_an_unknown_runtime_is_an_error_that_lists_the_known_ones() -> None:
     with pytest.raises(UserError, match="runtime 'coreml': expected one of ascend, onnxruntime, onnxruntime_cann"):
-        target("coreml")
+        find_runtime("coreml")
 
 
 def test_an_unknown_level_is_an_error_that_lists_the_known_ones(models: Path, tmp_path: Path) -> None:
@@ -172,9 +173,9 @@ def test_an_unknown_level_is_an_error_that_lists_the_known_ones(models: Path, tm
 def test_a_broken_model_is_named(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(content)
     with pytest.raises(UserError, match=r"model\.onnx: ONNX Runtime cannot load it"):
-        target("onnxruntime").build(tmp_path / "model.onnx", tmp_path / "build", {})
+        find_runtime("onnxruntime").build(tmp_path / "model.onnx", tmp_path / "build", {})
     with pytest.raises(UserError, match=r"model\.onnx: ONNX Runtime cannot load it"):
-        target("onnxruntime").load(tmp_path, {}, threads=1)
+        find_runtime("onnxruntime").load(tmp_path, {}, threads=1)
 
 
 def python(code: str, *paths: Path) -> subprocess.CompletedProcess[str]:
@@ -186,20 +187,20 @@ def python(code: str, *paths: Path) -> subprocess.CompletedProcess[str]:
 def test_a_missing_toolchain_is_named_with_the_remedy() -> None:
     done = python(
         "import sys; sys.modules['onnxruntime'] = None\n"
-        "from crnn.targets import known_targets, target\n"
-        "print(*known_targets())\n"
-        "target('onnxruntime')",
+        "from crnn.runtimes import known_targets, target\n"
+        "print(*known_runtimes())\n"
+        "find_runtime('onnxruntime')",
         WORKFLOW,
     )
     assert done.stdout.split() == [path.stem for path in sorted(TARGETS.glob("[!_]*.py"))]
     fault = "runtime onnxruntime: the Python package 'onnxruntime' is not installed here"
-    assert f"crnn.errors.UserError: {fault}; run with `--sdm conda`" in done.stderr
+    assert f"crnn.core.errors.UserError: {fault}; run with `--sdm conda`" in done.stderr
     assert "envs/onnxruntime.yaml" in done.stderr
 
 
 def test_naming_the_targets_imports_no_toolchain() -> None:
     loaded = "print(*sorted({'torch', 'onnxruntime', 'onnx', 'openvino'} & sys.modules.keys()))"
-    done = python(f"import sys; from crnn.targets import known_targets; known_targets(); {loaded}", WORKFLOW)
+    done = python(f"import sys; from crnn.runtimes import known_targets; known_runtimes(); {loaded}", WORKFLOW)
     assert (done.stdout.strip(), done.stderr) == ("", "")
 
 
@@ -250,8 +251,8 @@ def test_adding_a_device_is_adding_a_module(extended: Path, tmp_path: Path) -> N
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "build" / "model.bin").read_bytes() == b"any"
     ran = python(
-        "import numpy as np; from pathlib import Path; from crnn.targets import target\n"
-        "print(target('zeros').load(Path(), {}, 1).infer(np.zeros((2, 1, 32, 100), np.float32)).shape)",
+        "import numpy as np; from pathlib import Path; from crnn.runtimes import target\n"
+        "print(find_runtime('zeros').load(Path(), {}, 1).infer(np.zeros((2, 1, 32, 100), np.float32)).shape)",
         extended,
     )
     assert ran.stdout.strip() == "(26, 2, 37)"
@@ -281,14 +282,14 @@ def test_cards_that_are_named_wrongly_are_left_to_the_target_to_refuse(devices: 
 
 
 def test_a_module_may_say_that_it_builds_from_the_weights() -> None:
-    named = [name for name in known_targets() if takes_weights(TARGETS / f"{name}.py")]
+    named = [name for name in known_runtimes() if takes_weights(TARGETS / f"{name}.py")]
     assert named == ["torch", "torch_cuda", "torch_npu"]
 
 
 def test_a_module_may_say_that_it_compiles_shapes(tmp_path: Path) -> None:
     (tmp_path / "npu.py").write_text('FILES = ("model.om",)\nCOMPILES_SHAPES = True\n')
     assert compiles_shapes(tmp_path / "npu.py")
-    assert [name for name in known_targets() if compiles_shapes(TARGETS / f"{name}.py")] == ["ascend", "tensorrt"]
+    assert [name for name in known_runtimes() if compiles_shapes(TARGETS / f"{name}.py")] == ["ascend", "tensorrt"]
 
 
 @pytest.mark.parametrize(

@@ -16,21 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from crnn.charset import LabelPolicy
-from crnn.errors import UserError
-from crnn.files import read_json, sha256, write_json
-from crnn.tensors import (
-    CHUNK,
-    RESAMPLERS,
-    Pixels,
-    Preprocess,
-    Tensor,
-    TensorSet,
-    check_contract,
-    make_tensors,
-    normalise,
-    write_recipe_layout,
-)
+from crnn.core.errors import UserError
+from crnn.core.files import read_json, sha256, write_json
+from crnn.data.labels import LabelPolicy
+from crnn.data.preprocess import RESAMPLERS, Pixels, Preprocess, Tensor, normalise
+from crnn.data.tensors import CHUNK, TensorSet, check_contract, make_tensors, write_recipe_layout
 from examples import (
     ASPECT,
     FAULTS,
@@ -229,7 +219,7 @@ def test_neither_processes_nor_chunks_change_anything(tmp_path: Path, monkeypatc
     del images[7]
     words = put_words(tmp_path / "words", count, images, dict.fromkeys(images, b"word"))
     make_tensors(words, tmp_path / "1", ASPECT, POLICY, processes=1)
-    monkeypatch.setattr("crnn.tensors.CHUNK", 50)  # more chunks than may wait at once
+    monkeypatch.setattr("crnn.data.tensors.CHUNK", 50)  # more chunks than may wait at once
     make_tensors(words, tmp_path / "2", ASPECT, POLICY, processes=2)
     assert contents(tmp_path / "1") == contents(tmp_path / "2")
     assert pl.read_parquet(tmp_path / "2" / "samples.parquet")["index"].to_list() == list(range(1, count + 1))

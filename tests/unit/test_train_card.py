@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from crnn.errors import UserError
+from crnn.core.errors import UserError
+from crnn.report.drawing.training_curve import read_log, training_curve
 from crnn.train.card import model_card
-from crnn.train.curve import read_log, training_curve
 
 ENTRIES = [{"words": 100 * i, "loss": 3.0 / i, "accuracy": {"rendered": 0.2 * i, "real": 0.1 * i}} for i in range(1, 5)]
 

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from crnn.network import CRNN, NetworkSize
+from crnn.model.network import CRNN, NetworkSize
 from crnn.train.convolution import FEWEST_INPUTS, convolution, convolved
 
 

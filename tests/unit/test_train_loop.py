@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from crnn.errors import UserError
+from crnn.core.errors import UserError
 from crnn.train.loop import Run, write_log
 from crnn.train.recipe import Recipe
 from crnn.train.state import load_state

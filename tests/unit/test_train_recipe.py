@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from crnn.errors import UserError
+from crnn.core.errors import UserError
 from crnn.train.recipe import Recipe
 
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from test_train_stream import first
 
-from crnn.errors import UserError
-from crnn.network import CRNN
+from crnn.core.errors import UserError
+from crnn.model.network import CRNN
 from crnn.train.recipe import Recipe
 from crnn.train.steps import chosen_device, ctc_loss, has_bfloat16, kept_weights, log_probabilities
 from training import small_learner

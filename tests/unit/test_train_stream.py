@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn.charset import Charset, steps_needed
-from crnn.tensors import Preprocess
+from crnn.data.preprocess import Preprocess
+from crnn.data.widths import Aspect, Fixed
+from crnn.model.charset import Charset, steps_needed
 from crnn.train.stream import Batch, Place, batches, fitting_width, jittered, training_policy
-from crnn.widths import Aspect, Fixed
 from training import CHARSET, PREPARE
 
 

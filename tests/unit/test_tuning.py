@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from crnn.charset import greedy_decode
-from crnn.errors import UserError
-from crnn.plan import Bucket, Candidate, Span
-from crnn.tensors import Pixels, Preprocess, normalise
-from crnn.tuning import TuningWords, around, cheapest_within, judged
+from crnn.core.errors import UserError
+from crnn.data.preprocess import Pixels, Preprocess, normalise
+from crnn.model.charset import greedy_decode
+from crnn.planning.evaluation import TuningWords, around, cheapest_within, judged
+from crnn.planning.optimiser import Bucket, Candidate, Span
 from examples import ASPECT, CHARSET, POLICY, PixelReader, png, put_words, read_alone, scribble
 
 W100 = Preprocess.from_settings({"rule": "fixed", "width": 100})

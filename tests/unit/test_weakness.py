@@ -5,7 +5,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from crnn.weakness import by_trait, confusions
+from crnn.score.error_analysis import by_trait, confusions
 
 
 def words(**columns: list[Any]) -> pl.DataFrame:

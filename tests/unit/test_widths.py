@@ -10,9 +10,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from PIL import Image
 
-from crnn.errors import UserError
-from crnn.widths import Aspect, Buckets, Fixed, Recipe, width_rule
-from crnn.words import Words
+from crnn.core.errors import UserError
+from crnn.data.lmdb import Words
+from crnn.data.widths import Aspect, Buckets, Fixed, Recipe, width_rule
 
 IIIT5K = os.environ.get("CRNN_IIIT5K_LMDB", "")
 

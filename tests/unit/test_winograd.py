@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from crnn.errors import UserError
-from crnn.export import export_onnx
-from crnn.parity import prove_equal
-from crnn.portable import check_portable
-from crnn.precision import convert, prove_types
-from crnn.precision.winograd import by_winograd
-from crnn.targets import onnxruntime as ort
+from crnn.core.errors import UserError
+from crnn.model.export import export_onnx
+from crnn.model.opset import check_portable
+from crnn.model.parity import prove_equal
+from crnn.model.precision import convert, prove_types
+from crnn.model.precision.winograd import by_winograd
+from crnn.runtimes.onnxruntime import cpu as ort
 from networks import EXPORTS, Array, load_graph, repaired, small_network
 
 pytestmark = EXPORTS
@@ -116,7 +116,7 @@ def test_the_network_reads_the_same_at_every_batch_and_width(fixed: Path, tmp_pa
     onnx.save(model, tmp_path / "winograd.onnx")
     ort.build(tmp_path / "winograd.onnx", tmp_path, {})
     built = ort.load(tmp_path, {}, threads=1)
-    assert prove_equal(ort.OnnxRuntime(fixed, 1).infer, built.infer, 1e-3, "fixed and winograd") > 0
+    assert prove_equal(ort.OnnxSession(fixed, 1).infer, built.infer, 1e-3, "fixed and winograd") > 0
 
 
 def test_a_network_with_few_channels_has_nothing_to_gain(fixed: Path) -> None:

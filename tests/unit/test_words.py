@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crnn.errors import UserError
-from crnn.words import MOST_LOST_RECORDS, Word, Words, copy_words, write_words
+from crnn.core.errors import UserError
+from crnn.data.lmdb import MOST_LOST_RECORDS, Word, Words, copy_words, write_words
 
 PAIRS = [(b"first image", "Alpha"), (b"second image", "grün"), (b"", "empty image"), (b"fourth image", "")]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from crnn.workers import AHEAD, Workers
+from crnn.core.workers import AHEAD, Workers
 
 WORKFLOW = Path(__file__).parents[2] / "workflow"
 
@@ -56,7 +56,7 @@ def test_workers_of_a_killed_process_end(tmp_path: Path) -> None:
     script = tmp_path / "asks.py"
     script.write_text(
         "import os, time\n"
-        "from crnn.workers import Workers\n"
+        "from crnn.core.workers import Workers\n"
         "def pid(number): return os.getpid()\n"
         "if __name__ == '__main__':\n"
         "    with Workers(pid, 1) as workers:\n"

@@ -3,7 +3,7 @@
 Words are paired, so that a difference of a few words can be told from chance; times are given as a ratio with the
 least and the largest that the spreads of the passes allow, and judged only where both were taken alike.
 
-Not here: what a loss may be (`crnn.budgets`), how two sets of words are compared (`crnn.audit`).
+Not here: what a loss may be (`crnn.score.budgets`), how two sets of words are compared (`crnn.score.audit`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,11 +14,11 @@ from typing import Any
 
 import polars as pl
 
-from crnn.audit import Comparison, compare, flips
-from crnn.errors import UserError
-from crnn.files import read_json
+from crnn.core.errors import UserError
+from crnn.core.files import read_json
 from crnn.report.inputs import Run, read_table
 from crnn.report.words import judged
+from crnn.score.audit import Comparison, compare, flips
 
 NAMES = ("dataset", "model", "deployment")
 READING_COLUMNS = (*NAMES, "index", "label", "text", "confidence", "correct")
@@ -117,7 +117,7 @@ class Change:
 
     @property
     def row(self) -> dict[str, Any]:
-        """As comparison.json holds it, and as `crnn.budgets` judges it."""
+        """As comparison.json holds it, and as `crnn.score.budgets` judges it."""
         paired = {"reference": "the old report", **asdict(self.paired)} if self.paired else None
         return {
             **dict(zip(NAMES, self.key, strict=True)),

@@ -113,7 +113,7 @@ def command(arguments: Sequence[str]) -> str:
     return shlex.join(arguments)
 
 
-# Budgets (`crnn.budgets`) in words. Those counted as a share of the samples are shown in percent.
+# Budgets (`crnn.score.budgets`) in words. Those counted as a share of the samples are shown in percent.
 BUDGET_NAMES = {
     "accuracy_drop": "accuracy lost against the reference",
     "flipped": "words that differ from the reference",

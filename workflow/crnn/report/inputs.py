@@ -1,7 +1,7 @@
 """What the report is made from: the list of files a rule hands over, and those files, read and checked.
 
 Each class mirrors one JSON object; keys it does not name are kept for report.json and ignored here.
-Not here: turning any of it into tables (`crnn.report.tables`) or charts (`crnn.report.charts`).
+Not here: turning any of it into tables (`crnn.report.tables`) or charts (`crnn.report.drawing.charts`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from crnn.errors import UserError
-from crnn.files import read_json
+from crnn.core.errors import UserError
+from crnn.core.files import read_json
 
 Mirror = TypeVar("Mirror")
 WORDS_MIB = 16.0  # for the words and their pictures unless the rule says otherwise
@@ -92,7 +92,7 @@ class TrainingLog:
 
 @dataclass(frozen=True)
 class Inputs:
-    """The whole list. `budgets` maps names of `crnn.budgets` to what is allowed; `words_mib` bounds words and pictures.
+    """The whole list. `budgets` maps names of `crnn.score.budgets` to what is allowed; `words_mib` bounds the page.
 
     `previous`: the report.json of an earlier report, with its readings.parquet beside it.
     """
@@ -371,7 +371,7 @@ def read_published(path: Path) -> list[Published]:
 
 @dataclass(frozen=True)
 class StageRecord:
-    """The record a stage left beside its output (`crnn.record.Record`). `outputs`: path → sha256 and bytes."""
+    """The record a stage left beside its output (`crnn.core.record.Record`). `outputs`: path → sha256 and bytes."""
 
     stage: str
     parameters: Mapping[str, Any]

@@ -16,16 +16,16 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from crnn.budgets import Verdict, judge_budgets
 from crnn.report import format as formats
-from crnn.report.charts import Figure, figures, run_name, training
 from crnn.report.comparison import ReportComparison
+from crnn.report.drawing.audit_path import Path, path_of
+from crnn.report.drawing.charts import Figure, figures, run_name, training
+from crnn.report.drawing.palette import NEUTRALS
+from crnn.report.drawing.thumbnails import HEIGHT, WIDTH, thumbnails
+from crnn.report.drawing.training_curve import read_log
 from crnn.report.inputs import Drawing, Inputs, Published, Run, StageRecord
-from crnn.report.palette import NEUTRALS
-from crnn.report.path import Path, path_of
-from crnn.report.pictures import HEIGHT, WIDTH, thumbnails
 from crnn.report.words import BadRecord, DatasetWords, bad_records
-from crnn.train.curve import read_log
+from crnn.score.budgets import Verdict, judge_budgets
 
 BAD_RECORDS = 200  # rows listed per dataset; the rest are counted
 OUTPUTS = 4  # of a stage that stand open; a stage of tensors has dozens
@@ -137,7 +137,7 @@ def _embedded_words(groups: Sequence[Group], limit: int) -> tuple[list[dict[str,
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("crnn.report", "."),
+        loader=PackageLoader("crnn.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -161,7 +161,7 @@ def stylesheet(neutrals: Mapping[str, tuple[str, str]] = NEUTRALS) -> Markup:
 
 def script() -> tuple[Markup, str]:
     """The page's script, and its hash as a content security policy names it: no other script runs on the page."""
-    source = resources.files("crnn.report").joinpath("page.js").read_text(encoding="utf-8")
+    source = resources.files("crnn.report").joinpath("templates", "page.js").read_text(encoding="utf-8")
     digest = hashlib.sha256(source.encode()).digest()
     return Markup(source), f"sha256-{base64.b64encode(digest).decode('ascii')}"
 
@@ -177,7 +177,7 @@ def page(
 ) -> str:
     """Render the report as one HTML document that needs no other file and no network.
 
-    `host`: the machine that makes the report (`crnn.record.describe_host`); runs of others are marked as remote.
+    `host`: the machine that makes the report (`crnn.core.record.describe_host`); runs of others are marked as remote.
     `comparison`: with the report that `inputs` names as the previous one.
     """
     groups = _groups(inputs, runs)

@@ -7,10 +7,10 @@ from typing import Any
 
 import polars as pl
 
-from crnn.budgets import judge_budgets, verdict_rows
-from crnn.files import atomic_path
+from crnn.core.files import atomic_path
 from crnn.report.comparison import ReportComparison
 from crnn.report.inputs import FLIP_COLUMNS, Inputs, Published, Run
+from crnn.score.budgets import judge_budgets, verdict_rows
 
 SCORE_COLUMNS = (
     *("dataset", "model", "deployment", "widths", "runtime", "source", "precision", "device", "simulated"),

@@ -3,8 +3,8 @@
 Every text is made visible first (`crnn.report.format.visible`), and edits are those of the visible texts, so that the
 script needs to know nothing of characters. Runs that read a word alike share the entry.
 
-Not here: deciding whether a word is right (`crnn.score.judge`, with the label policy of the dataset's contract.json),
-what is done with the columns (`page.js`), pictures (`crnn.report.pictures`).
+Not here: deciding whether a word is right (`crnn.score.accuracy.judge`, with the label policy of the dataset's
+contract.json), what is done with the columns (`page.js`), pictures (`crnn.report.drawing.thumbnails`).
 """
 
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ from typing import Any
 import polars as pl
 from rapidfuzz.distance import Levenshtein
 
-from crnn.charset import LabelPolicy
-from crnn.errors import UserError
-from crnn.files import read_json
+from crnn.core.errors import UserError
+from crnn.core.files import read_json
+from crnn.data.labels import LabelPolicy
 from crnn.report.format import visible
 from crnn.report.inputs import Run, Step
-from crnn.score import judge
+from crnn.score.accuracy import judge
 
 # What an entry takes on the page besides its texts: brackets, commas, numbers; measured on pages, and on the safe side.
 WORD_BYTES, READING_BYTES, FLIP_BYTES = 24, 48, 64
@@ -50,7 +50,7 @@ class StepFlips:
 
 
 def judged(run: Run) -> pl.DataFrame:
-    """The run's words as `crnn.score.judge` judges them.
+    """The run's words as `crnn.score.accuracy.judge` judges them.
 
     Raises UserError where the number of right words is not the one that run.json states.
     """

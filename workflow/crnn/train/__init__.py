@@ -5,6 +5,6 @@ order depends on nothing but the recipe; `steps` is the optimiser's side of a ba
 longest on a CPU; `state` is everything that a run needs to go on after it was killed; `validate` reads words with the
 weights of the moment; `loop` ties these together.
 
-Not here: how a word looks (`crnn.render`), its tensor (`crnn.tensors`), the network (`crnn.network`). Only `steps`,
-`convolution`, `state`, `validate` and `loop` need PyTorch, so that worker processes start without it.
+Not here: how a word looks (`crnn.data.render`), its tensor (`crnn.data.tensors`), the network (`crnn.model.network`).
+Only `steps`, `convolution`, `state`, `validate` and `loop` need PyTorch, so that worker processes start without it.
 """

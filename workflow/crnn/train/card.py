@@ -8,8 +8,8 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from crnn.errors import UserError
-from crnn.files import read_json
+from crnn.core.errors import UserError
+from crnn.core.files import read_json
 
 
 def model_card(name: str, training: Path, fonts: Path, analyses: Sequence[Path]) -> str:

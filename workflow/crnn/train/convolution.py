@@ -5,8 +5,8 @@ By Winograd's F(4 × 4, 3 × 3) a convolution and both of its gradients are 36 m
 multiplications: a step of the full network takes three quarters of the time (two cores with AVX2, 64 words 100 wide).
 Results differ by rounding.
 
-Not here: the algorithm's numbers (`crnn.winograd`); processors with bfloat16, whose own convolutions are faster, and
-GPUs, whose libraries choose for themselves.
+Not here: the algorithm's numbers (`crnn.model.winograd`); processors with bfloat16, whose own convolutions are faster,
+and GPUs, whose libraries choose for themselves.
 """
 
 from itertools import product
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from crnn.winograd import FILTER, INPUT, INPUTS, OUTPUT, OUTPUTS
+from crnn.model.winograd import FILTER, INPUT, INPUTS, OUTPUT, OUTPUTS
 
 FEWEST_INPUTS = 128  # channels; with fewer, moving tiles about costs what the multiplications spare
 WHOLE = slice(0, INPUTS)

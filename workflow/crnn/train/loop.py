@@ -13,9 +13,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from crnn.charset import Charset
-from crnn.files import atomic_path
-from crnn.stage import LOG
+from crnn.core.command import LOG
+from crnn.core.files import atomic_path
+from crnn.model.charset import Charset
 from crnn.train.recipe import Recipe
 from crnn.train.state import Progress, load_state, save_state
 from crnn.train.steps import Learner

@@ -6,7 +6,7 @@ Not here: the network's size and charset, which belong to the model; files, whic
 from dataclasses import dataclass
 from typing import Any
 
-from crnn.errors import UserError
+from crnn.core.errors import UserError
 
 
 @dataclass(frozen=True)

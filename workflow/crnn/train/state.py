@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from crnn.errors import UserError
-from crnn.files import atomic_path
+from crnn.core.errors import UserError
+from crnn.core.files import atomic_path
 from crnn.train.stream import Place
 
 

@@ -14,11 +14,11 @@ from torch.nn import functional as F
 from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from crnn.charset import BLANK
-from crnn.checkpoint import StateDict
-from crnn.errors import UserError
-from crnn.network import CRNN
-from crnn.tensors import normalise
+from crnn.core.errors import UserError
+from crnn.data.preprocess import normalise
+from crnn.model.charset import BLANK
+from crnn.model.checkpoint import StateDict
+from crnn.model.network import CRNN
 from crnn.train.convolution import convolved
 from crnn.train.recipe import Recipe
 from crnn.train.stream import Batch

@@ -3,7 +3,7 @@
 Word k of a run is a function of the recipe and k, so a place in the stream is a few numbers: the next word, and which
 words wait in buckets that are not full yet. Workers may finish in any order; words are taken in theirs.
 
-Not here: how a word looks (`crnn.render`), learning from a batch (`crnn.train.steps`).
+Not here: how a word looks (`crnn.data.render`), learning from a batch (`crnn.train.steps`).
 """
 
 from collections.abc import Generator, Sequence
@@ -14,11 +14,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from crnn.charset import Case, Charset, LabelPolicy, steps_needed
-from crnn.render.sample import Renderer
-from crnn.tensors import RESAMPLERS, Pixels, Preprocess
-from crnn.widths import Aspect, WidthRule
-from crnn.workers import Workers
+from crnn.core.workers import Workers
+from crnn.data.labels import Case, LabelPolicy
+from crnn.data.preprocess import RESAMPLERS, Pixels, Preprocess
+from crnn.data.render.sample import Renderer
+from crnn.data.widths import Aspect, WidthRule
+from crnn.model.charset import Charset, steps_needed
 
 CHUNK = 128  # words that a worker renders at a time
 WIDTH_STREAM = 1  # tells the generator that draws widths from the one that draws words
@@ -69,7 +70,7 @@ def jittered(rule: WidthRule, factor: float) -> WidthRule:
 def fitting_width(rule: WidthRule, width: int, height: int, text: str) -> int | None:
     """The rule's width for an image, or the next one with time steps enough to spell `text`; None if there is none.
 
-    A tensor of width W gives W // 4 + 1 steps (`crnn.network`).
+    A tensor of width W gives W // 4 + 1 steps (`crnn.model.network`).
     """
     chosen = rule(width, height)
     needed = 4 * (steps_needed(text) - 1)

@@ -1,6 +1,7 @@
 """Reading a validation set with the weights of the moment.
 
-Not here: the score of a deployed model, whose protocol is stricter about records that cannot be read (`crnn.score`).
+Not here: the score of a deployed model, whose protocol is stricter about records that cannot be read
+(`crnn.score.accuracy`).
 """
 
 from collections.abc import Iterator
@@ -10,11 +11,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from crnn.charset import Charset, LabelPolicy, greedy_decode
-from crnn.network import CRNN
-from crnn.tensors import Pixels, Preprocess, normalise, prepare
+from crnn.data.labels import LabelPolicy
+from crnn.data.lmdb import Words
+from crnn.data.preprocess import Pixels, Preprocess, normalise
+from crnn.data.tensors import prepare
+from crnn.model.charset import Charset, greedy_decode
+from crnn.model.network import CRNN
 from crnn.train.steps import log_probabilities
-from crnn.words import Words
 
 BATCH = 64
 

@@ -1,0 +1,95 @@
+"""Writing files so that a reader never sees half of one, and hashing them.
+
+Not here: what is inside the files.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from crnn.core.errors import UserError
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def atomic_path(target: Path, mode: int = 0o666) -> Iterator[Path]:
+    """Yield a temporary path beside `target`; on success sync it and rename it to `target`.
+
+    When the block raises, `target` is left as it was and the temporary file is removed. The file gets `mode`, less
+    what the umask takes from it.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    os.close(descriptor)
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp makes the file private; results are for everyone the umask allows.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(mode & ~umask)
+        _sync(temporary)
+        temporary.replace(target)
+        _sync(target.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def scratch_directory(near: Path) -> Iterator[Path]:
+    """Yield an empty directory beside `near` (same file system, so its files can be renamed into place)."""
+    near.parent.mkdir(parents=True, exist_ok=True)
+    directory = Path(tempfile.mkdtemp(prefix=f".{near.name}.", dir=near.parent))
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def write_json(target: Path, value: Any) -> None:
+    """Write `value` atomically: sorted keys, two spaces, so equal values are equal files."""
+    with atomic_path(target) as temporary:
+        temporary.write_text(
+            json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
+        )
+
+
+def read_json(path: Path) -> Any:
+    """Return the parsed file. Raises UserError where it is missing or not JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read as JSON ({error})") from error
+
+
+def sha256(path: Path) -> str:
+    """Hex SHA-256 of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def file_facts(path: Path) -> dict[str, Any]:
+    """What identifies a file's content in a record or contract: {"sha256": hex, "bytes": size}."""
+    return {"sha256": sha256(path), "bytes": path.stat().st_size}
+
+
+def atomic_copy(source: Path, target: Path) -> Path:
+    """Copy a file's bytes as `atomic_path` writes them; returns `target`."""
+    with atomic_path(target) as temporary:
+        shutil.copyfile(source, temporary)
+    return target

@@ -1,0 +1,109 @@
+"""The record that each stage leaves beside its output: what went in, what came out, with which tools, where, how long.
+
+Records are provenance for the report. They hold times and host names and so differ between equal runs;
+no rule takes one as an input whose content decides anything but the report. One exception: what a shard left is held
+against the hashes of its record when shards are joined (`crnn.data.shards`).
+"""
+
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from crnn.core.files import file_facts, write_json
+
+# Instructions that make this work several times faster, as Linux calls them and as their makers do.
+FAST_INSTRUCTIONS = {
+    "avx2": "AVX2",
+    "avx512f": "AVX-512",
+    "avx_vnni": "VNNI",
+    "avx512_vnni": "VNNI",
+    "avx512_bf16": "bfloat16",
+    "amx_tile": "AMX",
+    "sve": "SVE",
+    "i8mm": "I8MM",
+    "bf16": "bfloat16",
+}
+
+
+def cpu_model(cpuinfo: str) -> str | None:
+    """Name of the first processor of a /proc/cpuinfo, and its fast instructions; None where it has no name.
+
+    A name alone says little on a virtual machine: hosts of several generations call themselves "AMD EPYC".
+    """
+    facts: dict[str, str] = {}
+    for line in cpuinfo.splitlines():
+        key, _, value = line.partition(":")
+        facts.setdefault(key.strip(), value.strip())
+    name = facts.get("model name", facts.get("Model"))
+    has = set(facts.get("flags", facts.get("Features", "")).split())
+    fast = list(dict.fromkeys(kind for flag, kind in FAST_INSTRUCTIONS.items() if flag in has))
+    return f"{name} ({', '.join(fast)})" if name and fast else name
+
+
+def _cpu() -> str:
+    """The processor as Linux states it; elsewhere what Python knows."""
+    try:
+        found = cpu_model(Path("/proc/cpuinfo").read_text(encoding="utf-8"))
+    except OSError:
+        found = platform.processor()
+    return found or platform.machine()
+
+
+def describe_host() -> dict[str, Any]:
+    """Host facts that a reader of a timing needs: processor, usable cores, memory, system, Python."""
+    return {
+        "name": platform.node(),
+        "cpu": _cpu(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+    }
+
+
+def tool_versions(distributions: Iterable[str]) -> dict[str, str]:
+    """Installed version of each named distribution; `absent` where there is none."""
+    versions: dict[str, str] = {}
+    for name in distributions:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = "absent"
+    return versions
+
+
+@dataclass
+class Record:
+    """Collects one stage's facts; `write` stamps the duration since construction."""
+
+    stage: str
+    inputs: list[Path]
+    parameters: dict[str, Any]
+    tools: tuple[str, ...]
+    results: dict[str, Any] = field(default_factory=dict)
+    started: float = field(default_factory=time.time)
+
+    def write(self, target: Path, outputs: list[Path]) -> None:
+        """Write the record to `target` (JSON), hashing every input and output file."""
+        write_json(
+            target,
+            {
+                "stage": self.stage,
+                "inputs": {str(path): file_facts(path) for path in self.inputs},
+                "outputs": {str(path): file_facts(path) for path in outputs},
+                "parameters": self.parameters,
+                "results": self.results,
+                "tools": tool_versions(self.tools),
+                "host": describe_host(),
+                "command": sys.argv,
+                "started": datetime.fromtimestamp(self.started, UTC).isoformat(timespec="seconds"),
+                "seconds": round(time.time() - self.started, 3),
+            },
+        )

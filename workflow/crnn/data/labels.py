@@ -1,0 +1,64 @@
+"""Label policies: what of a text is compared, so that a network of 94 characters can be scored on 36.
+
+Kept apart from the charset (`crnn.model.charset`: what the network can say), as PARSeq's `CharsetAdapter` does.
+
+Not here: accuracy (`crnn.score.accuracy`).
+"""
+
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from crnn.core.errors import UserError
+
+Case = Literal["lower", "upper", "keep"]
+Outside = Literal["strip", "reject"]
+Normalise = Literal["nfkd-ascii", "nfc"]
+
+CASES: dict[Case, Callable[[str], str]] = {"lower": str.lower, "upper": str.upper, "keep": str}
+
+
+def _ascii(text: str) -> str:
+    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii")
+
+
+NORMALISERS: dict[Normalise, Callable[[str], str]] = {
+    "nfkd-ascii": _ascii,
+    "nfc": str,
+}
+
+
+@dataclass(frozen=True)
+class LabelPolicy:
+    """What of a text is compared. The default is the standard protocol: case-insensitive, alphanumeric only.
+
+    case: letter case to compare in. normalise: Unicode form first. outside: characters that `characters` lacks
+    are stripped from both texts, or make a label unscorable.
+    """
+
+    characters: str
+    case: Case = "lower"
+    normalise: Normalise = "nfkd-ascii"
+    outside: Outside = "strip"
+
+    @classmethod
+    def from_settings(cls, settings: dict[str, Any]) -> "LabelPolicy":
+        """Build from the config's `labels`. Raises UserError naming an unknown key or value."""
+        allowed = {"case": tuple(CASES), "normalise": tuple(NORMALISERS), "outside": get_args(Outside)}
+        for key, values in allowed.items():
+            if key in settings and settings[key] not in values:
+                raise UserError(f"labels.{key} is {settings[key]!r}; expected one of {', '.join(values)}")
+        try:
+            return cls(**settings)
+        except TypeError as error:
+            raise UserError(f"labels: {error}") from error
+
+    def apply(self, text: str) -> tuple[str, str]:
+        """Return (the text to compare, the characters of `text` that left nothing in it)."""
+        # Composed first, so that an accent typed as a combining mark is one character, lost or kept with its letter.
+        composed = unicodedata.normalize("NFC", text)
+        folded = [CASES[self.case](NORMALISERS[self.normalise](character)) for character in composed]
+        kept = ["".join(c for c in part if c in self.characters) for part in folded]
+        outside = "".join(character for character, part in zip(composed, kept, strict=True) if not part)
+        return "".join(kept), outside

@@ -1,0 +1,1 @@
+"""How a painted word is seen: geometry, exposure, and whether anybody could read it."""

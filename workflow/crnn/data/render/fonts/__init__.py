@@ -1,0 +1,1 @@
+"""Which fonts there are, and what each can draw."""

@@ -1,0 +1,57 @@
+"""Light and shade that fall on word and ground alike: uneven light, cast shadows, reflections.
+
+Not here: shadows that letters cast (`crnn.data.render.scene.effects`); what the camera makes of it
+(`crnn.data.render.camera.exposure`).
+"""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+
+from crnn.data.render.chance import one_of
+from crnn.data.render.scene.grounds import Image, Shape, plane
+
+LIGHTS = {"even": 0.72, "uneven": 0.16, "shade": 0.07, "spot": 0.05}
+
+# What a light does to the gray levels: times the first, plus the second.
+Light = tuple[Image | float, Image | float]
+
+
+def choose_light(shape: Shape, height: float, rng: np.random.Generator) -> Light:
+    """Return a light at random for scenes of `shape`; `height` of the text in px."""
+    return _LIGHTS[one_of(rng, LIGHTS)](shape, height, rng)
+
+
+def _even(_shape: Shape, _height: float, _rng: np.random.Generator) -> Light:
+    return 1.0, 0.0
+
+
+def _uneven(shape: Shape, _height: float, rng: np.random.Generator) -> Light:
+    return np.exp(plane(shape, 0.35, rng)), 0.0
+
+
+def _shade(shape: Shape, _height: float, rng: np.random.Generator) -> Light:
+    """The shadow of something else: everything on one side of a straight edge is darker."""
+    slope = plane(shape, 1.0, rng)
+    edge = slope - np.float32(rng.uniform(slope.min(), slope.max()))
+    shaded = np.clip(0.5 + edge * np.float32(rng.uniform(1, 12)), 0, 1)
+    return 1 - np.float32(rng.uniform(0.25, 0.6)) * shaded, 0.0
+
+
+def _spot(shape: Shape, height: float, rng: np.random.Generator) -> Light:
+    """A reflection, soft and not so large that it hides a letter."""
+    rows, columns = shape
+    spot = np.zeros(shape, np.float32)
+    centre = int(rng.integers(columns)), int(rng.integers(rows))
+    axes = tuple(max(1, round(side * height)) for side in rng.uniform(0.05, 0.35, 2))
+    cv2.ellipse(spot, centre, axes, float(rng.uniform(0, 180)), 0, 360, float(rng.uniform(30, 110)), -1)
+    return 1.0, np.asarray(cv2.GaussianBlur(spot, (0, 0), rng.uniform(0.08, 0.3) * height), np.float32)
+
+
+_LIGHTS: dict[str, Callable[[Shape, float, np.random.Generator], Light]] = {
+    "even": _even,
+    "uneven": _uneven,
+    "shade": _shade,
+    "spot": _spot,
+}

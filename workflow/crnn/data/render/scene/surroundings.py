@@ -1,0 +1,160 @@
+"""What stands around a word on its sign and gets into its crop: plates, frames, rules, other lines and neighbours.
+
+Nothing of it is in the label: of a neighbour only a sliver shows, across a gap that no letter of the word leaves.
+
+Not here: how the crop lies in the scene (`crnn.data.render.camera.geometry`), grounds and colours
+(`crnn.data.render.scene.painting`).
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from crnn.data.render.camera.geometry import Margins, padded
+from crnn.data.render.chance import happens, one_of
+from crnn.data.render.text.glyphs import Lettering, Mask
+
+# Three quarters of crops hold nothing but the word on its ground.
+KINDS = {"none": 0.75, "neighbours": 0.11, "rules": 0.04, "underline": 0.03, "frame": 0.02, "plate": 0.05}
+# Shares of the height of the text.
+ROOM = 0.8  # of canvas around the word: enough for whatever a crop shows
+GAP_BESIDE = (0.28, 0.5)  # at least a space between words
+GAP_ABOVE = (0.10, 0.35)  # tight to usual leading
+SLIVER_BESIDE = (0.02, 0.10)  # more of a letter could be read as one of the word's
+SLIVER_ABOVE = (0.05, 0.28)
+RULE = (0.025, 0.09)  # thickness
+RULE_GAP = (0.06, 0.25)  # from the ink
+
+Window = tuple[slice, slice]
+
+
+def surround(
+    lettering: Lettering, margins: Margins, neighbour: Callable[[], Mask], rng: np.random.Generator
+) -> tuple[Lettering, Margins]:
+    """Print something around a word, one time in four; `neighbour` makes another word in like lettering.
+
+    Returns the lettering on a larger canvas and the margins that show what was added.
+    """
+    kind = one_of(rng, KINDS)
+    if kind == "none":
+        return lettering, margins
+    roomy = with_room(lettering)
+    if kind == "neighbours":
+        return _with_neighbours(roomy, margins, neighbour, rng)
+    return _DRAWN[kind](roomy, margins, rng)
+
+
+def with_room(lettering: Lettering) -> Lettering:
+    """Return the lettering on a canvas with ROOM on every side."""
+    room = round(ROOM * lettering.height)
+    left, top, right, bottom = lettering.box
+    roomy = lettering.mapped(lambda plane: padded(plane, room))
+    return replace(roomy, box=(left + room, top + room, right + room, bottom + room))
+
+
+def _corners(lettering: Lettering) -> tuple[int, int, int, int]:
+    left, top, right, bottom = (round(edge) for edge in lettering.box)
+    return left, top, right, bottom
+
+
+def _with_neighbours(
+    lettering: Lettering, margins: Margins, neighbour: Callable[[], Mask], rng: np.random.Generator
+) -> tuple[Lettering, Margins]:
+    """Other words beside, above or below, of which the crop shows a sliver."""
+    clutter = np.zeros_like(lettering.ink)
+    left, top, right, bottom = _corners(lettering)
+    side = one_of(rng, {"above": 3, "below": 3, "left": 2, "right": 2, "around": 1})
+    for where in ("above", "below") if side == "around" else (side,):
+        beside = where in ("left", "right")
+        gap = rng.uniform(*(GAP_BESIDE if beside else GAP_ABOVE))
+        shown = gap + rng.uniform(*(SLIVER_BESIDE if beside else SLIVER_ABOVE))
+        other, away = neighbour(), round(gap * lettering.height)
+        height, width = other.shape
+        x = {"left": left - away - width, "right": right + away}.get(
+            where, round(rng.uniform(left - width / 2, right - width / 2))
+        )
+        y = {"above": top - away - height, "below": bottom + away}.get(where, bottom - height)
+        _stamp(clutter, other, x, y)
+        margins = replace(margins, **{where: shown})
+    return replace(lettering, clutter=clutter), margins
+
+
+def _stamp(canvas: Mask, mask: Mask, x: int, y: int) -> None:
+    """Lay a mask on a canvas, what hangs over its edge cut off."""
+    rows, columns = slice(max(0, y), max(0, y + mask.shape[0])), slice(max(0, x), max(0, x + mask.shape[1]))
+    target = canvas[rows, columns]
+    offset_y, offset_x = rows.start - y, columns.start - x
+    piece = mask[offset_y : offset_y + target.shape[0], offset_x : offset_x + target.shape[1]]
+    np.maximum(target[: piece.shape[0], : piece.shape[1]], piece, out=target[: piece.shape[0], : piece.shape[1]])
+
+
+def _with_rules(lettering: Lettering, margins: Margins, rng: np.random.Generator) -> tuple[Lettering, Margins]:
+    """Lines above and below, or one of them, as between the rows of a table or along the edges of a sign.
+
+    Upright ones would be read as letters.
+    """
+    clutter = np.zeros_like(lettering.ink)
+    _, top, _, bottom = _corners(lettering)
+    which = one_of(rng, {("above", "below"): 2, ("above",): 1, ("below",): 1})
+    for where in which:
+        thick = max(1, round(rng.uniform(*RULE) * lettering.height))
+        gap = round(rng.uniform(*RULE_GAP) * lettering.height)
+        start = top - gap - thick if where == "above" else bottom + gap
+        clutter[max(0, start) : start + thick] = 1
+        margins = replace(margins, **{where: (gap + thick * rng.uniform(0.5, 3)) / lettering.height})
+    return replace(lettering, clutter=clutter), margins
+
+
+def _with_underline(lettering: Lettering, margins: Margins, rng: np.random.Generator) -> tuple[Lettering, Margins]:
+    clutter = np.zeros_like(lettering.ink)
+    left, _, right, bottom = _corners(lettering)
+    thick = max(1, round(rng.uniform(*RULE) * lettering.height))
+    start = bottom + round(rng.uniform(0.03, 0.15) * lettering.height)
+    over = round(rng.uniform(-0.05, 0.3) * lettering.height)
+    clutter[start : start + thick, max(0, left - over) : right + over] = 1
+    below = max(margins.below, (start + thick - bottom) / lettering.height + 0.03)
+    return replace(lettering, clutter=clutter), replace(margins, below=below)
+
+
+def _panel(lettering: Lettering, gap: float, rounding: float) -> Mask:
+    """A rectangle with round corners, `gap` px around the word."""
+    left, top, right, bottom = _corners(lettering)
+    panel = np.zeros(lettering.ink.shape, np.uint8)
+    radius = round(rounding)
+    low, high = (
+        (round(left - gap) + radius, round(top - gap) + radius),
+        (round(right + gap) - radius, round(bottom + gap) - radius),
+    )
+    cv2.rectangle(panel, low, high, 255, -1)
+    if radius > 0:
+        panel = np.asarray(
+            cv2.dilate(panel, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1,) * 2)), np.uint8
+        )
+    return panel.astype(np.float32) / np.float32(255)
+
+
+def _with_frame(lettering: Lettering, _: Margins, rng: np.random.Generator) -> tuple[Lettering, Margins]:
+    """A line all around, as of a button or a badge."""
+    gap, thick = rng.uniform(0.18, 0.4) * lettering.height, max(1.0, rng.uniform(*RULE) * lettering.height)
+    rounding = rng.uniform(0, 0.3) * lettering.height if happens(rng, 0.5) else 0.0
+    frame = _panel(lettering, gap + thick, rounding) - _panel(lettering, gap, max(0.0, rounding - thick))
+    shown = (gap + thick * rng.uniform(0.7, 2)) / lettering.height
+    return replace(lettering, clutter=np.maximum(frame, 0)), Margins(shown, shown, shown, shown)
+
+
+def _with_plate(lettering: Lettering, _: Margins, rng: np.random.Generator) -> tuple[Lettering, Margins]:
+    """A panel whose edge is in the crop."""
+    gap = rng.uniform(0.06, 0.35) * lettering.height
+    plate = _panel(lettering, gap, rng.uniform(0, 0.3) * lettering.height if happens(rng, 0.5) else 0.0)
+    shown = gap / lettering.height + rng.uniform(0, 0.25, 4)
+    return replace(lettering, plate=plate), Margins(*shown.tolist())
+
+
+_DRAWN: dict[str, Callable[[Lettering, Margins, np.random.Generator], tuple[Lettering, Margins]]] = {
+    "rules": _with_rules,
+    "underline": _with_underline,
+    "frame": _with_frame,
+    "plate": _with_plate,
+}

@@ -1,0 +1,1 @@
+"""From a text to letters: which words there are, how they are set."""

@@ -1,0 +1,129 @@
+"""Both clocks of `crnn.inference.timings` around a model: the path from encoded bytes to texts, and its call alone.
+
+Not here: how words get through (`crnn.inference.scheduler`), what a clock's numbers mean (`crnn.inference.timings`).
+"""
+
+import time
+from dataclasses import dataclass
+from operator import itemgetter
+from pathlib import Path
+
+import polars as pl
+
+from crnn.core.command import LOG, counter, progress
+from crnn.data.buckets import BatchOf
+from crnn.data.lmdb import Words
+from crnn.data.preprocess import Preprocess, Tensor
+from crnn.data.tensors import TensorSet
+from crnn.inference.predict import Readings, rows_of
+from crnn.inference.scheduler import Reading, Stream, transfers
+from crnn.inference.sources import EncodedWords
+from crnn.inference.timings import Timings
+from crnn.model.charset import Charset, greedy_decode
+from crnn.runtimes.runtime import Session
+
+Passes = list[pl.DataFrame]  # what each pass read: index, text, confidence
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """How long to measure: passes of each clock, words of warm-up before each, most words in a pass."""
+
+    passes: int
+    warmup: int
+    limit: int
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """Reads, decodes, resizes, batches by width, infers and decodes the words of an LMDB."""
+
+    words: Path
+    preprocess: Preprocess
+    runtime: Session
+    charset: Charset
+    batch_of: BatchOf
+    workers: int = 1
+
+    def run(self, timings: Timings, number: int, limit: int | None = None) -> pl.DataFrame:
+        """Read every word (or the first `limit`) once as pass `number`; return index, text, confidence of the readable.
+
+        Adds a row per inference call (phase `e2e`, with its steps) and one for the whole pass (`e2e_total`).
+        """
+        readings = Readings()
+        transfers(self.runtime)  # those of earlier calls
+        started = time.perf_counter()
+        with Words(self.words) as words:
+            count = len(words) if limit is None else min(len(words), limit)
+            with counter(count, f"e2e, pass {number + 1}") as bar:
+
+                def deliver(reading: Reading) -> None:
+                    readings.add(rows_of(reading))
+                    timings.add("e2e", number, len(reading.indices), reading.width, reading.seconds, reading.laps)
+                    bar.update(len(reading.indices))
+
+                feed = EncodedWords(words, self.preprocess, self.batch_of, count)
+                rest = Stream(feed, self.runtime, self.charset, self.workers).run(deliver)
+        found = readings.frame()
+        timings.add_pass(number, count, time.perf_counter() - started, rest, self.workers, self.runtime.lanes)
+        return found
+
+    def time(self, timings: Timings, repeats: Repeats) -> Passes:
+        """Run the e2e clock."""
+        self.run(Timings(), 0, repeats.warmup)
+        passes = []
+        for number in range(repeats.passes):
+            passes.append(self.run(timings, number, repeats.limit))
+            LOG.info("e2e, pass %d of %d: %.2f s", number + 1, repeats.passes, timings.last_seconds)
+        return passes
+
+
+def time_infer_only(
+    runtime: Session, charset: Charset, tensors: TensorSet, timings: Timings, repeats: Repeats
+) -> Passes:
+    """Time the inference call alone, one word at a time in LMDB order; return what each pass read.
+
+    The first call ever is recorded as `cold`. Inputs are in memory before the clock starts, and texts are decoded
+    after it stops.
+    """
+    inputs = sorted(((indices[0], images) for indices, images in tensors.batches(1, repeats.limit)), key=itemgetter(0))
+    for _, images in inputs[:1]:
+        _timed_call(runtime, images, timings, "cold", 0)
+    for _, images in inputs[: repeats.warmup]:
+        runtime.infer(images)
+    return [_infer_alone(runtime, charset, inputs, timings, number, repeats) for number in range(repeats.passes)]
+
+
+def _infer_alone(
+    runtime: Session,
+    charset: Charset,
+    inputs: list[tuple[int, Tensor]],
+    timings: Timings,
+    number: int,
+    repeats: Repeats,
+) -> pl.DataFrame:
+    readings = Readings()
+    what = f"infer_only, pass {number + 1} of {repeats.passes}"
+    for index, images in progress(inputs, total=len(inputs), what=what):
+        log_probabilities = _timed_call(runtime, images, timings, "infer_only", number)
+        readings.add(zip([index], *greedy_decode(log_probabilities, charset), strict=True))
+    return readings.frame()
+
+
+def _timed_call(runtime: Session, images: Tensor, timings: Timings, phase: str, number: int) -> Tensor:
+    called = time.perf_counter()
+    log_probabilities = runtime.infer(images)
+    timings.add(phase, number, len(images), images.shape[3], time.perf_counter() - called)
+    return log_probabilities
+
+
+def timed_texts(infer_only: Passes, e2e: Passes) -> pl.DataFrame:
+    """What the timed runs read: phase, pass, index, text."""
+    frames = [
+        found.select(
+            pl.lit(phase).alias("phase"), pl.lit(number, pl.Int64).alias("pass"), pl.col("index"), pl.col("text")
+        )
+        for phase, passes in (("infer_only", infer_only), ("e2e", e2e))
+        for number, found in enumerate(passes)
+    ]
+    return pl.concat(frames)

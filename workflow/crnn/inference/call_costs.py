@@ -1,0 +1,102 @@
+"""What a call of a runtime costs by width and batch size: measured on a grid, and read between its points.
+
+Not here: what is made of it (`crnn.planning.optimiser`), the clocks of a run (`crnn.inference.timings`).
+"""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from crnn.core.command import progress
+from crnn.core.errors import UserError
+from crnn.data.widths import HEIGHT
+from crnn.runtimes.runtime import Session
+
+Seconds = npt.NDArray[np.float64]
+
+
+def time_calls(
+    runtime: Session, widths: Sequence[int], batches: Sequence[int], repeats: int, lanes: int = 1
+) -> pl.DataFrame:
+    """Time infer() at every width and batch size: width, batch, seconds (the median), fastest, slowest.
+
+    `lanes` calls are under way at a time, as in a run; their wall time is divided by how many. A
+    pass over the whole grid comes before the next, so that a slow spell of the machine falls on all points alike. The
+    first pass is not counted. Images are noise, for zeros can be faster than words.
+    """
+    grid = [(width, batch) for width in widths for batch in batches]
+    noise = np.random.default_rng(0).uniform(-1, 1, (max(batches), 1, HEIGHT, max(widths))).astype(np.float32)
+    measured: dict[tuple[int, int], list[float]] = {point: [] for point in grid}
+    calls = [(counted, point) for counted in [False, *[True] * repeats] for point in grid]
+    with ThreadPoolExecutor(lanes) as pool:
+        side_by_side = pool.map if lanes > 1 else map  # a device may want its calls from the thread that opened it
+        for counted, (width, batch) in progress(calls, total=len(calls), what="costs", unit="calls"):
+            images = [np.ascontiguousarray(noise[:batch, :, :, :width])] * lanes
+            started = time.perf_counter()
+            list(side_by_side(runtime.infer, images))  # raises what a call raises
+            seconds = (time.perf_counter() - started) / lanes
+            if counted:
+                measured[width, batch].append(seconds)
+    rows = [
+        {
+            "width": width,
+            "batch": batch,
+            "seconds": float(np.median(seconds)),
+            "fastest": min(seconds),
+            "slowest": max(seconds),
+        }
+        for (width, batch), seconds in measured.items()
+    ]
+    return pl.DataFrame(rows)
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Seconds of a call, [widths, batches], never less for a wider or a larger one."""
+
+    widths: tuple[int, ...]
+    batches: tuple[int, ...]
+    seconds: Seconds
+
+    @classmethod
+    def from_table(cls, table: pl.DataFrame, largest: int | None = None) -> "Costs":
+        """The costs that `time_calls` measured, of batches up to `largest`.
+
+        Noise is taken out as far as it contradicts that more work takes longer. Raises UserError where a point of the
+        grid or batch 1 is missing.
+        """
+        kept = table if largest is None else table.filter(pl.col("batch") <= largest)
+        grid = kept.pivot(on="batch", index="width", values="seconds").sort("width")
+        batches = sorted(int(name) for name in grid.columns if name != "width")
+        if not batches or batches[0] != 1 or sum(grid.null_count().row(0)):
+            raise UserError("the table of costs lacks batch 1 or a point of its grid; measure the costs again")
+        seconds = grid.select(map(str, batches)).to_numpy().astype(np.float64)
+        return cls(tuple(grid["width"].to_list()), tuple(batches), rising(rising(seconds, axis=0), axis=1))
+
+    def at(self, widths: Sequence[int]) -> Seconds:
+        """Seconds of a call at any widths within the measured ones, [widths, batches], in a straight line between them.
+
+        Raises UserError where a width is beyond the grid.
+        """
+        low, high = self.widths[0], self.widths[-1]
+        beyond = [width for width in widths if not low <= width <= high]
+        if beyond:
+            raise UserError(
+                f"costs were measured at widths {low} to {high}, but the plan may use {beyond[0]}; "
+                f"add it to planning.widths"
+            )
+        columns = [np.interp(widths, self.widths, column) for column in self.seconds.T]
+        return np.stack(columns, axis=1)
+
+
+def rising(values: Seconds, axis: int) -> Seconds:
+    """Values that never fall along an axis: midway between the running maximum and, from the end, the minimum."""
+    above = np.maximum.accumulate(values, axis)
+    below = np.flip(np.minimum.accumulate(np.flip(values, axis), axis), axis)
+    middle: Seconds = (above + below) / 2
+    return middle

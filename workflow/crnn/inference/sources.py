@@ -1,0 +1,84 @@
+"""Where a stream's words come from: the encoded images of an LMDB, or the tensors that were made of them.
+
+Not here: what is done with a word (`crnn.inference.scheduler`), how wide it is (`crnn.data.widths`).
+"""
+
+from collections.abc import Iterator, Sequence
+
+from crnn.data.buckets import BatchOf
+from crnn.data.lmdb import Words
+from crnn.data.preprocess import Pixels, Preprocess
+from crnn.data.tensors import TensorBatch, TensorSet
+from crnn.inference.scheduler import Batch
+from crnn.inference.step_timer import Laps
+
+Encoded = tuple[int, bytes]
+Prepared = tuple[int, Pixels]
+
+PIECE = 32  # words that a worker decodes before it looks for a batch to infer: a few milliseconds
+
+
+class EncodedWords:
+    """The images of an LMDB, decoded and resized on the way. Those that cannot be read are left out.
+
+    Words of one width make a batch in the order of the LMDB.
+    """
+
+    def __init__(self, words: Words, preprocess: Preprocess, batch_of: BatchOf, limit: int | None = None) -> None:
+        self._words, self._preprocess, self._batch_of = words, preprocess, batch_of
+        self._count = len(words) if limit is None else min(len(words), limit)
+        self._waiting: dict[int, list[Prepared]] = {}
+
+    def pieces(self) -> Iterator[list[Encoded]]:
+        for first in range(1, self._count + 1, PIECE):
+            indices = range(first, min(first + PIECE, self._count + 1))
+            # One transaction serves all workers because they advance this one at a time.
+            images = ((index, self._words.image(index)) for index in indices)
+            yield [(index, image) for index, image in images if image]
+
+    def prepare(self, piece: list[Encoded], laps: Laps) -> list[Prepared]:
+        prepared = []
+        for index, image in piece:
+            with laps.step("decode"):
+                gray = self._preprocess.decode(image)
+            if gray is not None:
+                with laps.step("resize"):
+                    prepared.append((index, self._preprocess.resize(gray)))
+        return prepared
+
+    def put_together(self, prepared: list[Prepared]) -> list[Batch]:
+        whole = []
+        for index, pixels in prepared:
+            width = pixels.shape[1]
+            bucket = self._waiting.setdefault(width, [])
+            bucket.append((index, pixels))
+            if len(bucket) == self._batch_of(width):
+                whole.append(_batch(self._waiting.pop(width)))
+        return whole
+
+    def rest(self) -> list[Batch]:
+        return [_batch(bucket) for bucket in self._waiting.values()]
+
+
+def _batch(bucket: Sequence[Prepared]) -> Batch:
+    return Batch([index for index, _ in bucket], [pixels for _, pixels in bucket])
+
+
+class TensorWords:
+    """The tensors of a dataset, batch by batch: words of equal width, narrow first, in the order of the LMDB."""
+
+    def __init__(self, tensors: TensorSet, batch_of: BatchOf, limit: int | None = None) -> None:
+        self._tensors, self._batch_of, self._limit = tensors, batch_of, limit
+
+    def pieces(self) -> Iterator[TensorBatch]:
+        return self._tensors.unread(self._batch_of, self._limit)
+
+    def prepare(self, piece: TensorBatch, laps: Laps) -> Batch:
+        with laps.step("read"):
+            return Batch(piece.indices, piece.load())
+
+    def put_together(self, prepared: Batch) -> list[Batch]:
+        return [prepared]
+
+    def rest(self) -> list[Batch]:
+        return []

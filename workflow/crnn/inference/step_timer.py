@@ -1,0 +1,38 @@
+"""Seconds by step of the work on a word, as they pass.
+
+Apart from `crnn.inference.timings`, which says what they come to: what is timed does not depend on how it is summed up.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+# Order of work on one word; also the keys of the report's breakdown.
+STEPS = ("read", "decode", "resize", "collate", "transfer_in", "execute", "transfer_out", "ctc")
+
+
+@dataclass
+class Laps:
+    """Seconds spent in each step since the last `take`. Wall time, from the monotonic clock."""
+
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STEPS, 0.0))
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] += time.perf_counter() - started
+
+    def move(self, name: str, parts: dict[str, float]) -> None:
+        """Count seconds that were spent inside step `name` under steps of their own instead."""
+        for part, seconds in parts.items():
+            self.seconds[part] += seconds
+            self.seconds[name] -= seconds
+
+    def take(self) -> dict[str, float]:
+        """Return the laps so far and start again from zero."""
+        taken, self.seconds = self.seconds, dict.fromkeys(STEPS, 0.0)
+        return taken

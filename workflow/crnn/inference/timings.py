@@ -1,0 +1,135 @@
+"""Clocks: calls, passes, percentiles. Knows nothing of any device, model or file.
+
+Two boundaries, kept apart everywhere:
+
+- `e2e`: from encoded image bytes in the LMDB to texts, everything inside, in batches;
+- `infer_only`: the inference call alone, batch 1, input prepared before and output decoded after, as the
+  CRNN_Dynamic recipe times it (its "E2E").
+
+Not here: what is timed (`crnn.inference.benchmark`).
+"""
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from crnn.inference.step_timer import STEPS
+
+IN_CALL = frozenset({"transfer_in", "execute", "transfer_out"})  # steps within the runtime's call
+PERCENTILES = (50, 90, 99)
+COLUMNS = {
+    **{"phase": pl.String, "pass": pl.Int64, "batch": pl.Int64, "width": pl.Int64, "seconds": pl.Float64},
+    **{"cold": pl.Boolean, "workers": pl.Int64, "lanes": pl.Int64},
+    **dict.fromkeys(STEPS, pl.Float64),
+}
+ROWS = 512  # rows that are kept as Python objects, which take ten times the room
+
+
+class Timings:
+    """One row per call or pass, as timings.parquet holds them. `seconds` is wall time.
+
+    A row of phase `e2e_total` is a whole pass, of `workers` threads and `lanes` calls at a time; its steps are what was
+    worked on after the last call.
+    """
+
+    def __init__(self) -> None:
+        self.last_seconds = 0.0
+        self._rows: list[dict[str, Any]] = []
+        self._frames: list[pl.DataFrame] = []
+
+    def add(
+        self,
+        phase: str,
+        number: int,
+        batch: int,
+        width: int | None,
+        seconds: float,
+        laps: dict[str, float] | None = None,
+    ) -> None:
+        """Record a call of `phase` in pass `number`, with the steps it consisted of where they were timed."""
+        call = {"phase": phase, "pass": number, "batch": batch, "width": width, "seconds": seconds}
+        self._append({**call, "cold": phase == "cold", **(laps or {})})
+
+    def add_pass(
+        self, number: int, words: int, seconds: float, rest: list[dict[str, float]], workers: int, lanes: int
+    ) -> None:
+        """Record the whole of pass `number`. rest: each worker's steps after its last call."""
+        steps = {step: sum(laps[step] for laps in rest) for step in STEPS}
+        whole = {"phase": "e2e_total", "pass": number, "batch": words, "seconds": seconds, "cold": False}
+        self._append({**whole, "workers": workers, "lanes": lanes, **steps})
+
+    def _append(self, row: dict[str, Any]) -> None:
+        self.last_seconds = row["seconds"]
+        self._rows.append(row)
+        if len(self._rows) >= ROWS:
+            self._pack()
+
+    def _pack(self) -> None:
+        self._frames.append(pl.DataFrame(self._rows, schema=COLUMNS))
+        self._rows = []
+
+    def frame(self) -> pl.DataFrame:
+        self._pack()
+        return pl.concat(self._frames)
+
+
+def _of(timings: pl.DataFrame, phase: str) -> pl.DataFrame:
+    return timings.filter(pl.col("phase") == phase)
+
+
+def summarise_e2e(timings: pl.DataFrame) -> dict[str, Any] | None:
+    """The e2e clock: median pass, its spread, images per second, and the median pass's seconds by step.
+
+    A step's seconds are those it would take alone, shared by all who can do it at a time: the workers, or the calls
+    that the runtime takes. `other` is the wall time that no step accounts for; where device and processor work at the
+    same time there may be none, and the steps add up to more than the pass.
+    """
+    passes = _of(timings, "e2e_total").sort("seconds")
+    if passes.is_empty():
+        return None
+    middle = passes.row((passes.height - 1) // 2, named=True)
+    steps = timings.filter(pl.col("phase").is_in(["e2e", "e2e_total"]) & (pl.col("pass") == middle["pass"]))
+    sharers = {step: middle["lanes"] if step in IN_CALL else middle["workers"] for step in STEPS}
+    breakdown = {step: float(steps[step].sum()) / sharers[step] for step in STEPS}
+    breakdown["other"] = max(0.0, middle["seconds"] - sum(breakdown.values()))
+    return {
+        "seconds": middle["seconds"],
+        "images_per_second": middle["batch"] / middle["seconds"],
+        "words": middle["batch"],
+        "workers": middle["workers"],
+        "lanes": middle["lanes"],
+        "passes": passes.height,
+        "spread": [passes["seconds"].min(), passes["seconds"].max()],
+        "breakdown": breakdown,
+    }
+
+
+def summarise_infer_only(timings: pl.DataFrame) -> dict[str, Any] | None:
+    """The infer_only clock: median over passes of the summed calls, and its spread."""
+    calls = _of(timings, "infer_only")
+    if calls.is_empty():
+        return None
+    sums = calls.group_by("pass").agg(pl.col("seconds").sum(), words=pl.len()).sort("seconds")
+    middle = sums.row((sums.height - 1) // 2, named=True)
+    return {
+        "seconds": middle["seconds"],
+        "batch": 1,
+        "words": middle["words"],
+        "passes": sums.height,
+        "spread": [sums["seconds"].min(), sums["seconds"].max()],
+    }
+
+
+def latency_percentiles(timings: pl.DataFrame) -> dict[str, float] | None:
+    """p50, p90 and p99 of the batch-1 inference call, milliseconds, over the calls of every pass."""
+    calls = _of(timings, "infer_only")["seconds"].to_numpy()
+    if not calls.size:
+        return None
+    return {f"p{p}": float(np.percentile(calls, p)) * 1e3 for p in PERCENTILES}
+
+
+def cold_seconds(timings: pl.DataFrame) -> float | None:
+    """Seconds of the first inference call after loading."""
+    cold = _of(timings, "cold")["seconds"]
+    return None if cold.is_empty() else float(cold[0])

@@ -1,0 +1,4 @@
+"""The recogniser: network, checkpoint, ONNX export, surgery on the graph, precisions, charset.
+
+Not here: running a model (`crnn.runtimes`).
+"""

@@ -1,0 +1,49 @@
+"""PyTorch network to ONNX, in a form that ATC, TensorRT, OpenVINO and ONNX Runtime all read.
+
+Not here: reshaping the graph for targets (`crnn.model.surgery`).
+"""
+
+import warnings
+from pathlib import Path
+
+import onnx
+import torch
+
+from crnn.core.errors import UserError
+from crnn.core.files import atomic_path
+from crnn.data.widths import HEIGHT
+from crnn.model.network import CRNN
+from crnn.model.opset import NEWEST_IR, OPSETS, check_portable
+
+INPUT, OUTPUT = "imgs", "output1"
+# Three different symbols: a shared one would claim that batch, width and steps are equal.
+SYMBOLS = {INPUT: {0: "N", 3: "W"}, OUTPUT: {0: "T", 1: "N"}}
+
+
+def export_onnx(network: CRNN, path: Path, opset: int = 13) -> None:
+    """Write `network` to `path`: input imgs float32 [N, 1, 32, W], output output1 float32 [T, N, classes].
+
+    Raises UserError on an opset that ATC does not read.
+    """
+    if opset not in OPSETS:
+        raise UserError(f"opset {opset}: expected one of {', '.join(map(str, OPSETS))} (what ATC reads)")
+    with atomic_path(path) as temporary, warnings.catch_warnings():
+        # It warns that it is old, and that an LSTM of free batch size may go wrong: `crnn.model.parity` proves it does
+        # not.
+        warnings.simplefilter("ignore")
+        # The TorchScript exporter keeps each LSTM one node; the dynamo exporter unrolls it into slices and needs
+        # opset 18 (PyTorch 2.13).
+        torch.onnx.export(
+            network,
+            (torch.zeros(1, 1, HEIGHT, 100),),
+            temporary,
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_axes=SYMBOLS,
+            opset_version=opset,
+            dynamo=False,
+        )
+        model = onnx.load(temporary)
+        model.ir_version = min(model.ir_version, NEWEST_IR)
+        check_portable(model)
+        onnx.save(model, temporary)

@@ -1,0 +1,123 @@
+"""Ranges of activations, and which convolutions stay whole so that quantising changes few enough words.
+
+A range is where the mean squared error of the codes is smallest over the calibration words: the largest value would
+leave the common ones too few codes. Then the model is read with every convolution quantised. While it loses more than
+the budgets allow, the convolution that costs the most divergence per multiplication is given back its numbers.
+
+Not here: writing a quantised graph (`crnn.model.precision.quantise`).
+"""
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from crnn.core.errors import UserError
+from crnn.model.precision.quantise import SIGNED, UNSIGNED, Ranges
+
+Array = npt.NDArray[np.float32]
+BINS = 4096
+CLIPS = np.linspace(0.2, 1, 81)  # shares of the largest magnitude that are tried
+
+
+@dataclass
+class Magnitudes:
+    """How often a tensor has which magnitude. The histogram grows by whole factors of two, so no word is read twice."""
+
+    largest: float = 0.0
+    counts: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(BINS, np.int64))
+    _reach: float = 0.0
+
+    def add(self, values: Array) -> None:
+        magnitudes = np.abs(values)
+        self.largest = max(self.largest, float(magnitudes.max()))
+        self._reach = self._reach or self.largest
+        while self.largest > self._reach > 0:
+            self._reach *= 2
+            self.counts = np.concatenate([self.counts.reshape(-1, 2).sum(1), np.zeros(BINS // 2, np.int64)])
+        if self._reach > 0:
+            self.counts += np.histogram(magnitudes, BINS, (0, self._reach))[0]
+
+    def best_range(self, levels: int) -> float:
+        """The magnitude that code `levels` should stand for: least squared error; 1 for a tensor that is always 0."""
+        if self._reach == 0:
+            return 1.0
+        width = self._reach / BINS
+        centres = (np.arange(BINS, dtype=np.float64) + 0.5) * width
+        errors = [self._error(centres, float(clip) * self.largest / levels, levels) for clip in CLIPS]
+        return float(CLIPS[int(np.argmin(errors))] * self.largest)
+
+    def _error(self, centres: npt.NDArray[np.float64], scale: float, levels: int) -> float:
+        codes = np.clip(np.rint(centres / scale), 0, levels)
+        return float((self.counts * (centres - codes * scale) ** 2).sum())
+
+
+def measure_ranges(observed: Iterable[dict[str, Array]], never_negative: Collection[str]) -> dict[str, Ranges]:
+    """Form → tensor → range, from batches of activations by tensor. Raises UserError where there is no batch."""
+    magnitudes: dict[str, Magnitudes] = {}
+    for batch in observed:
+        for name, values in batch.items():
+            magnitudes.setdefault(name, Magnitudes()).add(values)
+    if not magnitudes:
+        raise UserError("calibration: none of its words has a readable image")
+    signed = {name: each.best_range(SIGNED) for name, each in magnitudes.items()}
+    wider = {name: magnitudes[name].best_range(UNSIGNED) for name in magnitudes if name in never_negative}
+    return {"int8": signed, "uint8": signed | wider}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a candidate reads of the labelled calibration words, and how far its outputs are from the original's.
+
+    `divergence`: mean over batches of `divergence`, nats.
+    """
+
+    words: int
+    correct: int
+    flipped: int
+    divergence: float
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What quantising may lose on the calibration words, as shares of them."""
+
+    accuracy_drop: float
+    flipped: float
+
+    def holds(self, original: Reading, candidate: Reading) -> bool:
+        lost = (original.correct - candidate.correct) / original.words
+        return lost <= self.accuracy_drop and candidate.flipped / original.words <= self.flipped
+
+
+Read = Callable[[list[str]], Reading]
+
+
+def choose_whole(
+    layers: dict[str, float], read: Read, sensitivity: Callable[[str], float], original: Reading, budget: Budget
+) -> tuple[list[str], dict[str, Any]]:
+    """The convolutions that stay whole, and how that was found.
+
+    `layers`: convolution → multiplications per word. `read`: with these whole. `sensitivity`: divergence where this
+    one alone is quantised; asked only where quantising everything is too much.
+    """
+    whole: list[str] = []
+    steps = [{"whole": [], **asdict(read([]))}]
+    sensitivities: dict[str, float] = {}
+    while not budget.holds(original, _reading(steps[-1])) and len(whole) < len(layers):
+        sensitivities = sensitivities or {name: sensitivity(name) for name in layers}
+        left = [name for name in layers if name not in whole]
+        whole.append(max(left, key=lambda name: sensitivities[name] / layers[name]))
+        steps.append({"whole": list(whole), **asdict(read(whole))})
+    return whole, {"original": asdict(original), "steps": steps, "sensitivities": sensitivities}
+
+
+def _reading(step: dict[str, Any]) -> Reading:
+    return Reading(**{name: value for name, value in step.items() if name != "whole"})
+
+
+def divergence(original: Array, candidate: Array) -> float:
+    """Mean Kullback-Leibler divergence of log-probabilities [T, N, classes] over steps and words, nats."""
+    return float((np.exp(original) * (original - candidate)).sum(axis=2).mean())

@@ -1,0 +1,93 @@
+"""Graph surgery: structural rewrites that make an exported CRNN small, static in structure and portable.
+
+Each module here holds one pass: a function that takes an onnx-graphsurgeon graph, rewires every place where its
+whole pattern is found, and returns a line per match. A pass never half-applies: where part of a pattern is
+missing, that place is left alone. Passes rewire only; what falls out of use is removed by `cleanup`.
+
+Not here: proof that the result computes the same (`crnn.model.parity`), precision.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import onnx
+import onnx_graphsurgeon as gs
+
+from crnn.core.errors import UserError
+from crnn.model.surgery.bidirectional import split_bidirectional
+from crnn.model.surgery.constants import fold_constants
+from crnn.model.surgery.gemm import gemm_to_matmul
+from crnn.model.surgery.prune import prune_unused
+from crnn.model.surgery.reverse import reverse_direction
+from crnn.model.surgery.squeeze import merge_squeezes
+from crnn.model.surgery.states import drop_zero_states
+
+Pass = Callable[[gs.Graph], list[str]]
+
+PASSES: dict[str, Pass] = {
+    "fold_constants": fold_constants,
+    "drop_zero_states": drop_zero_states,
+    "split_bidirectional": split_bidirectional,
+    "reverse_direction": reverse_direction,
+    "gemm_to_matmul": gemm_to_matmul,
+    "merge_squeezes": merge_squeezes,
+    "prune_unused": prune_unused,
+}
+
+# Operators that compute shapes at run time, or exist only to serve one that does. A CRNN needs none of them, and
+# on an NPU each costs a trip to the host (range models) or forbids gears.
+SHAPE_OPERATORS = frozenset({"Shape", "Gather", "Slice", "ConstantOfShape", "Reshape", "Gemm"})
+
+
+@dataclass(frozen=True)
+class Step:
+    """One entry of a pass list: the pass, and whether finding nothing is an error."""
+
+    name: str
+    required: bool = False
+
+    @classmethod
+    def from_settings(cls, settings: dict[str, Any]) -> "Step":
+        """Build from {"pass": name, "required": bool}. Raises UserError naming the known passes."""
+        name = settings["pass"]
+        if name not in PASSES:
+            raise UserError(f"surgery pass {name!r}: expected one of {', '.join(PASSES)}")
+        return cls(name, settings.get("required", False))
+
+
+def operate(model: onnx.ModelProto, steps: Sequence[Step]) -> tuple[onnx.ModelProto, dict[str, list[str]]]:
+    """Apply the passes in order; return the new model and, per pass, what it matched.
+
+    Raises UserError where a required pass matches nothing, or nodes that compute shapes are left.
+    """
+    graph = gs.import_onnx(model)
+    _name_nodes(graph)
+    matched: dict[str, list[str]] = {}
+    for step in steps:
+        found = PASSES[step.name](graph)
+        matched.setdefault(step.name, []).extend(found)
+        graph.cleanup().toposort()
+        if step.required and not found:
+            raise UserError(
+                f"surgery pass {step.name}: matched nothing, but is required. The graph holds {_census(graph)}. "
+                f"Mark it `required: false` in models.<name>.surgery if this model does not need it"
+            )
+    left = Counter(node.op for node in graph.nodes if node.op in SHAPE_OPERATORS)
+    if left:
+        raise UserError(f"surgery: {_census(graph, SHAPE_OPERATORS)} left in the graph; no pass knows their pattern")
+    fixed = gs.export_onnx(graph)
+    fixed.ir_version = model.ir_version
+    return fixed, matched
+
+
+def _name_nodes(graph: gs.Graph) -> None:
+    """Name the nodes that have no name, which ONNX allows: passes name what they add after the node it is for."""
+    for position, node in enumerate(graph.nodes):
+        node.name = node.name or f"{node.op}#{position}"
+
+
+def _census(graph: gs.Graph, only: frozenset[str] | None = None) -> str:
+    counts = Counter(node.op for node in graph.nodes if only is None or node.op in only)
+    return ", ".join(f"{count} {op}" for op, count in sorted(counts.items()))

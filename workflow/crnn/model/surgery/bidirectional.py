@@ -1,0 +1,66 @@
+"""split_bidirectional: one two-way LSTM becomes a forward and a reverse one.
+
+A bidirectional LSTM gives [T, 2, N, H], and joining its directions takes a Transpose and a Reshape with a computed
+shape. Two one-way LSTMs are joined by a Concat. ATC maps each to one DynamicRNN, natively in both directions.
+"""
+
+import numpy as np
+import onnx_graphsurgeon as gs
+
+from crnn.model.surgery.pattern import constant, integers, is_used, only_consumer, squeeze, values
+
+# Attributes that change what an LSTM computes; a split that ignored one would be wrong.
+UNSUPPORTED = frozenset({"activations", "activation_alpha", "activation_beta", "clip", "input_forget", "layout"})
+INPUTS = 4  # X, W, R, B
+
+
+def split_bidirectional(graph: gs.Graph) -> list[str]:
+    """Rewrite LSTM(bidirectional) → Transpose → Reshape as two LSTMs → Concat → Squeeze."""
+    return [_split(graph, node, join) for node, join in _matches(graph)]
+
+
+def _matches(graph: gs.Graph) -> list[tuple[gs.Node, gs.Node]]:
+    found = []
+    for node in graph.nodes:
+        if node.op != "LSTM" or node.attrs.get("direction") != "bidirectional" or UNSUPPORTED & node.attrs.keys():
+            continue
+        if len(node.inputs) > INPUTS or any(constant(tensor) is None for tensor in node.inputs[1:]):
+            continue
+        join = _joined(graph, node)
+        if join is not None and not any(is_used(state, graph) for state in node.outputs[1:]):
+            found.append((node, join))
+    return found
+
+
+def _joined(graph: gs.Graph, node: gs.Node) -> gs.Node | None:
+    """The Reshape that turns Y [T, 2, N, H] into [T, N, 2H]."""
+    transpose = only_consumer(node.outputs[0], "Transpose", graph)
+    if transpose is None or list(transpose.attrs.get("perm", [])) != [0, 2, 1, 3]:
+        return None
+    reshape = only_consumer(transpose.outputs[0], "Reshape", graph)
+    if reshape is None or reshape.attrs.get("allowzero"):
+        return None
+    hidden = node.attrs["hidden_size"]
+    return reshape if integers(reshape, 1, "shape") in ([0, 0, -1], [0, 0, 2 * hidden]) else None
+
+
+def _split(graph: gs.Graph, node: gs.Node, join: gs.Node) -> str:
+    sequence, *weights = node.inputs
+    halves = []
+    for half, direction in enumerate(("forward", "reverse")):
+        parts = [
+            gs.Constant(f"{node.name}/{direction}/{letter}", np.ascontiguousarray(values(weight)[half : half + 1]))
+            for letter, weight in zip("WRB", weights, strict=False)
+        ]
+        output = gs.Variable(f"{node.name}/{direction}/Y", np.float32)
+        attributes = {"hidden_size": node.attrs["hidden_size"], "direction": direction}
+        graph.nodes.append(
+            gs.Node("LSTM", f"{node.name}/{direction}", attributes, inputs=[sequence, *parts], outputs=[output])
+        )
+        halves.append(output)
+    both = gs.Variable(f"{node.name}/both", np.float32)
+    graph.nodes.append(gs.Node("Concat", f"{node.name}/Concat", {"axis": 3}, inputs=halves, outputs=[both]))
+    output = join.outputs[0]
+    join.outputs.clear()
+    squeeze(graph, both, 1, output, f"{node.name}/Squeeze")
+    return f"{node.name}: bidirectional → forward + reverse"

@@ -1,0 +1,142 @@
+"""How many labelled words each of several width rules costs: what a bucket plan is held against.
+
+The words are for tuning alone, never those of a dataset that is scored. A word's text follows from its width, so each
+is read once at every width that a rule gives it.
+
+Not here: the score of a run (`crnn.score.accuracy`), the candidates (`crnn.planning.optimiser`), the curve through what
+was read (`crnn.planning.accuracy_model`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import sqrt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from crnn.core.command import counter
+from crnn.core.errors import UserError
+from crnn.data.labels import LabelPolicy
+from crnn.data.lmdb import Words
+from crnn.data.preprocess import Pixels, Preprocess, normalise
+from crnn.data.tensors import prepare
+from crnn.data.widths import WidthRule
+from crnn.model.charset import Charset, greedy_decode
+from crnn.planning.accuracy_model import Chances
+from crnn.planning.optimiser import Candidate
+from crnn.runtimes.runtime import Session
+
+BATCH = 16
+CONFIDENCE = 1.645  # standard deviations that 95 % of a normal distribution lie below
+
+
+@dataclass
+class TuningWords:
+    """Readable words with a label: gray images [H, W] and the texts to compare with."""
+
+    images: list[Pixels]
+    labels: list[str]
+    policy: LabelPolicy
+    _right: dict[tuple[int, int], bool] = field(default_factory=dict)  # word, width → whether it reads as its label
+
+    @classmethod
+    def read(cls, words: Path, preprocess: Preprocess, policy: LabelPolicy) -> "TuningWords":
+        """Decode an LMDB as `preprocess` does. Raises UserError where it holds no word to tune on."""
+        images, labels = [], []
+        with Words(words) as reader:
+            for word in reader:
+                sample, pixels = prepare(word, preprocess, policy)
+                if pixels is not None and word.image and sample.status == "ok":
+                    gray = preprocess.decode(word.image)
+                    if gray is not None:
+                        images.append(gray)
+                        labels.append(sample.text)
+        if not images:
+            raise UserError(f"{words}: holds no readable word with a label; name other words in planning")
+        return cls(images, labels, policy)
+
+    def widths(self, rule: WidthRule) -> list[int]:
+        """The width that a rule gives each word."""
+        return [rule(image.shape[1], image.shape[0]) for image in self.images]
+
+    def right(self, rules: Sequence[Preprocess], runtime: Session, charset: Charset) -> list[list[bool]]:
+        """Of every rule, which words read as their labels."""
+        widths = [self.widths(rule.rule) for rule in rules]
+        waiting: dict[int, dict[int, Pixels]] = {}
+        for rule, given in zip(rules, widths, strict=True):
+            for word, width in enumerate(given):
+                if (word, width) not in self._right and word not in waiting.setdefault(width, {}):
+                    waiting[width][word] = rule.resize(self.images[word])
+        with counter(sum(map(len, waiting.values())), "tuning") as bar:
+            for width, words in waiting.items():
+                self._read(width, words, runtime, charset)
+                bar.update(len(words))
+        return [[self._right[word, width] for word, width in enumerate(given)] for given in widths]
+
+    def chances(self, finest: Preprocess, shifted: Sequence[Preprocess], runtime: Session, charset: Charset) -> Chances:
+        """The curve through what becomes of the words at the widths that the shifted rules give them."""
+        own = np.array(self.widths(finest.rule) * len(shifted), np.float64)
+        tensors = np.array([self.widths(rule.rule) for rule in shifted], np.float64).ravel()
+        return Chances.fitted(own, tensors, np.array(self.right(shifted, runtime, charset)).ravel())
+
+    def _read(self, width: int, words: dict[int, Pixels], runtime: Session, charset: Charset) -> None:
+        indices = list(words)
+        for start in range(0, len(indices), BATCH):
+            batch = indices[start : start + BATCH]
+            texts, _ = greedy_decode(runtime.infer(normalise(np.stack([words[i] for i in batch])[:, None])), charset)
+            for word, text in zip(batch, texts, strict=True):
+                self._right[word, width] = self.policy.apply(text)[0] == self.labels[word]
+
+
+def around(distortion: float) -> tuple[float, ...]:
+    """What widths are multiplied with to see what distortion does to words: five factors within the bound."""
+    return tuple(1 + distortion * share for share in (-1.0, -0.5, 0.0, 0.5, 1.0))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A candidate on the tuning words: how many it reads right, and how many otherwise than the finest rule does."""
+
+    candidate: Candidate
+    words: int
+    correct: int
+    broken: int
+    fixed: int
+    most_lost: float  # words, with 95 % confidence
+    within: bool  # the accuracy budget
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "price": self.candidate.price,
+            "widths": [bucket.width for bucket in self.candidate.buckets],
+            "upto": [span.upto for span in self.candidate.spans],
+            "seconds": self.candidate.seconds,
+            "predicted_lost": self.candidate.lost,
+            **{name: getattr(self, name) for name in ("correct", "broken", "fixed", "most_lost", "within")},
+        }
+
+
+def judged(candidate: Candidate, right: Sequence[bool], finest: Sequence[bool], accuracy_drop: float) -> Verdict:
+    """Hold a candidate's words against the finest rule's: with 95 % confidence it may lose the share `accuracy_drop`.
+
+    Of words that read differently, as many break as are fixed unless the candidate is worse; so the loss has a variance
+    of their number (McNemar 1947), and what is held against the budget is its upper bound by the normal approximation.
+    """
+    broken = sum(other and not own for own, other in zip(right, finest, strict=True))
+    fixed = sum(own and not other for own, other in zip(right, finest, strict=True))
+    most = broken - fixed + CONFIDENCE * sqrt(broken + fixed)
+    return Verdict(candidate, len(right), sum(right), broken, fixed, most, most <= accuracy_drop * len(right))
+
+
+def cheapest_within(verdicts: Sequence[Verdict], accuracy_drop: float) -> Candidate:
+    """The cheapest candidate within the accuracy budget. Raises UserError where none is."""
+    within = [verdict.candidate for verdict in verdicts if verdict.within]
+    if not within:
+        best = min(verdicts, key=lambda verdict: verdict.most_lost)
+        raise UserError(
+            f"no plan surely loses less than {accuracy_drop:.2%} of the {best.words} tuning words; the best breaks "
+            f"{best.broken} and fixes {best.fixed}, which is at most {best.most_lost / best.words:.2%} with 95 % "
+            f"confidence. Tune on more words, allow more buckets or a larger accuracy_drop"
+        )
+    return min(within, key=lambda candidate: candidate.seconds)

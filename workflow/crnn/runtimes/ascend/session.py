@@ -1,0 +1,202 @@
+"""Running an .om through `ais_bench.infer.interface.InferSession`, in either generation of its interface.
+
+The session goes by what it finds and not by a version: both generations call themselves 0.0.2. The older one (to 2023)
+has `sumary`, execution times as numbers and `get_H2D_time_list`; the newer one `summary`, times as pairs and
+`get_h2d_time_list`. Both know the modes used here. ais_bench is imported when a session is opened, never before.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from crnn.core.errors import UserError
+from crnn.runtimes.ascend.shapes import Shapes
+
+Array = npt.NDArray[np.float32]
+
+MODES = {"range": "dymshape", "gears": "dymdims", "static": "static"}  # of InferSession.infer
+OF_BATCH_ALONE = "dymbatch"
+BYTES = 4  # of a float32
+ALIGNMENT = 512  # bytes; what a size of device memory is rounded up to
+UNKNOWN_OUTPUT = 10_000_000  # bytes; where the model does not say how many classes it has
+INSTALL = "install aclruntime and ais_bench from one source (docs/ascend.md)"
+
+
+def infer_session() -> Any:
+    """The class InferSession. Raises UserError that says which package is missing, broken or another one."""
+    try:
+        from ais_bench.infer.interface import InferSession
+    except ModuleNotFoundError as error:
+        if error.name == "ais_bench":
+            fault = f"the Python package 'ais_bench' is not installed here; {INSTALL}"
+        elif str(error.name).startswith("ais_bench"):
+            fault = (
+                "the Python package 'ais_bench' here is another one of that name: it has no ais_bench.infer (the "
+                f"package index's ais_bench_benchmark, for language models, is one); remove it and {INSTALL}"
+            )
+        else:
+            fault = f"ais_bench needs the Python package {error.name!r}, which is not installed here; {INSTALL}"
+        raise UserError(f"runtime ascend: {fault}") from error
+    except ImportError as error:
+        raise UserError(
+            f"runtime ascend: ais_bench cannot be loaded ({error}); source CANN's set_env.sh before starting "
+            f"Snakemake, and use the aclruntime that was built for this Python"
+        ) from error
+    return InferSession
+
+
+def simulated() -> bool:
+    """Whether the installed aclruntime is a contract double, which says so itself."""
+    import aclruntime
+
+    return bool(getattr(aclruntime, "SIMULATED", False))
+
+
+def transfer_seconds() -> tuple[float, float]:
+    """Seconds of copying to and from the device since the last call, over all sessions of this process."""
+    from ais_bench.infer.interface import MemorySummary
+
+    seconds = []
+    for newer, older in (("get_h2d_time_list", "get_H2D_time_list"), ("get_d2h_time_list", "get_D2H_time_list")):
+        times = getattr(MemorySummary, newer, None) or getattr(MemorySummary, older)
+        seconds.append(sum(times()) / 1e3)
+    MemorySummary.reset()
+    return seconds[0], seconds[1]
+
+
+def execution_milliseconds(times: Sequence[Any]) -> list[float]:
+    """`exec_time_list` of either generation as durations: numbers are some already, pairs are (start, end)."""
+    return [float(time[1] - time[0]) if isinstance(time, (tuple, list)) else float(time) for time in times]
+
+
+class AscendRuntime:
+    """A model on one card. Words are fitted to the shapes it was converted for; their widths are not changed."""
+
+    lanes = 1  # a session takes one call at a time
+
+    def __init__(self, model: Path, facts: dict[str, Any], device: int, held: ExitStack) -> None:
+        """`facts` are those of conversion.json; `held` is closed with the runtime, and where it cannot be opened."""
+        self._shapes, self._facts, self._device = Shapes.from_facts(facts["shapes"]), facts, device
+        self._mode = OF_BATCH_ALONE if self._shapes.of_batch_alone else MODES[self._shapes.mode]
+        self._held = ExitStack()
+        self._held.enter_context(held)
+        try:
+            self._session = self._opened(infer_session(), self._private_copy(model))
+            self._held.callback(_released, self._session)
+            self._classes = self._output_classes()
+            transfer_seconds()  # what loading copied is no transfer of a word
+        except BaseException:
+            self._held.close()
+            raise
+
+    def _private_copy(self, model: Path) -> Path:
+        """A copy that ais_bench accepts: no link, private, and without a space or the like in its path."""
+        folder = Path(tempfile.mkdtemp(prefix="crnn-om-"))
+        self._held.callback(shutil.rmtree, folder, ignore_errors=True)
+        copy = folder / "model.om"
+        copy.touch(mode=0o600)
+        shutil.copyfile(model, copy)
+        return copy
+
+    def _opened(self, opened: Any, model: Path) -> Any:
+        try:
+            return opened(self._device, str(model))
+        except Exception as error:  # whatever the generations raise: RuntimeError, ValueError and their own
+            raise UserError(
+                f"device {self._device}: the model of {self._facts['soc_version']} cannot be loaded "
+                f"({str(error).strip()}); check the card with `npu-smi info`, the user's right to it (group "
+                f"HwHiAiUser), and that it is the chip and the CANN that the model was converted for "
+                f"({self._facts['cann']} or up to four releases later)"
+            ) from error
+
+    def _output_classes(self) -> int | None:
+        """The last size of the output; None where the model does not say it, as some dynamic ones do not."""
+        shape = self._session.get_outputs()[0].shape
+        return int(shape[-1]) if len(shape) and shape[-1] > 0 else None
+
+    def infer(self, images: Array) -> Array:
+        count, _, _, width = images.shape
+        pieces = [self._call(images[a:b], batch) for a, b, batch in self._shapes.calls(count, width)]
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1)
+
+    def _call(self, words: Array, batch: int) -> Array:
+        """One call with `words` filled up to `batch` with zeros, whose steps are dropped again."""
+        count, steps = len(words), words.shape[3] // 4 + 1
+        images = np.ascontiguousarray(words, np.float32)
+        if count < batch:
+            images = np.concatenate([images, np.zeros((batch - count, *images.shape[1:]), np.float32)])
+        try:
+            if self._mode == OF_BATCH_ALONE:  # the older generation has no such mode, and goes by what was set
+                self._session.set_dynamic_batchsize(batch)
+            (output,) = self._session.infer([images], self._mode, custom_sizes=self._output_bytes(steps, batch))
+        except RuntimeError as error:
+            raise UserError(
+                f"device {self._device}: inference of {list(images.shape)} in mode {self._mode} failed "
+                f"({str(error).strip()}); see ~/ascend/log, and `npu-smi info` for the card's health"
+            ) from error
+        whole = np.asarray(output, np.float32)
+        if whole.ndim == 1:  # what the runtime gives where it does not know the shape of a dynamic output
+            whole = whole.reshape(steps, batch, -1)
+        if whole.shape[:2] != (steps, batch):
+            raise UserError(
+                f"device {self._device}: images {list(images.shape)} gave an output of {list(whole.shape)}; expected "
+                f"{steps} steps of {batch} words. Was the model made from another network's ONNX file?"
+            )
+        return whole[:, :count]
+
+    def _output_bytes(self, steps: int, batch: int) -> int:
+        """Size of the output, rounded up; a buffer of this size is made on the device in every call."""
+        if self._classes is None:
+            return UNKNOWN_OUTPUT
+        return -(-steps * batch * self._classes * BYTES // ALIGNMENT) * ALIGNMENT
+
+    def transfer_seconds(self) -> tuple[float, float]:
+        """Seconds of copying to and from the device since the last call."""
+        return transfer_seconds()
+
+    def executions(self) -> list[float]:
+        """Milliseconds of every call on the device so far."""
+        summary = (getattr(self._session, "summary", None) or self._session.sumary)()
+        return execution_milliseconds(summary.exec_time_list)
+
+    def describe(self) -> dict[str, Any]:
+        session = self._session
+        return {
+            "device": f"{self._facts['soc_version']}, device {self._device}",
+            "simulated": simulated(),
+            "soc_version": self._facts["soc_version"],
+            "cann": self._facts["cann"],
+            "shapes": self._facts["shapes"]["mode"],
+            "interface": "summary" if hasattr(session, "summary") else "sumary",
+            **calls_on_device(self.executions()),
+            **{name: _version(name) for name in ("aclruntime", "ais_bench")},
+        }
+
+    def close(self) -> None:
+        self._held.close()
+
+
+def calls_on_device(executions: list[float]) -> dict[str, Any]:
+    """How many calls there were on a device or on several, and how long the middle one took there."""
+    median = float(np.median(executions)) if executions else None
+    return {"device_calls": len(executions), "device_ms_median": median}
+
+
+def _released(session: Any) -> None:
+    """Unload the model; the older generation does so when the session goes."""
+    if hasattr(session, "free_resource"):
+        session.free_resource()
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,92 @@
+"""Cards of a machine that jobs share: which numbers an option names, and which job has which card.
+
+Not here: what a card can do, or whether there is one.
+"""
+
+import fcntl
+import os
+import re
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from crnn.core.command import LOG
+from crnn.core.errors import UserError
+
+MOST_DEVICES = 256  # ais_bench takes device 0 to 255; no machine has more
+
+# What a scheduler sets where it gives a job some of a machine's cards, which the job then counts from 0.
+VISIBLE = {"gpu": "CUDA_VISIBLE_DEVICES", "npu": "ASCEND_RT_VISIBLE_DEVICES"}
+
+
+def checked_devices(options: dict[str, Any]) -> list[int]:
+    """The option `devices`, [0] where it is not given. Raises UserError where it is no list of device numbers."""
+    devices = options.get("devices", [0])
+    if not isinstance(devices, list) or not devices or not all(map(_is_device, devices)):
+        raise UserError(f"options.devices is {devices!r}; expected a list of device numbers from 0, such as [0, 1]")
+    return list(dict.fromkeys(devices))
+
+
+def checked_device(options: dict[str, Any]) -> int:
+    """The option `device`, 0 where it is not given. Raises UserError where it is no device number."""
+    device = options.get("device", 0)
+    if not _is_device(device):
+        raise UserError(f"options.device is {device!r}; expected a device number from 0")
+    return int(device)
+
+
+def _is_device(value: Any) -> bool:
+    return type(value) is int and 0 <= value < MOST_DEVICES
+
+
+@dataclass(frozen=True)
+class Claims:
+    """Which cards of a kind (`npu`, `gpu`) a process uses, so that jobs beside each other on a machine have their own.
+
+    A claim is a lock on a file in the folder for temporary files; the system drops it with the process.
+    """
+
+    kind: str
+    folder: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
+
+    def claim(self, devices: list[int], most: int = 1) -> tuple[list[int], ExitStack]:
+        """The first of `devices` that are free, at most `most`, and what gives them back; waits where none is free."""
+        held, taken = ExitStack(), list[int]()
+        for device in devices:
+            if len(taken) < most and self._lock(device, held, wait=False):
+                taken.append(device)
+        if not taken:
+            LOG.info("every card of %s is taken; waiting for %d", devices, devices[0])
+            self._lock(devices[0], held, wait=True)
+            taken = devices[:1]
+        return taken, held
+
+    def _lock(self, device: int, held: ExitStack, wait: bool) -> bool:
+        lock = self._open(device)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            return False
+        held.callback(lock.close)
+        return True
+
+    def _on_machine(self, device: int) -> str:
+        """The name that the machine has for a card."""
+        given = [each.strip() for each in os.environ.get(VISIBLE[self.kind], "").split(",") if each.strip()]
+        return re.sub(r"[^\w-]", "_", given[device]) if device < len(given) else str(device)
+
+    def _open(self, device: int) -> IO[bytes]:
+        path = self.folder / f"crnn-{self.kind}-{self._on_machine(device)}.lock"
+        if not path.exists():  # one of another user may be read, and not be opened as if to make it
+            path.touch()
+            path.chmod(0o644)
+        return path.open("rb")
+
+
+def claimed(kind: str, device: int) -> ExitStack:
+    """Wait for one card; closing what is returned gives it back."""
+    _, held = Claims(kind).claim([device])
+    return held

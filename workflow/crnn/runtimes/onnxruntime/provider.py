@@ -1,0 +1,173 @@
+"""ONNX files on a device through one of ONNX Runtime's execution providers, and never on the CPU in its place.
+
+ONNX Runtime falls back to the CPU without an error where a provider cannot start, and places single nodes there that
+the provider has no kernel for. The first is an error here; the second is counted, logged and in what the runtime
+says of itself. A target names its provider in a `Provider`; not here: which there are, options of one alone.
+"""
+
+import ctypes
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, redirect_stdout
+from dataclasses import dataclass
+from importlib import metadata
+from io import StringIO
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from crnn.core.command import LOG
+from crnn.core.errors import UserError
+from crnn.runtimes.devices import claimed
+from crnn.runtimes.onnxruntime.opening import RECORD_ASSIGNMENT, assigned_operators, open_session
+
+Array = npt.NDArray[np.float32]
+CPU = "CPUExecutionProvider"
+LIBRARIES = ("libonnxruntime_providers_shared.so", "libonnxruntime_providers_{}.so")
+
+
+@dataclass(frozen=True)
+class Provider:
+    """An execution provider: its name and device as ONNX Runtime has them, the kind of card that it runs on as rules
+    name it, and the distribution that holds it.
+
+    `remedies` says what to do where the provider's library wants another that is not there: what that one's name
+    begins with → remedy; the empty text stands for any. `described` names the machine's cards. `preload` is for a
+    provider whose libraries may be packages of this Python, where ONNX Runtime has to be told to look.
+    """
+
+    name: str
+    device: str
+    card: str
+    distribution: str
+    remedies: dict[str, str]
+    described: Callable[[], str]
+    preload: bool = False
+
+    @staticmethod
+    def simulated() -> bool:
+        """Whether the onnxruntime in use is a contract double, which says so itself."""
+        return bool(getattr(onnxruntime, "SIMULATED", False))
+
+    def check(self) -> None:
+        """Raise UserError where this Python's onnxruntime has not the provider, or the machine not its libraries."""
+        others = {"onnxruntime", "onnxruntime-gpu", "onnxruntime-cann"} - {self.distribution}
+        beside = sorted(name for name in others if _is_installed(name))
+        if beside and _is_installed(self.distribution):
+            raise UserError(
+                f"{self.distribution} and {' and '.join(beside)} are both installed here, and they overwrite each "
+                f"other's files; uninstall all of them, then install {self.distribution} alone"
+            )
+        if self.name not in onnxruntime.get_available_providers():
+            raise UserError(
+                f"the onnxruntime {onnxruntime.__version__} installed here has no {self.name} (it has "
+                f"{', '.join(onnxruntime.get_available_providers())}); install {self.distribution} in its place"
+            )
+        self._check_libraries()
+
+    def _check_libraries(self) -> None:
+        if self.preload:
+            with redirect_stdout(StringIO()):  # it prints what it does not find, which need not be missing
+                onnxruntime.preload_dlls()
+        for pattern in LIBRARIES:
+            library = Path(onnxruntime.__file__).parent / "capi" / pattern.format(self.device)
+            if not library.exists():  # linked in, or registered from elsewhere
+                continue
+            try:
+                ctypes.CDLL(str(library))
+            except OSError as error:
+                fault = str(error)
+                remedy = next(text for begin, text in self.remedies.items() if fault.startswith(begin))
+                raise UserError(f"{self.name} cannot start: {fault}; {remedy}") from error
+
+
+def _is_installed(distribution: str) -> bool:
+    try:
+        metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+class ProviderSession:
+    """An ONNX file on a device. Images are copied there before a call and log-probabilities back after it."""
+
+    lanes = 1
+
+    def __init__(self, model: Path, provider: Provider, device: int, level: Any, settings: dict[str, Any]) -> None:
+        """Wait for the card and open `model` on it. Raises UserError where the provider does not start, or has no node.
+
+        level: of `crnn.runtimes.onnxruntime.opening.LEVELS`. settings: the provider's own options.
+        """
+        self._provider, self._device = provider, device
+        self._transfers = [0.0, 0.0]
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = level
+        options.add_session_config_entry(RECORD_ASSIGNMENT, "1")
+        with ExitStack() as opening:
+            opening.enter_context(claimed(provider.card, device))
+            own = {"device_id": device, **settings}
+            self._session = open_session(model, options, [(provider.name, own), CPU])
+            self._operators = self._checked_operators()
+            self._held = opening.pop_all()
+        self._input, self._output = self._session.get_inputs()[0].name, self._session.get_outputs()[0].name
+
+    def _checked_operators(self) -> dict[str, dict[str, int]]:
+        """Provider → operator → nodes. Raises UserError where the session does not use the provider."""
+        name, active = self._provider.name, self._session.get_providers()
+        if active[0] != name:
+            raise UserError(
+                f"ONNX Runtime runs on {active[0]} and not on {name}: the provider could not start, for the reason "
+                f"that ONNX Runtime gives above. Nothing is measured on another device than the one asked for"
+            )
+        found = assigned_operators(self._session)
+        if not found.get(name):
+            raise UserError(f"{name} takes none of the model's nodes: all of them would run on the CPU")
+        if CPU in found:
+            count, whole = found[CPU].total(), sum(each.total() for each in found.values())
+            LOG.warning("%d of %d nodes run on the CPU: %s", count, whole, ", ".join(sorted(found[CPU])))
+        return {each: dict(sorted(operators.items())) for each, operators in found.items()}
+
+    def infer(self, images: Array) -> Array:
+        binding = self._session.io_binding()
+        started = time.perf_counter()
+        given = onnxruntime.OrtValue.ortvalue_from_numpy(
+            np.ascontiguousarray(images), self._provider.device, self._device
+        )
+        binding.bind_ortvalue_input(self._input, given)
+        binding.bind_output(self._output, self._provider.device, self._device)
+        binding.synchronize_inputs()
+        copied_in = time.perf_counter()
+        self._session.run_with_iobinding(binding)
+        binding.synchronize_outputs()
+        executed = time.perf_counter()
+        output = cast(Array, binding.get_outputs()[0].numpy())
+        self._transfers[0] += copied_in - started
+        self._transfers[1] += time.perf_counter() - executed
+        return output
+
+    def transfer_seconds(self) -> tuple[float, float]:
+        """Seconds of copying to and from the device since the last call."""
+        (first, second), self._transfers = self._transfers, [0.0, 0.0]
+        return first, second
+
+    def describe(self) -> dict[str, Any]:
+        on_cpu = self._operators.get(CPU, {})
+        return {
+            "device": f"{self._provider.described()}, device {self._device}",
+            "simulated": self._provider.simulated(),
+            "onnxruntime": onnxruntime.__version__,
+            "provider": self._session.get_providers()[0],
+            "provider_options": self._session.get_provider_options()[self._provider.name],
+            "nodes": sum(sum(operators.values()) for operators in self._operators.values()),
+            "nodes_on_cpu": sum(on_cpu.values()),
+            "operators_on_cpu": sorted(on_cpu),
+        }
+
+    def close(self) -> None:
+        """Give the card back."""
+        del self._session
+        self._held.close()

@@ -1,0 +1,114 @@
+"""What a runtime is: its facts, its two verbs, and the session that it loads. Imports no toolchain."""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal, Protocol, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from crnn.core.errors import UserError
+
+Options = dict[str, Any]
+Device = Literal["gpu", "npu"]
+
+
+class Session(Protocol):
+    """A model loaded on a device.
+
+    `lanes` is how many calls of `infer` it takes at a time, from different threads. One that copies to a device of its
+    own may also have `transfer_seconds() -> (in, out)`: seconds that copying took since the last time it was asked,
+    which the breakdown then shows apart from `execute`.
+    """
+
+    lanes: int
+
+    def infer(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Images float32 [N, 1, 32, W] to log-probabilities float32 [T, N, classes], both in host memory.
+
+        The images are the caller's again when the call returns.
+        """
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """Facts for the report: `device`, `simulated` (True for a contract double), tool versions."""
+        ...
+
+    def close(self) -> None:
+        """Release the device."""
+        ...
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """A way to run a model: the facts that rules and the config check read, and where its verbs are.
+
+    `module` has `build(source, directory, options) -> list[Path]`, which writes `files` into a folder, and
+    `load(model, options, threads, lanes=1) -> Session`, which is given the first of them and finds the others beside
+    it. It may have `check(options, building)`, which raises UserError where this machine cannot build or, if not
+    `building`, cannot run; it is asked before a run begins.
+
+    files: what `build` writes. tools: distributions whose versions belong into records. precisions: those that a
+    deployment may ask for, each with the variant of the model file that it is made from (`fp32` as it is, or one of
+    `crnn.model.precision.FORMS`); where two share a variant, one is the runtime's own making, and its options then
+    hold the deployment's `precision`, too. source: what it builds from. device, build_device: what running and
+    building occupy; None for the processor. compiles_shapes: its build depends on the shapes that will be asked for;
+    its options then hold `width_rule` and `batch` of the deployment or, where its widths are planned, `plan`, each
+    width with its batch size.
+    """
+
+    name: str
+    module: str
+    files: tuple[str, ...]
+    tools: tuple[str, ...]
+    precisions: Mapping[str, str] = field(default_factory=lambda: {"fp32": "fp32"})
+    source: Literal["onnx", "checkpoint"] = "onnx"
+    device: Device | None = None
+    build_device: Device | None = None
+    compiles_shapes: bool = False
+
+    @property
+    def makes_precisions(self) -> bool:
+        """Whether it makes precisions by itself, and so must be told which: two come from the same file."""
+        return len(set(self.precisions.values())) < len(self.precisions)
+
+    def build(self, source: Path, directory: Path, options: Options) -> list[Path]:
+        """Turn a model file into what the device loads: write `files` into `directory` and return them."""
+        return cast(list[Path], self._verbs().build(source, directory, options))
+
+    def load(self, model: Path, options: Options, threads: int, lanes: int = 1) -> Session:
+        """Load a model file: the first of what `build` wrote, or one of that kind.
+
+        threads: CPU cores that the session may use. lanes: calls that will be under way at a time; on the CPU they
+        share the cores. A runtime whose device takes another number of calls says so in the session's `lanes`.
+        """
+        return cast(Session, self._verbs().load(model, options, threads, lanes))
+
+    def check(self, options: Options, building: bool) -> None:
+        """Raise UserError where this machine cannot build, or run, as far as the runtime can tell."""
+        check = getattr(self._verbs(), "check", None)
+        if check is not None:
+            check(options, building)
+
+    def _verbs(self) -> ModuleType:
+        try:
+            return importlib.import_module(self.module)
+        except ImportError as error:
+            absent = isinstance(error, ModuleNotFoundError)
+            fault = (
+                f"the Python package {error.name!r} is not installed here" if absent else f"cannot be loaded ({error})"
+            )
+            raise UserError(
+                f"runtime {self.name}: {fault}; run with `--sdm conda` to get it from envs/{self.name}.yaml, "
+                f"or install it into this environment"
+            ) from error
+
+
+def check_options(options: Options, *known: str) -> None:
+    """Raise UserError where a deployment's `options` hold a key that its runtime does not know."""
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise UserError(f"options: unknown key {', '.join(map(repr, unknown))}; allowed: {', '.join(known) or 'none'}")

@@ -1,0 +1,404 @@
+"""Running an engine: lanes of a stream with its own memory, so that calls of several threads overlap on the GPU.
+
+A call copies its images into pinned memory, enqueues the copy to the GPU, the network and the copy of just its own
+output back, and waits for them once. Not here: which words share a call (`crnn.runtimes.tensorrt.profiles`).
+"""
+
+import queue
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from crnn.core.command import LOG
+from crnn.core.errors import UserError
+from crnn.data.widths import HEIGHT
+from crnn.runtimes.tensorrt.device import Array, Block, DeviceMemory, Graph, OutOfMemoryError
+from crnn.runtimes.tensorrt.engine import SHORT_OF_MEMORY
+from crnn.runtimes.tensorrt.library import listening_logger, simulated, told, version_numbers
+from crnn.runtimes.tensorrt.profiles import Profiles, Shape
+from crnn.runtimes.tensorrt.settings import RunSettings
+
+BYTES = 4  # of a float32
+MOST_GRAPHS = 64  # kept in a lane; every further shape is enqueued anew in each call
+AMPERE = (8, 0)
+
+
+def steps_of(width: int) -> int:
+    """Time steps of the network's output for a tensor of a width (`crnn.model.network`)."""
+    return width // 4 + 1
+
+
+def check_origin(trt: Any, device: DeviceMemory, facts: dict[str, Any]) -> None:
+    """Raise UserError where an engine was built by another TensorRT or for another GPU than are here."""
+    here, built = device.facts(), facts["gpu"]
+    rebuild = "build it again on this machine: take its build folder away, or rerun with -R build_tensorrt"
+    versions = version_numbers(trt.__version__), version_numbers(facts["tensorrt"])
+    newer_minor = versions[0][0] == versions[1][0] and versions[0] >= versions[1]
+    if versions[0] != versions[1] and not ("VERSION_COMPATIBLE" in facts["flags"] and newer_minor):
+        raise UserError(
+            f"the engine was built by TensorRT {facts['tensorrt']}, and here is {trt.__version__}; {rebuild}, or build "
+            f"it with options.version_compatible, which a later TensorRT of the same major then loads"
+        )
+    fits = {
+        "none": here.name == built["name"] and here.compute_capability == built["compute_capability"],
+        "same": here.compute_capability == built["compute_capability"],
+        "ampere+": version_numbers(here.compute_capability) >= AMPERE,
+    }
+    if not fits[facts["hardware_compatibility"]]:
+        raise UserError(
+            f"the engine was built for {built['name']} (compute capability {built['compute_capability']}), and here is "
+            f"{here.name} ({here.compute_capability}); {rebuild}, or build it with options.hardware_compatibility"
+        )
+
+
+class Engine:
+    """A deserialised engine, the names of its input and output, and contexts to run it in."""
+
+    def __init__(self, trt: Any, plan: bytes, facts: dict[str, Any]) -> None:
+        self._trt, self._logger = trt, listening_logger(trt)
+        self._runtime = self._made_runtime()
+        self._runtime.engine_host_code_allowed = "VERSION_COMPATIBLE" in facts["flags"]
+        self._engine = self._runtime.deserialize_cuda_engine(plan)
+        if self._engine is None:
+            raise self.fault("TensorRT cannot load the engine", "build it again on this machine")
+        self.profiles = Profiles.from_facts(facts["profiles"])
+        self.input, self.output = self._names()
+        self.classes = int(tuple(self._engine.get_tensor_shape(self.output))[-1])
+
+    def _made_runtime(self) -> Any:
+        try:
+            return self._trt.Runtime(self._logger)
+        except TypeError as error:
+            raise UserError(
+                f"runtime tensorrt: TensorRT {self._trt.__version__} finds no GPU that it can use "
+                f"({told(self._logger.errors)}); check `nvidia-smi` (docs/nvidia.md)"
+            ) from error
+
+    def fault(self, what: str, remedy: str) -> Exception:
+        """An error with what TensorRT logged: of memory, where that is what it lacked, and else of the user's."""
+        said = told(self._logger.errors)
+        self._logger.errors.clear()
+        if SHORT_OF_MEMORY.search(said):
+            return OutOfMemoryError(said)
+        return UserError(f"{what} ({said}); {remedy}")
+
+    def _names(self) -> tuple[str, str]:
+        engine, trt = self._engine, self._trt
+        names: dict[Any, list[str]] = {trt.TensorIOMode.INPUT: [], trt.TensorIOMode.OUTPUT: []}
+        for index in range(engine.num_io_tensors):
+            name = engine.get_tensor_name(index)
+            names[engine.get_tensor_mode(name)].append(name)
+            if engine.get_tensor_dtype(name) != trt.DataType.FLOAT:
+                raise UserError(
+                    f"the engine's {name} is {engine.get_tensor_dtype(name)}; expected float32, which an ONNX file of "
+                    f"another precision keeps for its input and output, too"
+                )
+        inputs, outputs = names.values()
+        if len(inputs) != 1 or len(outputs) != 1:
+            raise UserError(f"the engine has inputs {inputs} and outputs {outputs}; expected one of each")
+        return inputs[0], outputs[0]
+
+    def context(self, profile: int, handle: int) -> Any:
+        """A context for a profile, whose scratch memory the caller provides."""
+        strategy = self._trt.ExecutionContextAllocationStrategy.USER_MANAGED
+        context = self._engine.create_execution_context(strategy)
+        if context is None or not context.set_optimization_profile_async(profile, handle):
+            raise self.fault(f"TensorRT makes no context for profile {profile}", "see the log")
+        return context
+
+    def scratch_bytes(self, profile: int) -> int:
+        """Bytes of scratch memory that any shape of a profile needs at most."""
+        return int(self._engine.get_device_memory_size_for_profile_v2(profile))
+
+    def set_shape(self, context: Any, shape: Shape) -> None:
+        """Set a context's input shape; the output's is the network's, or this is another network."""
+        if not context.set_input_shape(self.input, shape) or context.infer_shapes():
+            raise self.fault(
+                f"TensorRT does not take images {list(shape)}, though the engine covers {self.profiles.described()}",
+                "was one of model.engine and conversion.json exchanged by hand?",
+            )
+        found, expected = tuple(context.get_tensor_shape(self.output)), (steps_of(shape[3]), shape[0], self.classes)
+        if found != expected:
+            raise UserError(
+                f"images {list(shape)} would give an output of {list(found)}; expected {list(expected)}. Was the "
+                f"engine made from another network's ONNX file?"
+            )
+
+    def release(self) -> None:
+        """Give back the weights; what was made of the engine must be gone."""
+        self._engine = None
+        self._runtime = None
+
+
+@dataclass
+class Call:
+    """What a call read, float32 [T, N, classes], and the seconds of its copy in, the network and its copy out."""
+
+    output: Array
+    seconds: tuple[float, float, float]
+
+
+class Lane:
+    """A stream, memory for the largest call on both sides, and a context per profile (with graphs: per shape)."""
+
+    def __init__(self, device: DeviceMemory, model: Engine, batch: int, graphs: bool) -> None:
+        self._device, self._model, self._graphs_wanted = device, model, graphs
+        self._contexts: dict[Any, Any] = {}
+        self._shapes: dict[Any, Shape] = {}
+        self._graphs: dict[Shape, Graph] = {}
+        self._executed: set[Any] = set()
+        self._held: list[Callable[[], None]] = []
+        self._stream = device.stream()
+        self._events = [device.event() for _ in range(4)]
+        profiles = [(index, min(each.batch, batch), each.high) for index, each in enumerate(model.profiles.each)]
+        images = max(count * HEIGHT * width for _, count, width in profiles)
+        steps = max(steps_of(width) * count * model.classes for _, count, width in profiles)
+        self._reduced = any(each.batch > batch for each in model.profiles.each)
+        try:
+            self._input, self._output = self._block(images * BYTES), self._block(steps * BYTES)
+            self._images, self._steps = self._pinned(images), self._pinned(steps)
+            self._scratch_bytes = max(self._scratch_for(*each) for each in profiles)
+            self._scratch = self._block(max(self._scratch_bytes, 1))
+        except BaseException:
+            self.close()
+            raise
+
+    def _block(self, size: int) -> Block:
+        block = self._device.allocate(size)
+        self._held.append(block.free)
+        return block
+
+    def _pinned(self, count: int) -> Array:
+        array = self._device.pinned(count)
+        self._held.append(lambda: self._device.free_pinned(array))
+        return array
+
+    def _scratch_for(self, profile: int, batch: int, width: int) -> int:
+        """Bytes of scratch memory for a profile, or for no more than `batch` words of it."""
+        if not self._reduced:
+            return self._model.scratch_bytes(profile)
+        context = self._model.context(profile, self._device.handle(self._stream))
+        self._model.set_shape(context, (batch, 1, HEIGHT, width))
+        return int(context.update_device_memory_size_for_shapes())
+
+    def call(self, words: Array, profile: int) -> Call:
+        """Read words [N, 1, 32, W] of any memory layout; what is returned is no memory of the lane's."""
+        count, _, height, width = words.shape
+        device, stream, (begun, copied, executed, done) = self._device, self._stream, self._events
+        key, context = self._prepared(profile, (count, 1, height, width))
+        images, steps = self._images[: words.size], self._steps[: steps_of(width) * count * self._model.classes]
+        np.copyto(images.reshape(words.shape), words)
+        device.record(begun, stream)
+        device.copy_in(self._input, images, stream)
+        device.record(copied, stream)
+        self._enqueue(key, context)
+        device.record(executed, stream)
+        device.copy_out(steps, self._output, stream)
+        device.record(done, stream)
+        device.synchronize(stream)
+        pairs = ((begun, copied), (copied, executed), (executed, done))
+        into, execute, out = (device.seconds(start, end) for start, end in pairs)
+        return Call(steps.reshape(-1, count, self._model.classes).copy(), (into, execute, out))
+
+    def _prepared(self, profile: int, shape: Shape) -> tuple[Any, Any]:
+        """The context for a call, with its addresses and shape set, and the key that it goes by.
+
+        A captured graph needs a context to itself (TensorRT documentation, "CUDA Graphs"), whose key is its shape.
+        """
+        own = self._graphs_wanted and (shape in self._contexts or len(self._contexts) < MOST_GRAPHS)
+        key: Any = shape if own else profile
+        if key not in self._contexts:
+            self._contexts[key] = self._new_context(profile)
+        context = self._contexts[key]
+        if self._shapes.get(key) != shape:
+            self._model.set_shape(context, shape)
+            if self._reduced:
+                self._give_scratch(context, int(context.update_device_memory_size_for_shapes()))
+            self._shapes[key] = shape
+        return key, context
+
+    def _new_context(self, profile: int) -> Any:
+        context = self._model.context(profile, self._device.handle(self._stream))
+        context.set_tensor_address(self._model.input, self._input.address)
+        context.set_tensor_address(self._model.output, self._output.address)
+        if not self._reduced:
+            self._give_scratch(context, self._scratch_bytes)
+        return context
+
+    def _give_scratch(self, context: Any, needed: int) -> None:
+        if needed > self._scratch_bytes:
+            raise UserError(
+                f"TensorRT wants {needed} bytes of scratch memory for a shape, and {self._scratch_bytes} for the "
+                f"largest; give the deployment a smaller batch"
+            )
+        context.set_device_memory(self._scratch.address, self._scratch_bytes)
+
+    def _enqueue(self, key: Any, context: Any) -> None:
+        """Put the network into the stream: by its graph, which is captured in the second call of a shape."""
+        if key in self._graphs:
+            self._graphs[key].launch(self._stream)
+        elif self._graphs_wanted and key in self._executed and not isinstance(key, int):
+            self._capture(key, context)
+        else:
+            self._execute(context)
+            self._executed.add(key)
+
+    def _capture(self, shape: Shape, context: Any) -> None:
+        graph = self._device.capture(self._stream, lambda: self._execute(context))
+        if graph is None:
+            self._graphs_wanted = False
+            self._execute(context)
+            return
+        self._graphs[shape] = graph
+        graph.launch(self._stream)
+
+    def _execute(self, context: Any) -> None:
+        if not context.execute_async_v3(self._device.handle(self._stream)):
+            raise self._model.fault("TensorRT cannot run the engine", "see the log, and `nvidia-smi`")
+
+    def close(self) -> None:
+        """Contexts and graphs go first, then the memory that they work in."""
+        self._contexts.clear()
+        self._graphs.clear()
+        while self._held:
+            self._held.pop()()
+
+
+class TensorRtSession:
+    """An engine on one GPU. `infer` may be called from several threads: `lanes` of them are served at a time."""
+
+    def __init__(
+        self,
+        trt: Any,
+        device: DeviceMemory,
+        file: Path,
+        facts: dict[str, Any],
+        settings: RunSettings,
+        lanes: int,
+        held: ExitStack,
+    ) -> None:
+        """`held` is closed with the runtime, and where the engine cannot be opened."""
+        self._trt, self._device, self._facts, self._settings = trt, device, facts, settings
+        self._free: queue.SimpleQueue[Lane] = queue.SimpleQueue()
+        self._lanes: list[Lane] = []
+        self._counting, self._transfers = threading.Lock(), [0.0, 0.0]
+        self._executions: list[float] = []
+        self._held = ExitStack()
+        self._held.enter_context(held)
+        try:
+            self._open(file, lanes)
+        except OutOfMemoryError as error:
+            self._held.close()
+            raise UserError(
+                f"the GPU has no memory left for one word at a time ({error}); see `nvidia-smi` for what else uses it, "
+                f"or build for narrower widths, in several options.profiles, with options.resizable_memory"
+            ) from error
+        except BaseException:
+            self._held.close()
+            raise
+        self.lanes = len(self._lanes)
+
+    def _open(self, file: Path, lanes: int) -> None:
+        self._held.callback(self._device.close)
+        with self._device.current():
+            check_origin(self._trt, self._device, self._facts)
+            self._model = Engine(self._trt, file.read_bytes(), self._facts)
+            self._held.callback(self._release)
+            self._batch = self._make_lanes(min(lanes, self._settings.streams))
+
+    def _release(self) -> None:
+        """Give back what lies in the GPU's memory, in the context that it was made in."""
+        with self._device.current():
+            self._drop_lanes()
+            self._free = queue.SimpleQueue()
+            self._model.release()
+
+    def _make_lanes(self, lanes: int) -> int:
+        """Make as many lanes as asked for, of the largest batch; where memory is short, one, of a half, a quarter, …
+
+        Returns the batch that the lanes take.
+        """
+        largest = max(each.batch for each in self._model.profiles.each)
+        batch, wanted = largest, lanes
+        while True:
+            try:
+                for _ in range(lanes):
+                    self._lanes.append(Lane(self._device, self._model, batch, self._settings.cuda_graphs))
+                break
+            except OutOfMemoryError:
+                self._drop_lanes()
+                if (lanes, batch) == (1, 1):
+                    raise
+                lanes, batch = 1, batch if lanes > 1 else batch // 2
+        if (lanes, batch) != (wanted, largest):
+            LOG.warning(
+                "the GPU has too little memory for %d calls of %d words at a time; it serves %d of %d words",
+                *(wanted, largest, lanes, batch),
+            )
+        for lane in self._lanes:
+            self._free.put(lane)
+        return batch
+
+    def infer(self, images: Array) -> Array:
+        count, _, _, width = images.shape
+        pieces = [
+            self._call(images[start:stop], profile)
+            for start, stop, profile in self._model.profiles.calls(count, width, self._batch)
+        ]
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1)
+
+    def _call(self, words: Array, profile: int) -> Array:
+        lane = self._free.get()
+        try:
+            with self._device.current():
+                call = lane.call(words, profile)
+        except OutOfMemoryError as error:
+            raise UserError(
+                f"the GPU ran out of memory for images {list(words.shape)} ({error}); see `nvidia-smi` for what else "
+                f"uses it, or give the deployment a smaller batch"
+            ) from error
+        finally:
+            self._free.put(lane)
+        into, execute, out = call.seconds
+        with self._counting:
+            self._transfers[0] += into
+            self._transfers[1] += out
+            self._executions.append(execute)
+        return call.output
+
+    def transfer_seconds(self) -> tuple[float, float]:
+        """Seconds of copying to and from the GPU since the last call, of all lanes together."""
+        with self._counting:
+            into, out = self._transfers
+            self._transfers = [0.0, 0.0]
+        return into, out
+
+    def describe(self) -> dict[str, Any]:
+        gpu = self._device.facts()
+        return {
+            "device": gpu.name,
+            "simulated": self._device.simulated or simulated(self._trt),
+            "tensorrt": self._trt.__version__,
+            "memory": self._device.package,
+            "compute_capability": gpu.compute_capability,
+            "driver": gpu.driver,
+            "cuda": gpu.cuda,
+            "tf32": "TF32" in self._facts["flags"],
+            "cuda_graphs": self._settings.cuda_graphs,
+            "lanes": self.lanes,
+            "batch": self._batch,
+            "device_calls": len(self._executions),
+            "device_ms_median": float(np.median(self._executions)) * 1e3 if self._executions else None,
+        }
+
+    def _drop_lanes(self) -> None:
+        while self._lanes:
+            self._lanes.pop().close()
+
+    def close(self) -> None:
+        self._held.close()

@@ -1,0 +1,95 @@
+"""The options of a TensorRT deployment, checked: what the builder is told and how the engine is run.
+
+Not here: what they do (`crnn.runtimes.tensorrt.engine`, `crnn.runtimes.tensorrt.session`).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from crnn.core.errors import UserError
+from crnn.runtimes.runtime import check_options
+from crnn.runtimes.tensorrt.profiles import Profiles, planned_profiles
+
+# options.hardware_compatibility → the member of trt.HardwareCompatibilityLevel.
+COMPATIBILITY = {"none": "NONE", "ampere+": "AMPERE_PLUS", "same": "SAME_COMPUTE_CAPABILITY"}
+BUILDING = (
+    *("profiles", "plan", "typical_width", "workspace_mib", "optimization_level", "tf32", "timing_cache"),
+    *("version_compatible", "hardware_compatibility", "refit", "resizable_memory", "batch", "width_rule"),
+)
+RUNNING = ("device", "streams", "cuda_graphs")
+
+
+@dataclass(frozen=True)
+class BuildSettings:
+    """What decides an engine besides the ONNX file, the TensorRT version and the GPU."""
+
+    profiles: Profiles
+    workspace_mib: int | None = None  # None: all of the GPU's memory, TensorRT's default
+    optimization_level: int = 3
+    tf32: bool = False
+    version_compatible: bool = False
+    hardware_compatibility: str = "none"
+    refit: bool = False
+    resizable_memory: bool = False
+    timing_cache: Path | bool = True  # where measured kernel times are kept between builds; True: the user's own place
+
+    def builder_flags(self) -> list[str]:
+        """Names of trt.BuilderFlag that are set; none is of a precision, which the ONNX file alone decides."""
+        wanted = {"TF32": self.tf32, "VERSION_COMPATIBLE": self.version_compatible, "REFIT": self.refit}
+        return [name for name, set_ in wanted.items() if set_]
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """How an engine is run: the GPU, by CUDA's number, calls under way at a time, and whether launches are replayed."""
+
+    device: int = 0
+    streams: int = 2
+    cuda_graphs: bool = False
+
+
+def build_settings(options: dict[str, Any]) -> BuildSettings:
+    """Raises UserError naming the option that is wrong."""
+    check_options(options, *BUILDING, *RUNNING)
+    compatibility = options.get("hardware_compatibility", "none")
+    if compatibility not in COMPATIBILITY:
+        raise UserError(
+            f"options.hardware_compatibility is {compatibility!r}; expected one of {', '.join(COMPATIBILITY)}"
+        )
+    workspace = _whole(options, "workspace_mib", 1) if "workspace_mib" in options else None
+    flags = {name: _flag(options, name) for name in ("tf32", "version_compatible", "refit", "resizable_memory")}
+    level = _whole(options, "optimization_level", 0, 5, default=3)
+    profiles, cache = planned_profiles(options), _cache_place(options)
+    return BuildSettings(profiles, workspace, level, hardware_compatibility=compatibility, timing_cache=cache, **flags)
+
+
+def run_settings(options: dict[str, Any]) -> RunSettings:
+    """Raises UserError naming the option that is wrong."""
+    check_options(options, *BUILDING, *RUNNING)
+    device, streams = _whole(options, "device", 0, default=0), _whole(options, "streams", 1, 8, default=2)
+    return RunSettings(device, streams, _flag(options, "cuda_graphs"))
+
+
+def _cache_place(options: dict[str, Any]) -> Path | bool:
+    value = options.get("timing_cache", True)
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value:
+        return Path(value).expanduser()
+    raise UserError(f"options.timing_cache is {value!r}; expected a file's path, or false to keep no kernel times")
+
+
+def _flag(options: dict[str, Any], name: str) -> bool:
+    value = options.get(name, False)
+    if not isinstance(value, bool):
+        raise UserError(f"options.{name} is {value!r}; expected true or false")
+    return value
+
+
+def _whole(options: dict[str, Any], name: str, low: int, high: int | None = None, default: int = 0) -> int:
+    value = options.get(name, default)
+    if type(value) is not int or value < low or (high is not None and value > high):
+        allowed = f"from {low}" if high is None else f"from {low} to {high}"
+        raise UserError(f"options.{name} is {value!r}; expected a whole number {allowed}")
+    return value

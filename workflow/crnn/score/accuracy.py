@@ -1,0 +1,72 @@
+"""Scores of one run: word accuracy with its interval, edit distance, accuracy by length.
+
+The protocol is the standard one of scene-text recognition: exact match of the whole word after the label policy
+(`crnn.model.charset.LabelPolicy`) on both sides. Every LMDB record counts: a word that cannot be read or has no usable
+label is wrong, not left out. Not here: comparing two runs (`crnn.score.audit`).
+"""
+
+from typing import Any
+
+import polars as pl
+from rapidfuzz.distance import Levenshtein
+from scipy.stats import binomtest
+
+from crnn.data.labels import LabelPolicy
+
+
+def wilson_interval(correct: int, samples: int) -> list[float]:
+    """95 % Wilson score interval of a proportion (Wilson 1927), [low, high] in [0, 1]."""
+    interval = binomtest(correct, samples).proportion_ci(0.95, method="wilson")
+    return [float(interval.low), float(interval.high)]
+
+
+def judge(samples: pl.DataFrame, predictions: pl.DataFrame, policy: LabelPolicy) -> pl.DataFrame:
+    """Join labels and predictions: index, label, text, confidence, status, scorable, correct, edit_distance.
+
+    `label` and `text` are as compared, after the policy. `edit_distance` is Levenshtein over the longer length
+    (0 equal, 1 nothing in common); 1 where a word is not scorable.
+    """
+    predicted = [policy.apply(text or "")[0] for text in predictions.sort("index")["text"]]
+    ordered = samples.sort("index")
+    labels, statuses = ordered["text"].to_list(), ordered["status"].to_list()
+    scorable = [status == "ok" for status in statuses]
+    distances = [
+        Levenshtein.normalized_distance(label, text) if able else 1.0
+        for label, text, able in zip(labels, predicted, scorable, strict=True)
+    ]
+    return pl.DataFrame(
+        {
+            "index": ordered["index"],
+            "label": labels,
+            "text": predicted,
+            "confidence": predictions.sort("index")["confidence"],
+            "status": statuses,
+            "scorable": scorable,
+            "correct": [a == b and able for a, b, able in zip(labels, predicted, scorable, strict=True)],
+            "edit_distance": distances,
+        }
+    )
+
+
+def score(judged: pl.DataFrame) -> dict[str, Any]:
+    """The accuracy part of a report row, from what `judge` returns."""
+    samples, correct = judged.height, int(judged["correct"].sum())
+    by_length = (
+        judged.filter("scorable")
+        .group_by(length=pl.col("label").str.len_chars())
+        .agg(samples=pl.len(), correct=pl.col("correct").sum())
+        .sort("length")
+    )
+    return {
+        "samples": samples,
+        "correct": correct,
+        "accuracy": correct / samples,
+        "accuracy_ci95": wilson_interval(correct, samples),
+        "ned": float(judged["edit_distance"].mean()),  # type: ignore[arg-type]
+        "unscorable": samples - int(judged["scorable"].sum()),
+        "statuses": dict(judged.group_by("status").len().sort("status").iter_rows()),
+        "by_length": [
+            {**row, "accuracy_ci95": wilson_interval(row["correct"], row["samples"])}
+            for row in by_length.iter_rows(named=True)
+        ],
+    }

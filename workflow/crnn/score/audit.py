@@ -1,0 +1,88 @@
+"""The audit: which words changed between two stages, so that a lost point has an address.
+
+It follows words, not tensors: outputs that differ in the seventh digit matter only where a text changes.
+Not here: numerical differences (`crnn.model.parity`).
+"""
+
+import itertools
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import polars as pl
+from scipy.stats import binomtest
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Words that read differently in two runs: of `flipped`, `fixed` became right and `broken` became wrong.
+
+    `mcnemar_p` is the two-sided exact McNemar test of broken against fixed (McNemar 1947; binomial form); 1 where
+    neither happened.
+    """
+
+    samples: int
+    flipped: int
+    fixed: int
+    broken: int
+    mcnemar_p: float
+
+
+def flips(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
+    """Words whose text differs between two judged runs (see `crnn.score.accuracy.judge`), one row each, in LMDB order.
+
+    Columns: index, label, text_from, text_to, confidence_from, confidence_to, kind (fixed, broken or changed).
+    """
+    kind = (
+        pl.when(pl.col("correct_to") & ~pl.col("correct_from"))
+        .then(pl.lit("fixed"))
+        .when(pl.col("correct_from") & ~pl.col("correct_to"))
+        .then(pl.lit("broken"))
+        .otherwise(pl.lit("changed"))
+    )
+    columns = ["text", "confidence", "correct"]
+    left = before.select("index", "label", *(pl.col(name).alias(f"{name}_from") for name in columns))
+    right = after.select("index", *(pl.col(name).alias(f"{name}_to") for name in columns))
+    return (
+        left.join(right, on="index")
+        .filter(pl.col("text_from") != pl.col("text_to"))
+        .sort("index")
+        .select("index", "label", "text_from", "text_to", "confidence_from", "confidence_to", kind=kind)
+    )
+
+
+def compare(samples: int, flipped: pl.DataFrame) -> Comparison:
+    """Count the rows of `flips` and test whether they go one way more than the other."""
+    kinds = dict(flipped.group_by("kind").len().iter_rows())
+    fixed, broken = kinds.get("fixed", 0), kinds.get("broken", 0)
+    p = float(binomtest(broken, fixed + broken).pvalue) if fixed + broken else 1.0
+    return Comparison(samples, flipped.height, fixed, broken, p)
+
+
+def audit(path: list[tuple[str, pl.DataFrame]]) -> tuple[dict[str, Any], pl.DataFrame]:
+    """Compare neighbouring stages of a path of judged runs, and its first with its last.
+
+    Returns the `audit` part of a report row (reference = the first stage) and every flipped word with its edge.
+    """
+    edges, rows = [], []
+    for (source, before), (target, after) in itertools.pairwise(path):
+        flipped = flips(before, after)
+        edges.append({"from": source, "to": target, **asdict(compare(before.height, flipped))})
+        rows.append(
+            flipped.select("index", pl.lit(source).alias("from"), pl.lit(target).alias("to"), pl.exclude("index"))
+        )
+    (reference, first), (_, last) = path[0], path[-1]
+    whole = compare(first.height, flips(first, last))
+    return {"reference": reference, **asdict(whole), "path": edges}, pl.concat(rows)
+
+
+def changed_by_repeating(predictions: pl.DataFrame, texts: pl.DataFrame) -> dict[str, int]:
+    """How many words a timed pass read otherwise than the accuracy run did, by clock.
+
+    `texts`: phase, pass, index, text, as `crnn.inference.benchmark.time_words` returns them.
+    """
+    joined = texts.join(predictions.select("index", expected="text"), on="index")
+    different = joined.filter(pl.col("text").ne_missing(pl.col("expected")))
+    return {
+        f"{phase}_changed": different.filter(pl.col("phase") == phase)["index"].n_unique()
+        for phase in ("e2e", "infer_only")
+    }

@@ -1,0 +1,61 @@
+"""Budgets: how much a deployment may lose before the run is a failure.
+
+Not here: measuring the losses (`crnn.score.accuracy`, `crnn.score.audit`).
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One budget held against one report row."""
+
+    dataset: str
+    model: str
+    deployment: str
+    budget: str
+    value: float
+    allowed: float
+
+    @property
+    def kept(self) -> bool:
+        return self.value <= self.allowed
+
+    def __str__(self) -> str:
+        state = "within" if self.kept else "over"
+        run = f"{self.dataset} / {self.model} / {self.deployment}"
+        return f"{run}: {self.budget} is {self.value:g}, {state} the budget of {self.allowed:g} (budgets.{self.budget})"
+
+
+def _values(row: dict[str, Any]) -> dict[str, float | None]:
+    """Each budget's value in one report row; None where the row does not have it."""
+    audit, batching, repeat = row.get("audit"), row.get("batching"), row.get("repeat_texts")
+    return {
+        "accuracy_drop": audit and (audit["broken"] - audit["fixed"]) / audit["samples"],
+        "flipped": audit and audit["flipped"] / audit["samples"],
+        "changed_by_batching": batching and batching["changed"],
+        "changed_by_repeating": repeat and repeat["e2e_changed"] + repeat["infer_only_changed"],
+        "slowdown": row.get("slowdown"),
+    }
+
+
+def judge_budgets(rows: list[dict[str, Any]], budgets: dict[str, float]) -> list[Verdict]:
+    """Hold every row of a report against the budgets of the config.
+
+    accuracy_drop: accuracy lost against the reference, fraction of the samples; flipped: words that read otherwise
+    than the reference, fraction of the samples; changed_by_batching: words whose text depends on the batch size;
+    changed_by_repeating: words that the timed runs read otherwise than the accuracy run did; slowdown: how much longer
+    a pass takes than in another report, which only a comparison knows (`crnn.report.comparison`).
+    """
+    return [
+        Verdict(row["dataset"], row["model"], row["deployment"], name, float(value), budgets[name])
+        for row in rows
+        for name, value in _values(row).items()
+        if name in budgets and value is not None
+    ]
+
+
+def verdict_rows(verdicts: list[Verdict]) -> list[dict[str, Any]]:
+    """The verdicts as report.json holds them."""
+    return [{**asdict(verdict), "kept": verdict.kept} for verdict in verdicts]

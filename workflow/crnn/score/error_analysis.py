@@ -1,0 +1,106 @@
+"""Where a run reads badly: accuracy by what a word is like, and which characters are taken for which.
+
+A word's traits come from its record and its pixels alone, so every run of a dataset is cut up in the same way.
+
+Not here: the accuracy of a run (`crnn.score.accuracy`), words that changed between stages (`crnn.score.audit`).
+"""
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from rapidfuzz.distance import Levenshtein
+
+from crnn.data.tensors import TensorSet
+from crnn.score.accuracy import wilson_interval
+
+MOST_CONFUSIONS = 20
+
+
+@dataclass(frozen=True)
+class Trait:
+    """One way of cutting words up. `value`: an expression over the columns of `described`; `edges`: where it is cut."""
+
+    name: str
+    value: pl.Expr
+    edges: tuple[float, ...]
+    unit: str = ""
+
+
+def _share(pattern: str) -> pl.Expr:
+    """Share of a label's characters, as stored, that match."""
+    return pl.col("label").str.count_matches(pattern) / pl.col("label").str.count_matches("[0-9A-Za-z]")
+
+
+TRAITS = (
+    Trait("length", pl.col("text").str.len_chars(), (3, 5, 7, 10), "characters"),
+    Trait("digits", _share("[0-9]"), (0, 0.999), "of the label"),
+    Trait("capitals", _share("[A-Z]"), (0, 0.999), "of the label"),
+    Trait("image height", pl.col("height"), (16, 32, 64), "px"),
+    # Narrow letters leave the network few time steps for each.
+    Trait(
+        "width of a character",
+        pl.col("width") / pl.col("height") / pl.col("text").str.len_chars(),
+        (0.3, 0.4, 0.5, 0.7),
+        "heights",
+    ),
+    Trait("contrast", pl.col("contrast"), (15, 30, 50), "gray levels (standard deviation)"),
+)
+
+
+def described(tensors: TensorSet, judged: pl.DataFrame) -> pl.DataFrame:
+    """Join what `crnn.score.accuracy.judge` says to what each word is like; words with a label and a tensor alone."""
+    contrasts = [
+        (index, float(np.std(image) * 127.5))
+        for indices, images in tensors.batches(256)
+        for index, image in zip(indices, images, strict=True)
+    ]
+    contrast = pl.DataFrame(contrasts, schema={"index": pl.Int64, "contrast": pl.Float64}, orient="row")
+    readable = tensors.samples.filter(pl.col("status") == "ok").join(contrast, on="index")
+    return readable.join(judged.select("index", "correct", read="text"), on="index")
+
+
+def by_trait(words: pl.DataFrame) -> list[dict[str, Any]]:
+    """Accuracy in every group of every trait: trait, unit, group (`3 to 5`), samples, correct, accuracy_ci95."""
+    return [row for trait in TRAITS for row in _groups(words, trait)]
+
+
+def _groups(words: pl.DataFrame, trait: Trait) -> Iterator[dict[str, Any]]:
+    bounds = [-np.inf, *trait.edges, np.inf]
+    for low, high in itertools.pairwise(bounds):
+        inside = words.filter((trait.value > low) & (trait.value <= high))
+        if inside.height:
+            correct = int(inside["correct"].sum())
+            yield {
+                "trait": trait.name,
+                "unit": trait.unit,
+                "group": _range(low, high),
+                "samples": inside.height,
+                "correct": correct,
+                "accuracy_ci95": wilson_interval(correct, inside.height),
+            }
+
+
+def _range(low: float, high: float) -> str:
+    if low == -np.inf:
+        return f"at most {high:g}"
+    return f"over {low:g}" if high == np.inf else f"over {low:g}, at most {high:g}"
+
+
+def confusions(words: pl.DataFrame) -> list[dict[str, Any]]:
+    """The most frequent edits that turn labels into readings: label (what was there), read, count; `` is nothing."""
+    counted: Counter[tuple[str, str]] = Counter()
+    for label, read in words.filter(~pl.col("correct")).select("text", "read").iter_rows():
+        counted.update(_edits(label, read))
+    return [{"label": label, "read": read, "count": n} for (label, read), n in counted.most_common(MOST_CONFUSIONS)]
+
+
+def _edits(label: str, read: str) -> Iterator[tuple[str, str]]:
+    for edit in Levenshtein.editops(label, read):
+        removed = "" if edit.tag == "insert" else label[edit.src_pos]
+        added = "" if edit.tag == "delete" else read[edit.dest_pos]
+        yield removed, added

@@ -1,0 +1,55 @@
+"""Run a stage by name.
+
+  python workflow/stage.py make_tensors --help
+  crnn make_tensors --help                       the same, where the library is installed (pip install .)
+
+Every stage is a file below workflow/stages/; its docstring is its help.
+"""
+
+import ast
+import importlib
+import logging
+import sys
+from pathlib import Path
+
+STAGES = Path(__file__).parent / "stages"
+
+
+def stage_files() -> dict[str, Path]:
+    """Name → file of every stage, in the order of the folders."""
+    return {path.stem: path for path in sorted(STAGES.glob("*/*.py")) if path.stem != "__init__"}
+
+
+def overview() -> str:
+    """The names of all stages with the first line of each one's help. Nothing is imported."""
+    lines = [str(__doc__).strip(), ""]
+    for name, path in stage_files().items():
+        summary = (ast.get_docstring(ast.parse(path.read_bytes())) or "").partition("\n")[0]
+        lines.append(f"  {name:<20}{summary}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Parse the command line and run the stage; a UserError becomes one line on stderr and exit status 1."""
+    name = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if name in ("-h", "--help"):
+        print(overview())
+        return
+    files = stage_files()
+    if name not in files:
+        sys.exit(f"error: stage {name!r}: expected one of {', '.join(files)}")
+    sys.path.insert(0, str(STAGES.parent))
+    from crnn.core.errors import UserError
+
+    stage = importlib.import_module(f"stages.{files[name].parent.name}.{name}")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
+    command = stage.arguments()
+    command.prog = f"crnn {name}"
+    try:
+        stage.main(command.parse_args(sys.argv[2:]))
+    except UserError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

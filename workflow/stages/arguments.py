@@ -1,0 +1,50 @@
+"""What every stage that runs a model takes on its command line, and how it opens it.
+
+Not here: what a stage does with the model once it is open.
+"""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from crnn.core.command import json_object
+from crnn.data.buckets import width_settings
+from crnn.runtimes.registry import find_runtime, known_runtimes
+from crnn.runtimes.runtime import Session
+
+
+def add_tensor_arguments(command: ArgumentParser) -> None:
+    """Arguments that name a dataset's tensors and how to decode a network's output."""
+    command.add_argument("--tensors", type=Path, required=True, help="folder that make_tensors wrote")
+    command.add_argument("--widths", type=width_settings, required=True, help="width rule or plan.json of the tensors")
+    command.add_argument("--charset", required=True, help="characters of the network, in class order")
+    command.add_argument("--threads", type=int, default=1, help="CPU cores the runtime may use (default: 1)")
+
+
+def add_runtime_arguments(command: ArgumentParser) -> None:
+    """Arguments that name a model file and the runtime that loads it."""
+    command.add_argument("--model", type=Path, required=True, help="the first file that build_model wrote")
+    command.add_argument("--runtime", choices=known_runtimes(), required=True)
+    command.add_argument("--options", type=json_object, default={}, help="the deployment's `options`")
+    command.add_argument("--lanes", type=int, help="calls under way at a time, as far as the device takes them")
+
+
+@contextmanager
+def opened_session(args: Namespace, lanes: int | None = None) -> Iterator[Session]:
+    """Load the model that the arguments name; the device is released when the block ends, however it ends.
+
+    lanes: calls under way at a time; by default what --lanes says, or else one for each core, which is fastest where
+    the whole counts and not a single call.
+    """
+    lanes = lanes or args.lanes or args.threads
+    session = find_runtime(args.runtime).load(args.model, args.options, args.threads, lanes)
+    try:
+        yield session
+    finally:
+        session.close()
+
+
+def workers(args: Namespace, session: Session) -> int:
+    """Threads that a stream over this session has: one for each core, and no fewer than it takes calls."""
+    return max(int(args.threads), session.lanes)

@@ -1,0 +1,56 @@
+"""Make an LMDB of words from a folder of images and a file of their labels.
+
+The label file, in UTF-8, is one of
+  .csv, .tsv   a table whose first line names the columns: file, text (others are ignored)
+  .txt         lines of `path label`; the first blanks end the path, the label may hold more of them or be empty
+with paths from the images' folder. PNG and JPEG files are stored as they are, other readable formats as PNG.
+A listed image that is missing is stored empty, so that it is counted; it is named in the log and the record.
+"""
+
+from argparse import ArgumentParser, Namespace
+from dataclasses import asdict
+from pathlib import Path
+
+from crnn.core.command import LOG, parser, progress
+from crnn.core.record import Record
+from crnn.data.lmdb import write_words
+from crnn.data.sources.images import FORMS, Findings, form_of_suffix, read_images, read_labels
+
+NAMED_IN_LOG = 20  # the record names all
+
+
+def arguments() -> ArgumentParser:
+    command = parser(__doc__)
+    command.add_argument("--folder", type=Path, required=True, help="folder of the images")
+    command.add_argument("--labels", type=Path, required=True, help="label file")
+    command.add_argument(
+        "--form", choices=("auto", *FORMS), default="auto", help="of the label file (default: by its suffix)"
+    )
+    command.add_argument("--output", type=Path, required=True, help="LMDB folder to write")
+    command.add_argument("--record", type=Path, required=True)
+    return command
+
+
+def _report(findings: Findings) -> None:
+    for what, files in asdict(findings).items():
+        if files:
+            more = f" and {len(files) - NAMED_IN_LOG} more" if len(files) > NAMED_IN_LOG else ""
+            LOG.warning("%d %s: %s%s", len(files), what, ", ".join(files[:NAMED_IN_LOG]), more)
+
+
+def main(args: Namespace) -> None:
+    form = form_of_suffix(args.labels) if args.form == "auto" else args.form
+    record = Record(
+        "import_images",
+        inputs=[args.labels],
+        parameters={"folder": str(args.folder), "form": form},
+        tools=("lmdb", "numpy", "opencv-python-headless"),
+    )
+    entries = read_labels(args.labels, form)
+    findings = Findings()
+    pairs = read_images(args.folder, args.labels, entries, findings)
+    count = write_words(args.output, progress(pairs, total=len(entries), what="import"))
+    LOG.info("%d words", count)
+    _report(findings)
+    record.results = {"words": count, **asdict(findings)}
+    record.write(args.record, [args.output / "data.mdb"])

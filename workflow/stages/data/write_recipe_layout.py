@@ -1,0 +1,25 @@
+"""Write a dataset's tensors the way the CRNN_Dynamic recipe lays them out, for people who feed other tools.
+
+test_{i}.npy (float32 [1, 1, 32, W], i counted from 1) and label.txt (`test_{i}.npy:label` per line).
+"""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from crnn.core.command import LOG, parser
+from crnn.data.buckets import width_settings
+from crnn.data.preprocess import Preprocess
+from crnn.data.tensors import TensorSet, write_recipe_layout
+
+
+def arguments() -> ArgumentParser:
+    command = parser(__doc__)
+    command.add_argument("--tensors", type=Path, required=True, help="folder that make_tensors wrote")
+    command.add_argument("--widths", type=width_settings, required=True, help="width rule or plan.json of the tensors")
+    command.add_argument("--output", type=Path, required=True, help="folder to write")
+    return command
+
+
+def main(args: Namespace) -> None:
+    left_out = write_recipe_layout(TensorSet(args.tensors, Preprocess.from_settings(args.widths)), args.output)
+    LOG.info("%d words left out (no image or no label): %s", len(left_out), ", ".join(left_out) or "none")

@@ -1,0 +1,1 @@
+"""Checkpoints, ONNX files, builds."""

@@ -1,0 +1,41 @@
+"""Build what a device loads, from a model file, for one deployment.
+
+  --runtime onnxruntime --options '{"graph_optimization": "all"}'
+  --runtime ascend --options '{"shapes": "gears"}' --plan results/plans/crnn/om-range/planned/plan.json
+
+A target that compiles shapes finds those of the plan in its options: `plan`, width → batch size.
+
+Writes model.* into the output folder; the record holds the tool versions, the options, the host and what a target
+says of its build in a JSON file.
+"""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from crnn.core.command import json_object, parser
+from crnn.core.files import read_json
+from crnn.core.record import Record
+from crnn.data.buckets import BucketPlan
+from crnn.runtimes.registry import find_runtime, known_runtimes
+
+
+def arguments() -> ArgumentParser:
+    command = parser(__doc__)
+    command.add_argument("--source", type=Path, required=True, help="ONNX file or imported weights")
+    command.add_argument("--runtime", choices=known_runtimes(), required=True)
+    command.add_argument("--options", type=json_object, default={}, help="the deployment's `options`")
+    command.add_argument("--plan", type=Path, help="plan.json of the widths and batch sizes to build for")
+    command.add_argument("--output", type=Path, required=True, help="folder to write")
+    command.add_argument("--record", type=Path, required=True)
+    return command
+
+
+def main(args: Namespace) -> None:
+    shapes = {"plan": BucketPlan.read(args.plan).batches} if args.plan else {}
+    options = args.options | shapes
+    device = find_runtime(args.runtime)
+    inputs = [args.source, *([args.plan] if args.plan else [])]
+    record = Record("build_model", inputs, {"runtime": args.runtime, "options": options}, device.tools)
+    files = device.build(args.source, args.output, options)
+    record.results = {path.stem: read_json(path) for path in files if path.suffix == ".json"}
+    record.write(args.record, files)

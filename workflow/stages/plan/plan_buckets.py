@@ -1,0 +1,88 @@
+"""Plan buckets: the widths and batch sizes that read given words in the least time, within bounds. Writes plan.json.
+
+The tuning words are read at widths around their own, which says how likely a word is read right by its width and that
+of its tensor. Candidates are the cheapest buckets by the measured costs at several prices of a lost word. Each is held
+against the finest width rule on the tuning words; the cheapest that loses no more of them than `accuracy_drop` is the
+plan.
+
+  --bounds '{"stretch": 1.2, "step": 8, "min": 40, "max": 400, "buckets": 8, "distortion": 0.25, "batch": 32,
+             "accuracy_drop": 0.005}'
+
+Without `buckets` there may be any number of them.
+"""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from crnn.core.command import LOG, json_object, parser
+from crnn.core.files import write_json
+from crnn.core.record import Record
+from crnn.data.labels import LabelPolicy
+from crnn.data.preprocess import Preprocess
+from crnn.inference.call_costs import Costs
+from crnn.model.charset import Charset
+from crnn.planning.evaluation import TuningWords, around, cheapest_within, judged
+from crnn.planning.optimiser import Bounds, Demand, Sizes, candidates, plan_content
+from crnn.runtimes.registry import find_runtime
+from stages.arguments import add_runtime_arguments, opened_session
+
+
+def arguments() -> ArgumentParser:
+    command = parser(__doc__)
+    add_runtime_arguments(command)
+    command.add_argument("--samples", type=Path, nargs="+", required=True, help="samples.parquet of every dataset")
+    command.add_argument("--costs", type=Path, required=True, help="costs.parquet of measure_costs.py")
+    command.add_argument("--words", type=Path, required=True, help="LMDB of tuning words; none of a dataset to score")
+    command.add_argument("--bounds", type=json_object, required=True, help="as above")
+    command.add_argument("--interpolation", help="how images are resized, where it is not the default")
+    command.add_argument("--labels", type=json_object, required=True, help="label policy, as in config `labels`")
+    command.add_argument("--charset", required=True, help="characters of the network, in class order")
+    command.add_argument("--threads", type=int, default=1, help="CPU cores the runtime may use (default: 1)")
+    command.add_argument("--output", type=Path, required=True, help="plan.json to write")
+    command.add_argument("--record", type=Path, required=True)
+    return command
+
+
+def sizes_of(samples: list[Path]) -> Sizes:
+    """Width and height of every image that can be read."""
+    tables = [pl.read_parquet(path, columns=["width", "height", "row"]) for path in samples]
+    return pl.concat(tables).filter(pl.col("row").is_not_null()).select("width", "height").to_numpy()
+
+
+def main(args: Namespace) -> None:
+    parameters = {name: getattr(args, name) for name in ("runtime", "options", "bounds", "interpolation", "labels")}
+    inputs = [*args.samples, args.costs, args.words / "data.mdb"]
+    tools = ("numpy", "polars", "opencv-python-headless", *find_runtime(args.runtime).tools)
+    record = Record("plan_buckets", inputs, parameters, tools)
+    bounds = Bounds(**args.bounds)
+    resizing = {"interpolation": args.interpolation} if args.interpolation else {}
+
+    sizes, costs = sizes_of(args.samples), Costs.from_table(pl.read_parquet(args.costs), bounds.batch)
+
+    def prepared(rules: Iterable[dict[str, Any]]) -> list[Preprocess]:
+        return [Preprocess.from_settings(rule | resizing) for rule in rules]
+
+    charset, (finest_rule,) = Charset(args.charset), prepared([bounds.finest])
+    words = TuningWords.read(args.words, finest_rule, LabelPolicy.from_settings(args.labels))
+    with opened_session(args, lanes=1) as session:  # words are read by one call at a time
+        shifted = prepared(bounds.finest | {"stretch": bounds.stretch * factor} for factor in around(bounds.distortion))
+        chances = words.chances(finest_rule, shifted, session, charset)
+        demand = Demand.of(sizes, costs, chances.lost(bounds.lattice), bounds)
+        found = candidates(demand)
+        rules = prepared(candidate.rule(bounds.stretch) for candidate in found)
+        finest, *right = words.right([finest_rule, *rules], session, charset)
+    verdicts = [judged(each, own, finest, bounds.accuracy_drop) for each, own in zip(found, right, strict=True)]
+    chosen = cheapest_within(verdicts, bounds.accuracy_drop)
+
+    plan = plan_content(chosen, demand, sizes, costs)
+    plan["rule"] |= resizing
+    plan["tuning"] = {"words": len(finest), "finest_correct": sum(finest)}
+    plan["candidates"] = [verdict.facts() for verdict in verdicts]
+    plan["chances"] = chances.weights.tolist()
+    LOG.info("%d candidates; widths %s for words up to %s", len(found), plan["rule"]["widths"], plan["rule"]["upto"])
+    write_json(args.output, plan)
+    record.write(args.record, [args.output])

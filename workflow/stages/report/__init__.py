@@ -1,0 +1,1 @@
+"""Scores, audit, page, verdict."""

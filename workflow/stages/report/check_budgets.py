@@ -1,0 +1,32 @@
+"""Hold every row of a report against the budgets of the config; fail where one is exceeded.
+
+  --budgets '{"accuracy_drop": 0.005, "flipped": 0.01, "changed_by_batching": 0, "changed_by_repeating": 0}'
+
+The report is complete either way: this runs after it, so that a failure can be looked into.
+"""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from crnn.core.command import LOG, json_object, parser
+from crnn.core.errors import UserError
+from crnn.core.files import read_json, write_json
+from crnn.score.budgets import judge_budgets, verdict_rows
+
+
+def arguments() -> ArgumentParser:
+    command = parser(__doc__)
+    command.add_argument("--report", type=Path, required=True, help="report.json")
+    command.add_argument("--budgets", type=json_object, required=True, help="as in config `budgets`")
+    command.add_argument("--output", type=Path, required=True, help="budgets.json to write")
+    return command
+
+
+def main(args: Namespace) -> None:
+    verdicts = judge_budgets(read_json(args.report)["rows"], args.budgets)
+    exceeded = [str(verdict) for verdict in verdicts if not verdict.kept]
+    if exceeded:
+        page = args.report.with_name("index.html")
+        raise UserError(f"budgets exceeded; the words are listed in {page}:\n  " + "\n  ".join(exceeded))
+    LOG.info("%d budgets kept", len(verdicts))
+    write_json(args.output, {"verdicts": verdict_rows(verdicts)})

@@ -1,0 +1,50 @@
+"""Compare two reports: accuracy word by word, flipped words, speed with its spread, and a verdict for CI.
+
+  compare_reports.py --old baseline/report --new results/report --output-dir results/comparison
+
+A side is a report's folder, its report.json, or the results folder around it. Prints a table and writes index.html and
+comparison.json. The exit status is 1 where a budget is exceeded (accuracy_drop, flipped and slowdown, each of the new
+report against the old one), after both files are written. The budgets are those of the new report unless given:
+
+  --budgets '{"accuracy_drop": 0.005, "flipped": 0.01, "slowdown": 0.1}'
+"""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from crnn.core.command import json_object, parser
+from crnn.core.errors import UserError
+from crnn.core.files import atomic_path, write_json
+from crnn.core.record import Record
+from crnn.report.comparison import Side, compare_reports, console_table
+from crnn.report.page import comparison_page
+from crnn.score.budgets import judge_budgets, verdict_rows
+
+
+def arguments() -> ArgumentParser:
+    command = parser(__doc__)
+    command.add_argument("--old", type=Path, required=True, help="the report to compare with")
+    command.add_argument("--new", type=Path, required=True, help="the report to judge")
+    command.add_argument("--budgets", type=json_object, help="as in config `budgets`; those of the new report without")
+    command.add_argument("--output-dir", type=Path, required=True, help="folder for index.html and comparison.json")
+    command.add_argument("--exit-zero", action="store_true", help="leave the verdict to comparison.json")
+    return command
+
+
+def main(args: Namespace) -> None:
+    record = Record("compare_reports", [], {"old": str(args.old), "new": str(args.new)}, ("jinja2", "polars", "scipy"))
+    comparison = compare_reports(Side.read(args.old), Side.read(args.new))
+    if not comparison.changes:
+        raise UserError(f"{args.new}: has no dataset, model and deployment in common with {args.old}")
+    budgets = dict(comparison.new.budgets if args.budgets is None else args.budgets)
+    verdicts = judge_budgets([change.row for change in comparison.changes], budgets)
+    page, data = args.output_dir / "index.html", args.output_dir / "comparison.json"
+    with atomic_path(page) as temporary:
+        temporary.write_text(comparison_page(comparison, verdicts), encoding="utf-8")
+    write_json(data, {**comparison.json, "budgets": budgets, "verdicts": verdict_rows(verdicts)})
+    record.write(args.output_dir / "record.json", [page, data])
+    print(console_table(comparison))
+    exceeded = [str(verdict) for verdict in verdicts if not verdict.kept]
+    if exceeded and not args.exit_zero:
+        raise UserError(f"budgets exceeded; the words are listed in {page}:\n  " + "\n  ".join(exceeded))
+    print(f"{len(verdicts) - len(exceeded)} of {len(verdicts)} budgets kept; {page}")

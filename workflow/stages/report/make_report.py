@@ -1,0 +1,71 @@
+"""Make the report: index.html, report.json, accuracy.csv, audit.csv and readings.parquet in the output folder.
+
+Reads only what other stages left and the published figures. --inputs is one JSON object:
+
+  {"title": "…", "words_mib": 16, "previous": "…/report.json",
+   "budgets": {"accuracy_drop": 0.005, "flipped": 0.01, "changed_by_batching": 0, "changed_by_repeating": 0},
+   "records": ["results/….json", …],
+   "runs": [{"dataset": "…", "model": "…", "deployment": "…",
+             "run": "…/run.json", "audit": "…/audit.json", "flips": "…/audit.parquet",
+             "predictions": "…/predictions.parquet", "timings": "…/timings.parquet",
+             "samples": "…/samples.parquet", "words": "…/words.lmdb"}, …],
+   "skipped": [{"deployment": "…", "widths": "…", "runtime": "…", "precision": "…", "reason": "…"}, …],
+   "drawings": [{"title": "…", "caption": "…", "svg": "….svg"}, …],
+   "training": [{"model": "…", "log": "…/log.jsonl"}, …]}
+
+Only `runs` is required. contract.json is read beside samples.parquet, for the label policy.
+"""
+
+from argparse import ArgumentParser, Namespace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from crnn.core.command import LOG, json_object, parser
+from crnn.core.files import atomic_path, write_json
+from crnn.core.record import Record, describe_host
+from crnn.report.comparison import Side, compare_reports, readings_table
+from crnn.report.inputs import Inputs, Run, StageRecord, read_published
+from crnn.report.page import page
+from crnn.report.tables import accuracy_table, audit_table, report_json, write_csv
+
+
+def arguments() -> ArgumentParser:
+    command = parser(__doc__)
+    command.add_argument("--inputs", type=json_object, required=True, help="what to report on, as above")
+    command.add_argument("--published", type=Path, required=True, help="published figures with their sources (JSON)")
+    command.add_argument("--output-dir", type=Path, required=True, help="folder to write the five files to")
+    command.add_argument("--record", type=Path, required=True)
+    return command
+
+
+def main(args: Namespace) -> None:
+    inputs = Inputs.from_json(args.inputs)
+    runs = [Run.read(files) for files in inputs.runs]
+    published = read_published(args.published)
+    stage_records = [StageRecord.read(path) for path in inputs.records]
+    record = Record(
+        "make_report",
+        inputs=[*inputs.files, *inputs.records, args.published],
+        parameters=args.inputs,
+        tools=("altair", "vl-convert-python", "jinja2", "polars", "opencv-python-headless"),
+    )
+    now, host = datetime.now(UTC), describe_host()
+    names = ("index.html", "report.json", "accuracy.csv", "audit.csv", "readings.parquet")
+    html, contract, accuracy, audit, readings = (args.output_dir / name for name in names)
+    moment, rows, read = now.isoformat(timespec="seconds"), [run.row for run in runs], readings_table(runs)
+    comparison = (
+        compare_reports(Side.read(inputs.previous), Side(moment, rows, inputs.budgets, read))
+        if inputs.previous
+        else None
+    )
+    document = page(inputs, runs, published, stage_records, f"{now:%d %B %Y, %H:%M} UTC", host, comparison)
+    with atomic_path(html) as temporary:
+        temporary.write_text(document, encoding="utf-8")
+    write_json(contract, report_json(inputs, runs, published, moment, host, comparison))
+    write_csv(accuracy_table(runs), accuracy)
+    write_csv(audit_table(runs), audit)
+    with atomic_path(readings) as temporary:
+        read.write_parquet(temporary)
+    record.results = {"runs": len(runs), "page_bytes": html.stat().st_size}
+    LOG.info("%d runs, page of %.1f MiB: %s", len(runs), html.stat().st_size / 2**20, html)
+    record.write(args.record, [html, contract, accuracy, audit, readings])

@@ -1,0 +1,42 @@
+"""Check that a word's text does not depend on how many words shared its call.
+
+Reads the first --words words again at each of --sizes and compares with predictions.parquet. Writes the words that
+changed; whether one is too many is for the budgets to say (budgets.changed_by_batching).
+"""
+
+import json
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+import polars as pl
+
+from crnn.core.command import LOG, parser
+from crnn.core.files import write_json
+from crnn.data.preprocess import Preprocess
+from crnn.data.tensors import TensorSet
+from crnn.inference.predict import changed_by_batching
+from crnn.model.charset import Charset
+from stages.arguments import add_runtime_arguments, add_tensor_arguments, opened_session, workers
+
+
+def arguments() -> ArgumentParser:
+    command = parser(__doc__)
+    add_tensor_arguments(command)
+    add_runtime_arguments(command)
+    command.add_argument("--predictions", type=Path, required=True)
+    command.add_argument("--sizes", type=json.loads, required=True, help="batch sizes, such as '[1, 2, 3, 5, 16]'")
+    command.add_argument("--words", type=int, default=200, help="how many words to read again (default: 200)")
+    command.add_argument("--output", type=Path, required=True, help="batching.json to write")
+    return command
+
+
+def main(args: Namespace) -> None:
+    tensors = TensorSet(args.tensors, Preprocess.from_settings(args.widths))
+    predictions, charset = pl.read_parquet(args.predictions), Charset(args.charset)
+    with opened_session(args) as session:
+        changed = changed_by_batching(
+            tensors, session, charset, predictions, args.sizes, args.words, workers(args, session)
+        )
+    words = min(args.words, predictions.height)
+    LOG.info("%d words at batch sizes %s: %d texts changed", words, args.sizes, len(changed))
+    write_json(args.output, {"sizes": args.sizes, "words": words, "changed": changed})

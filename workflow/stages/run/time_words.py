@@ -1,0 +1,60 @@
+"""Time a deployment by two clocks: timings.parquet, a row per call, and texts.parquet, what the timed runs read.
+
+infer_only: the inference call alone, batch 1, inputs in memory (the original recipe's boundary).
+e2e: encoded bytes from the LMDB in, texts out, everything inside, in batches of equal width.
+    Decoding, resizing, inference and CTC overlap, on as many threads as there are cores.
+Run it with nothing else on the machine; the workflow gives it every core.
+
+  --measure '{"passes": 3, "warmup": 50, "words": 3000, "batch": 16}'
+
+Each clock runs `passes` times after `warmup` words; a pass takes the first `words` words; `batch` is the most words in
+one e2e call, or a plan.json.
+"""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from crnn.core.command import json_object, parser
+from crnn.core.files import atomic_path
+from crnn.core.record import Record
+from crnn.data.buckets import batch_sizes
+from crnn.data.preprocess import Preprocess
+from crnn.data.tensors import TensorSet
+from crnn.inference.benchmark import Pipeline, Repeats, time_infer_only, timed_texts
+from crnn.inference.timings import Timings
+from crnn.model.charset import Charset
+from crnn.runtimes.registry import find_runtime
+from stages.arguments import add_runtime_arguments, add_tensor_arguments, opened_session, workers
+
+
+def arguments() -> ArgumentParser:
+    command = parser(__doc__)
+    add_tensor_arguments(command)
+    add_runtime_arguments(command)
+    command.add_argument("--words", type=Path, required=True, help="LMDB folder")
+    command.add_argument("--measure", type=json_object, required=True, help="passes, warmup, words, batch; as above")
+    command.add_argument("--output", type=Path, required=True, help="timings.parquet to write")
+    command.add_argument("--texts", type=Path, required=True, help="texts.parquet to write")
+    command.add_argument("--record", type=Path, required=True)
+    return command
+
+
+def main(args: Namespace) -> None:
+    inputs = [args.words / "data.mdb", args.tensors / "contract.json"]
+    parameters = {name: getattr(args, name) for name in ("runtime", "options", "widths", "measure", "threads")}
+    tools = ("numpy", "opencv-python-headless", *find_runtime(args.runtime).tools)
+    record = Record("time_words", inputs, parameters, tools)
+    preprocess = Preprocess.from_settings(args.widths)
+    repeats = Repeats(args.measure["passes"], args.measure["warmup"], args.measure["words"])
+    charset, batch_of, timings = Charset(args.charset), batch_sizes(args.measure["batch"]), Timings()
+    # Loaded twice: a single call wants all cores at once, and the whole wants a call on each.
+    with opened_session(args, lanes=1) as session:
+        alone = time_infer_only(session, charset, TensorSet(args.tensors, preprocess), timings, repeats)
+    with opened_session(args) as session:
+        pipeline = Pipeline(args.words, preprocess, session, charset, batch_of, workers(args, session))
+        e2e = pipeline.time(timings, repeats)
+        record.results = {"runtime": session.describe()}
+    for frame, path in ((timings.frame(), args.output), (timed_texts(alone, e2e), args.texts)):
+        with atomic_path(path) as temporary:
+            frame.write_parquet(temporary)
+    record.write(args.record, [args.output, args.texts])

@@ -1,0 +1,1 @@
+"""Checkpoints of your own."""
