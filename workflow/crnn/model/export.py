@@ -13,7 +13,7 @@ from crnn.core.errors import UserError
 from crnn.core.files import atomic_path
 from crnn.data.widths import HEIGHT
 from crnn.model.network import CRNN
-from crnn.model.opset import NEWEST_IR, OPSETS, check_portable
+from crnn.model.opset import NEWEST_IR, OPSETS, check_opset
 
 INPUT, OUTPUT = "imgs", "output1"
 # Three different symbols: a shared one would claim that batch, width and steps are equal.
@@ -45,5 +45,5 @@ def export_onnx(network: CRNN, path: Path, opset: int = 13) -> None:
         )
         model = onnx.load(temporary)
         model.ir_version = min(model.ir_version, NEWEST_IR)
-        check_portable(model)
+        check_opset(model)
         onnx.save(model, temporary)

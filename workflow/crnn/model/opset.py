@@ -12,7 +12,7 @@ OPSETS = (11, 12, 13)
 NEWEST_IR = 8
 
 
-def check_portable(model: onnx.ModelProto) -> None:
+def check_opset(model: onnx.ModelProto) -> None:
     """Raise UserError unless the model is valid ONNX, of one opset domain, and old enough for every target."""
     onnx.checker.check_model(model, full_check=True)
     domains = [entry.domain or "ai.onnx" for entry in model.opset_import]

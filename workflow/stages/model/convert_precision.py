@@ -17,7 +17,7 @@ from crnn.data.preprocess import Preprocess
 from crnn.data.tensors import TensorSet
 from crnn.inference.predict import predict_side_by_side
 from crnn.model.charset import Charset
-from crnn.model.opset import check_portable
+from crnn.model.opset import check_opset
 from crnn.model.precision import FORMS, Calibration, convert, prove_types
 from crnn.runtimes.onnxruntime.cpu import OnnxSession
 from stages.arguments import add_tensor_arguments
@@ -42,7 +42,7 @@ def main(args: Namespace) -> None:
     record = Record("convert_precision", inputs, {"form": args.form, "widths": args.widths}, tools)
     calibration = Calibration.from_json(args.calibration) if args.calibration else None
     model = convert(onnx.load(args.model), args.form, calibration)
-    check_portable(model)
+    check_opset(model)
     types = prove_types(model, args.form)
     tensors = TensorSet(args.tensors, Preprocess.from_settings(args.widths))
     with atomic_path(args.output) as candidate:
