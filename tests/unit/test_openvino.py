@@ -11,7 +11,7 @@ from crnn.core.errors import UserError
 from crnn.core.files import sha256
 from crnn.model.export import export_onnx
 from crnn.model.parity import prove_equal, random_images
-from crnn.model.precision import convert
+from crnn.model.precision.convert import convert
 from crnn.model.precision.winograd import by_winograd
 from crnn.runtimes.onnxruntime.cpu import OnnxSession
 from crnn.runtimes.openvino import cpu as openvino

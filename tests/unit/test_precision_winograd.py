@@ -14,7 +14,7 @@ from crnn.core.errors import UserError
 from crnn.model.export import export_onnx
 from crnn.model.opset import check_opset
 from crnn.model.parity import prove_equal
-from crnn.model.precision import convert, prove_types
+from crnn.model.precision.convert import convert, prove_types
 from crnn.model.precision.winograd import by_winograd
 from crnn.runtimes.onnxruntime import cpu as ort
 from networks import EXPORTS, Array, load_graph, repaired, small_network
@@ -89,7 +89,7 @@ def test_half_the_multiplications_are_left() -> None:
 def test_another_convolution_is_left_alone(attributes: dict[str, Any]) -> None:
     model = convolution(**({"inputs": 4, "outputs": 4} | attributes))
     with pytest.raises(
-        UserError, match="form winograd: the model has no plain convolution of 3 × 3 from and to 4 chan"
+        UserError, match="variant winograd: the model has no plain convolution of 3 × 3 from and to 4 chan"
     ):
         by_winograd(model, fewest=4)
 

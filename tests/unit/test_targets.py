@@ -16,7 +16,7 @@ from crnn.core.files import read_json, sha256
 from crnn.model.checkpoint import write_weights
 from crnn.model.export import export_onnx
 from crnn.model.parity import prove_equal
-from crnn.model.precision import FORMS
+from crnn.model.precision import VARIANTS
 from crnn.runtimes.onnxruntime.cpu import OnnxSession
 from crnn.runtimes.registry import find_runtime, known_runtimes
 from crnn.runtimes.runtime import Session
@@ -79,7 +79,7 @@ def test_every_target_has_fp32_and_takes_forms_that_there_are() -> None:
     for name in known_runtimes():
         offered = offered_precisions(TARGETS / f"{name}.py")
         assert offered["fp32"] == "fp32"
-        assert set(offered.values()) <= {"fp32", *FORMS}
+        assert set(offered.values()) <= {"fp32", *VARIANTS}
 
 
 def test_a_target_that_makes_two_precisions_of_one_file_is_told_which() -> None:

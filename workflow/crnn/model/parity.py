@@ -14,6 +14,7 @@ from crnn.data.widths import HEIGHT
 Array = npt.NDArray[np.float32]
 Model = Callable[[Array], Array]
 
+BATCH = 16  # words at a time where answers of models are compared and no time is taken
 BATCHES = (1, 2, 3, 5, 16)
 WIDTHS = (32, 36, 100, 101, 160, 320)
 
