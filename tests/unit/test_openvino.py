@@ -64,7 +64,7 @@ def test_an_output_outlives_the_next_call(models: Path, tmp_path: Path) -> None:
 def test_threads_may_call_at_a_time(models: Path, tmp_path: Path) -> None:
     runtime = loaded(models / "fixed.onnx", tmp_path, lanes=2)
     assert runtime.lanes == 2
-    batches = list(random_images())[:12] * 2
+    batches = list(random_images()) * 6
     with ThreadPoolExecutor(2) as pool:
         together = list(pool.map(runtime.infer, batches))
     for batch, output in zip(batches, together, strict=True):
