@@ -87,7 +87,7 @@ def precision_of(runtime: str, options: dict[str, Any], source: Path) -> str:
 
     `source` is fixed.onnx, fixed.winograd.onnx, fixed.uint8-aspect.onnx or the like.
     """
-    known = getattr(find_runtime(runtime), "PRECISIONS", {})
+    known = find_runtime(runtime).precisions
     form = source.suffixes[-2][1:].partition("-")[0] if len(source.suffixes) > 1 else "fp32"
     return options.get("precision") or next((name for name, of in known.items() if of == form), "fp32")
 
@@ -116,7 +116,8 @@ class Deployment:
         return cls(precision=precision, build=build, words=words, charset=charset, threads=threads, **settings)
 
     def tasks(self) -> dict[str, Task]:
-        runtime = find_runtime(self.runtime).load(self.build, self.options, self.threads, self.threads)
+        known = find_runtime(self.runtime)
+        runtime = known.load(self.build / known.files[0], self.options, self.threads, self.threads)
         preprocess, batch_of = Preprocess.from_settings(self.widths), batch_sizes(self.batch)
         pipeline = Pipeline(self.words, preprocess, runtime, self.charset, batch_of, self.threads)
         batches = list(prepared_batches(self.words, preprocess, batch_of))

@@ -8,7 +8,6 @@ Every stage is a file below workflow/stages/; its docstring is its help.
 
 import ast
 import importlib
-import logging
 import sys
 from pathlib import Path
 
@@ -30,7 +29,7 @@ def overview() -> str:
 
 
 def main() -> None:
-    """Parse the command line and run the stage; a UserError becomes one line on stderr and exit status 1."""
+    """Run the stage that the command line names, or say which there are."""
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if name in ("-h", "--help"):
         print(overview())
@@ -39,16 +38,12 @@ def main() -> None:
     if name not in files:
         sys.exit(f"error: stage {name!r}: expected one of {', '.join(files)}")
     sys.path.insert(0, str(STAGES.parent))
-    from crnn.core.errors import UserError
+    from crnn.core.command import run
 
     stage = importlib.import_module(f"stages.{files[name].parent.name}.{name}")
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
     command = stage.arguments()
     command.prog = f"crnn {name}"
-    try:
-        stage.main(command.parse_args(sys.argv[2:]))
-    except UserError as error:
-        sys.exit(f"error: {error}")
+    run(stage.main, command, sys.argv[2:])
 
 
 if __name__ == "__main__":

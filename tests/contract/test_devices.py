@@ -75,8 +75,8 @@ def opened(fixed: Path, tmp_path: Path) -> Opened:
         if name in PYTORCH:
             source = tmp_path / "weights.safetensors"
             write_weights(small_network().state_dict(), SMALL, source)
-        find_runtime(name).build(source, tmp_path / name, options)
-        return find_runtime(name).load(tmp_path / name, options, threads=1, lanes=4)
+        (model,) = find_runtime(name).build(source, tmp_path / name, options)
+        return find_runtime(name).load(model, options, threads=1, lanes=4)
 
     return build_and_load
 

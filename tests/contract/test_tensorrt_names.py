@@ -24,7 +24,7 @@ from contract.toolkit import PACKAGES_NVIDIA, Use
 from crnn.runtimes.tensorrt.profiles import Profile, Profiles
 from crnn.runtimes.tensorrt.settings import COMPATIBILITY, BuildSettings
 
-LANE = Path(__file__).parents[2] / "workflow" / "crnn" / "nvidia"
+LANE = Path(__file__).parents[2] / "workflow" / "crnn" / "runtimes" / "tensorrt"
 NAMES = json.loads(Path(__file__).with_name("tensorrt_names.json").read_text())
 GPU_NAMES = json.loads(Path(__file__).with_name("gpu_names.json").read_text())
 REMOVED = NAMES.pop("removed")

@@ -97,8 +97,7 @@ def opened(fixed: Path, folder: Path, shapes: str = "one profile", lanes: int = 
 
 
 def loaded(build: Path, lanes: int = 1, **more: Any) -> Any:
-    module: Any = find_runtime("tensorrt")  # `lanes` is more than the protocol asks for
-    return module.load(build, more, threads=1, lanes=lanes)
+    return find_runtime("tensorrt").load(build / "model.engine", more, threads=1, lanes=lanes)
 
 
 # --- equal answers -----------------------------------------------------------------------------------------

@@ -36,8 +36,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def loaded(source: Path, folder: Path, precision: str = "fp32", lanes: int = 1) -> openvino.OpenVinoSession:
-    openvino.build(source, folder, {"precision": precision})
-    return openvino.load(folder, {"precision": precision}, threads=1, lanes=lanes)
+    model, _ = openvino.build(source, folder, {"precision": precision})
+    return openvino.load(model, {"precision": precision}, threads=1, lanes=lanes)
 
 
 @pytest.mark.parametrize("source", ["raw.onnx", "fixed.onnx", "winograd.onnx"])
