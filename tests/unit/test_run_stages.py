@@ -28,7 +28,7 @@ SESSION = """
 from examples import PixelReader
 
 
-def load(model, options, threads, lanes=1):
+def load(model, options, threads, calls=1):
     runtime = PixelReader()
     runtime.close = lambda: (model.parent / "closed").touch()
     return runtime

@@ -76,10 +76,10 @@ def execution_milliseconds(times: Sequence[Any]) -> list[float]:
     return [float(time[1] - time[0]) if isinstance(time, (tuple, list)) else float(time) for time in times]
 
 
-class AscendRuntime:
+class AscendSession:
     """A model on one card. Words are fitted to the shapes it was converted for; their widths are not changed."""
 
-    lanes = 1  # a session takes one call at a time
+    calls = 1  # a session takes one call at a time
 
     def __init__(self, model: Path, facts: dict[str, Any], device: int, held: ExitStack) -> None:
         """`facts` are those of conversion.json; `held` is closed with the runtime, and where it cannot be opened."""
@@ -123,8 +123,8 @@ class AscendRuntime:
 
     def infer(self, images: Array) -> Array:
         count, _, _, width = images.shape
-        pieces = [self._call(images[a:b], batch) for a, b, batch in self._shapes.calls(count, width)]
-        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1)
+        outputs = [self._call(images[a:b], batch) for a, b, batch in self._shapes.calls(count, width)]
+        return outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=1)
 
     def _call(self, words: Array, batch: int) -> Array:
         """One call with `words` filled up to `batch` with zeros, whose steps are dropped again."""

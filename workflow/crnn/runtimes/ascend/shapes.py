@@ -109,7 +109,7 @@ def _numbers(options: dict[str, Any], key: str, mode: str) -> tuple[int, ...] | 
     return tuple(sorted(values if mode == "range" else set(values)))
 
 
-def planned_shapes(options: dict[str, Any]) -> Shapes:
+def shapes_for(options: dict[str, Any]) -> Shapes:
     """The shapes that a deployment's options name, the rest taken from its `plan`, or its `batch` and `width_rule`.
 
     A plan gives each width a batch size of its own; gears have that and 1 at every width.

@@ -13,7 +13,7 @@ from typing import Any
 
 from crnn.core.files import atomic_copy
 from crnn.runtimes.ascend.atc import checked_precision
-from crnn.runtimes.ascend.chips import check_card
+from crnn.runtimes.ascend.chips import check_npu
 from crnn.runtimes.devices import checked_device
 from crnn.runtimes.onnxruntime import FILES
 from crnn.runtimes.onnxruntime.opening import optimisation
@@ -43,7 +43,7 @@ def build(source: Path, directory: Path, options: Options) -> list[Path]:
     return [atomic_copy(source, directory / FILES[0])]
 
 
-def load(model: Path, options: Options, threads: int, lanes: int = 1) -> ProviderSession:
+def load(model: Path, options: Options, threads: int, calls: int = 1) -> ProviderSession:
     PROVIDER.check()
     level, settings = optimisation(options), _settings(options)
     return ProviderSession(model, PROVIDER, checked_device(options), level, settings)
@@ -56,4 +56,4 @@ def check(options: Options, building: bool) -> None:
     checked_device(options)
     if not building:
         PROVIDER.check()
-        check_card("onnxruntime_cann", PROVIDER.simulated())
+        check_npu("onnxruntime_cann", PROVIDER.simulated())

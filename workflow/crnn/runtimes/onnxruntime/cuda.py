@@ -16,7 +16,7 @@ from typing import Any
 from crnn.core.errors import UserError
 from crnn.core.files import atomic_copy
 from crnn.runtimes.devices import checked_device
-from crnn.runtimes.nvidia_driver import card_name, driver_version
+from crnn.runtimes.nvidia_driver import driver_version, gpu_name
 from crnn.runtimes.onnxruntime import FILES
 from crnn.runtimes.onnxruntime.opening import optimisation
 from crnn.runtimes.onnxruntime.provider import Provider, ProviderSession
@@ -33,7 +33,7 @@ PROVIDER = Provider(
         "": "install CUDA's and cuDNN's libraries of that major version, as envs/onnxruntime_cuda.yaml does "
         "(`pip install 'onnxruntime-gpu[cuda,cudnn]' nvidia-cublas`), or an onnxruntime-gpu for the CUDA that is here",
     },
-    described=card_name,
+    described=gpu_name,
     preload=True,
 )
 
@@ -61,7 +61,7 @@ def build(source: Path, directory: Path, options: Options) -> list[Path]:
     return [atomic_copy(source, directory / FILES[0])]
 
 
-def load(model: Path, options: Options, threads: int, lanes: int = 1) -> CudaSession:
+def load(model: Path, options: Options, threads: int, calls: int = 1) -> CudaSession:
     PROVIDER.check()
     level, settings = optimisation(options), _settings(options)
     return CudaSession(model, PROVIDER, checked_device(options), level, settings)

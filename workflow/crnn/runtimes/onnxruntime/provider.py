@@ -21,7 +21,7 @@ import onnxruntime
 
 from crnn.core.command import LOG
 from crnn.core.errors import UserError
-from crnn.runtimes.devices import claimed
+from crnn.runtimes.devices import lock_device
 from crnn.runtimes.onnxruntime.opening import RECORD_ASSIGNMENT, assigned_operators, open_session
 
 Array = npt.NDArray[np.float32]
@@ -95,7 +95,7 @@ def _is_installed(distribution: str) -> bool:
 class ProviderSession:
     """An ONNX file on a device. Images are copied there before a call and log-probabilities back after it."""
 
-    lanes = 1
+    calls = 1
 
     def __init__(self, model: Path, provider: Provider, device: int, level: Any, settings: dict[str, Any]) -> None:
         """Wait for the card and open `model` on it. Raises UserError where the provider does not start, or has no node.
@@ -108,7 +108,7 @@ class ProviderSession:
         options.graph_optimization_level = level
         options.add_session_config_entry(RECORD_ASSIGNMENT, "1")
         with ExitStack() as opening:
-            opening.enter_context(claimed(provider.card, device))
+            opening.enter_context(lock_device(provider.card, device))
             own = {"device_id": device, **settings}
             self._session = open_session(model, options, [(provider.name, own), CPU])
             self._operators = self._checked_operators()

@@ -29,14 +29,14 @@ LSTM_OUTPUT_RANK = 4  # [T, directions, N, H]
 
 
 class OpenVinoSession:
-    """A compiled model with `lanes` streams, which share `threads` cores; each calling thread has its own request."""
+    """A compiled model with `calls` streams, which share `threads` cores; each calling thread has its own request."""
 
-    def __init__(self, model: Path, hint: str, threads: int, lanes: int) -> None:
-        self.lanes = lanes
+    def __init__(self, model: Path, hint: str, threads: int, calls: int) -> None:
+        self.calls = calls
         settings = {
             "INFERENCE_PRECISION_HINT": hint,
             "INFERENCE_NUM_THREADS": threads,
-            "NUM_STREAMS": lanes,
+            "NUM_STREAMS": calls,
             "ENABLE_CPU_PINNING": False,  # jobs that run side by side would all be pinned to the same first cores
         }
         self._compiled = openvino.Core().compile_model(_read(model), PLUGIN, settings)
@@ -114,9 +114,9 @@ def build(source: Path, directory: Path, options: Options) -> list[Path]:
     return files
 
 
-def load(model: Path, options: Options, threads: int, lanes: int = 1) -> OpenVinoSession:
+def load(model: Path, options: Options, threads: int, calls: int = 1) -> OpenVinoSession:
     check(options, building=False)
-    return OpenVinoSession(model, HINTS[options.get("precision", "fp32")], threads, lanes)
+    return OpenVinoSession(model, HINTS[options.get("precision", "fp32")], threads, calls)
 
 
 def check(options: Options, building: bool) -> None:

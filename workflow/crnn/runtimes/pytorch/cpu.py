@@ -19,9 +19,9 @@ from crnn.runtimes.runtime import Options, check_options
 class TorchSession:
     """The network itself, float32."""
 
-    def __init__(self, network: CRNN, threads: int, lanes: int = 1) -> None:
-        self.lanes = lanes
-        torch.set_num_threads(max(1, threads // lanes))
+    def __init__(self, network: CRNN, threads: int, calls: int = 1) -> None:
+        self.calls = calls
+        torch.set_num_threads(max(1, threads // calls))
         self._network = network
 
     def infer(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -44,5 +44,5 @@ def build(source: Path, directory: Path, options: Options) -> list[Path]:
     return [directory / FILES[0]]
 
 
-def load(model: Path, options: Options, threads: int, lanes: int = 1) -> TorchSession:
-    return TorchSession(load_network(model), threads, lanes)
+def load(model: Path, options: Options, threads: int, calls: int = 1) -> TorchSession:
+    return TorchSession(load_network(model), threads, calls)

@@ -17,7 +17,7 @@ import torch
 from crnn.core.errors import UserError
 from crnn.core.files import atomic_copy
 from crnn.model.checkpoint import load_network
-from crnn.runtimes.devices import checked_device, claimed
+from crnn.runtimes.devices import checked_device, lock_device
 from crnn.runtimes.nvidia_driver import driver_version
 from crnn.runtimes.pytorch import FILES
 from crnn.runtimes.pytorch.device import MODES, DeviceSession, simulated
@@ -39,13 +39,13 @@ def build(source: Path, directory: Path, options: Options) -> list[Path]:
     return [atomic_copy(source, directory / FILES[0])]
 
 
-def load(model: Path, options: Options, threads: int, lanes: int = 1) -> CudaSession:
+def load(model: Path, options: Options, threads: int, calls: int = 1) -> CudaSession:
     check(options, building=False)
     device, mode, tf32 = _checked(options)
     torch.set_num_threads(threads)
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = tf32
     network = load_network(model)
-    return CudaSession(network, torch.cuda, torch.device("cuda", device), claimed("gpu", device), mode)
+    return CudaSession(network, torch.cuda, torch.device("cuda", device), lock_device("gpu", device), mode)
 
 
 def _checked(options: Options) -> tuple[int, str, bool]:

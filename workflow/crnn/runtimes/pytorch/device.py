@@ -72,7 +72,7 @@ MODES: dict[str, Callable[[CRNN, Any], Forward]] = {"eager": eager, "compile": c
 class DeviceSession:
     """A network on a card that this process has claimed. One call at a time."""
 
-    lanes = 1
+    calls = 1
 
     def __init__(self, network: CRNN, api: Any, device: torch.device, held: ExitStack, mode: str = "eager") -> None:
         """api: the module of the device's streams, such as `torch.cuda`. mode: of MODES."""

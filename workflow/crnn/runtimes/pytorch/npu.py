@@ -16,8 +16,8 @@ from crnn.core.errors import UserError
 from crnn.core.files import atomic_copy
 from crnn.core.record import tool_versions
 from crnn.model.checkpoint import load_network
-from crnn.runtimes.ascend.chips import check_card
-from crnn.runtimes.devices import checked_device, claimed
+from crnn.runtimes.ascend.chips import check_npu
+from crnn.runtimes.devices import checked_device, lock_device
 from crnn.runtimes.pytorch import FILES
 from crnn.runtimes.pytorch.device import DeviceSession, simulated
 from crnn.runtimes.runtime import Options, check_options
@@ -36,12 +36,12 @@ def build(source: Path, directory: Path, options: Options) -> list[Path]:
     return [atomic_copy(source, directory / FILES[0])]
 
 
-def load(model: Path, options: Options, threads: int, lanes: int = 1) -> NpuSession:
+def load(model: Path, options: Options, threads: int, calls: int = 1) -> NpuSession:
     check(options, building=False)
     device = _checked(options)
     torch.set_num_threads(threads)
     network = load_network(model)
-    return NpuSession(network, _npu(), torch.device("npu", device), claimed("npu", device))
+    return NpuSession(network, _npu(), torch.device("npu", device), lock_device("npu", device))
 
 
 def _checked(options: Options) -> int:
@@ -72,7 +72,7 @@ def check(options: Options, building: bool) -> None:
     if building:
         return
     api = _npu()
-    check_card("torch_npu", simulated(api))
+    check_npu("torch_npu", simulated(api))
     if not api.is_available() or device >= api.device_count():
         raise UserError(
             f"runtime torch_npu: device {device} cannot be used (torch_npu sees {api.device_count()}); look at "

@@ -92,6 +92,14 @@ def listening_logger(trt: Any) -> Any:
     return Listener()
 
 
-def told(errors: list[str]) -> str:
+def no_gpu(trt: Any, logger: Any) -> UserError:
+    """For a machine on which TensorRT finds no GPU, which it says by a TypeError."""
+    return UserError(
+        f"runtime tensorrt: TensorRT {trt.__version__} finds no GPU that it can use ({last_errors(logger.errors)}); "
+        f"check `nvidia-smi`, and that the driver serves the CUDA of this TensorRT (docs/nvidia.md)"
+    )
+
+
+def last_errors(errors: list[str]) -> str:
     """What TensorRT logged as errors, for a message: the last three."""
     return "; ".join(errors[-3:]) if errors else "TensorRT logged no error"

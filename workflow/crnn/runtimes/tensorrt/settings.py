@@ -9,7 +9,7 @@ from typing import Any
 
 from crnn.core.errors import UserError
 from crnn.runtimes.runtime import check_options
-from crnn.runtimes.tensorrt.profiles import Profiles, planned_profiles
+from crnn.runtimes.tensorrt.profiles import Profiles, profiles_for
 
 # options.hardware_compatibility → the member of trt.HardwareCompatibilityLevel.
 COMPATIBILITY = {"none": "NONE", "ampere+": "AMPERE_PLUS", "same": "SAME_COMPUTE_CAPABILITY"}
@@ -60,7 +60,7 @@ def build_settings(options: dict[str, Any]) -> BuildSettings:
     workspace = _whole(options, "workspace_mib", 1) if "workspace_mib" in options else None
     flags = {name: _flag(options, name) for name in ("tf32", "version_compatible", "refit", "resizable_memory")}
     level = _whole(options, "optimization_level", 0, 5, default=3)
-    profiles, cache = planned_profiles(options), _cache_place(options)
+    profiles, cache = profiles_for(options), _cache_place(options)
     return BuildSettings(profiles, workspace, level, hardware_compatibility=compatibility, timing_cache=cache, **flags)
 
 
