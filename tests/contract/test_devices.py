@@ -265,9 +265,9 @@ def test_a_library_that_is_missing_is_named_with_what_holds_it(tmp_path: Path, m
     (tmp_path / "capi/libonnxruntime_providers_cuda.so").write_text("no library")
     monkeypatch.setattr(onnxruntime, "__file__", str(tmp_path / "__init__.py"))
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["X"])
-    provider = Provider("X", "cuda", "gpu", "onnxruntime-x", {"libcuda.so": "driver", "": "install it"}, str)
+    provider = Provider("x", "X", "cuda", "gpu", "onnxruntime-x", {"libcuda.so": "driver", "": "install it"}, str)
     with pytest.raises(UserError, match=r"X cannot start: .*libonnxruntime_providers_cuda\.so: .*; install it$"):
-        provider.check()
+        provider.check_installed()
 
 
 def test_a_card_beyond_those_there_are_is_an_error(gpu: Any, opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:

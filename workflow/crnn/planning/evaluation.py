@@ -17,6 +17,7 @@ import numpy as np
 
 from crnn.core.command import counter
 from crnn.core.errors import UserError
+from crnn.data.buckets import DEFAULT_BATCH
 from crnn.data.labels import LabelPolicy
 from crnn.data.lmdb import Words
 from crnn.data.preprocess import Pixels, Preprocess, normalise
@@ -27,7 +28,6 @@ from crnn.planning.accuracy_model import AccuracyModel
 from crnn.planning.optimiser import Candidate
 from crnn.runtimes.runtime import Session
 
-BATCH = 16
 CONFIDENCE = 1.645  # standard deviations that 95 % of a normal distribution lie below
 
 
@@ -84,8 +84,8 @@ class TuningWords:
 
     def _read(self, width: int, words: dict[int, Pixels], session: Session, charset: Charset) -> None:
         indices = list(words)
-        for start in range(0, len(indices), BATCH):
-            batch = indices[start : start + BATCH]
+        for start in range(0, len(indices), DEFAULT_BATCH):
+            batch = indices[start : start + DEFAULT_BATCH]
             texts, _ = greedy_decode(session.infer(normalise(np.stack([words[i] for i in batch])[:, None])), charset)
             for word, text in zip(batch, texts, strict=True):
                 self._right[word, width] = self.policy.apply(text)[0] == self.labels[word]

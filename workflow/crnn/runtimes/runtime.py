@@ -1,7 +1,7 @@
 """What a runtime is: its facts, its two verbs, and the session that it loads. Imports no toolchain."""
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -105,6 +105,22 @@ class Runtime:
                 f"runtime {self.name}: {fault}; run with `--sdm conda` to get it from envs/{self.name}.yaml, "
                 f"or install it into this environment"
             ) from error
+
+
+def checked_flag(options: Options, name: str) -> bool:
+    """An option that is on or off, off where it is not given. Raises UserError where it is neither."""
+    value = options.get(name, False)
+    if not isinstance(value, bool):
+        raise UserError(f"options.{name} is {value!r}; expected true or false")
+    return value
+
+
+def checked_choice(options: Options, name: str, allowed: Collection[str]) -> str:
+    """An option that names one of `allowed`, by default the first. Raises UserError where it names none."""
+    value = options.get(name, next(iter(allowed)))
+    if value not in allowed:
+        raise UserError(f"options.{name} is {value!r}; expected one of {', '.join(allowed)}")
+    return str(value)
 
 
 def check_options(options: Options, *known: str) -> None:

@@ -19,6 +19,7 @@ import onnx
 from crnn.core.command import LOG, json_object, parser
 from crnn.core.files import write_json
 from crnn.core.record import Record
+from crnn.data.buckets import DEFAULT_BATCH
 from crnn.data.labels import LabelPolicy
 from crnn.data.preprocess import Preprocess
 from crnn.data.tensors import TensorSet
@@ -29,7 +30,6 @@ from crnn.model.precision.quantise import convolutions, never_negative
 from crnn.runtimes.onnxruntime.cpu import OnnxSession, build
 from stages.arguments import add_tensor_arguments
 
-BATCH = 16
 EVERY = 5  # batches, which come by width: enough of them to rank layers by a mean over all steps
 
 Array = npt.NDArray[np.float32]
@@ -61,7 +61,7 @@ class Candidates:
         self.layers = [node.name for node in convolutions(self.model)]
         self.ranges = measure_ranges(self._observed(), never_negative(self.model))
         original = OnnxSession(args.model, args.threads)
-        self._outputs = [original.infer(images) for _, images in self.tensors.batches(BATCH)]
+        self._outputs = [original.infer(images) for _, images in self.tensors.batches(DEFAULT_BATCH)]
         self._texts = self._decoded(self._outputs)
 
     def _observed(self) -> Iterator[dict[str, Array]]:
@@ -77,7 +77,7 @@ class Candidates:
             path = Path(folder) / "watched.onnx"
             onnx.save(watched, path)
             runtime = OnnxSession(path, self._threads)
-            for _, images in self.tensors.batches(BATCH):
+            for _, images in self.tensors.batches(DEFAULT_BATCH):
                 found = runtime.observe(images)
                 yield {name: images if name in given else found[name] for name in names}
 
@@ -116,12 +116,12 @@ class Candidates:
             )
             (built,) = build(folder / "candidate.onnx", folder / "build", {})
             runtime = OnnxSession(built, self._threads)
-            for _, images in islice(self.tensors.batches(BATCH), 0, None, every):
+            for _, images in islice(self.tensors.batches(DEFAULT_BATCH), 0, None, every):
                 yield runtime.infer(images)
 
     def _decoded(self, outputs: list[Array]) -> dict[int, str]:
         texts: dict[int, str] = {}
-        for (indices, _), output in zip(self.tensors.batches(BATCH), outputs, strict=True):
+        for (indices, _), output in zip(self.tensors.batches(DEFAULT_BATCH), outputs, strict=True):
             texts.update(zip(indices, greedy_decode(output, self._charset)[0], strict=True))
         return texts
 

@@ -12,12 +12,12 @@ from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing import get_context
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Lock
 from typing import Any
 
 from crnn.core.errors import UserError
 from crnn.core.workers import follow_parent
-from crnn.runtimes.ascend.session import Array, AscendSession, calls_on_device, infer_session
+from crnn.runtimes.ascend.session import Array, AscendSession, infer_session
+from crnn.runtimes.device_clock import Transfers, calls_on_device
 from crnn.runtimes.devices import DeviceLocks
 
 
@@ -37,8 +37,7 @@ class MultiDeviceSession:
 
     def __init__(self, model: Path, facts: dict[str, Any], devices: list[int], held: ExitStack) -> None:
         """`held` is closed with the runtime, and where a card cannot be opened."""
-        self.calls, self._facts = len(devices), facts
-        self._transfers, self._counting = [0.0, 0.0], Lock()
+        self.calls, self._facts, self._transfers = len(devices), facts, Transfers()
         self._held = ExitStack()
         self._held.enter_context(held)
         self._free: SimpleQueue[int] = SimpleQueue()
@@ -73,16 +72,13 @@ class MultiDeviceSession:
             output, copied = self._ask(device, _infer, images)
         finally:
             self._free.put(device)
-        with self._counting:
-            self._transfers = [sum(pair) for pair in zip(self._transfers, copied, strict=True)]
+        self._transfers.add(*copied)
         found: Array = output
         return found
 
     def transfer_seconds(self) -> tuple[float, float]:
         """Seconds of copying to and from all cards since the last call."""
-        with self._counting:
-            (first, second), self._transfers = self._transfers, [0.0, 0.0]
-        return first, second
+        return self._transfers.take()
 
     def describe(self) -> dict[str, Any]:
         said = {device: self._ask(device, _describe) for device in self._processes}

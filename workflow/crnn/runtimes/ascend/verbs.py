@@ -24,10 +24,11 @@ from crnn.runtimes.ascend import FILES, atc
 from crnn.runtimes.ascend.chips import check_npu, checked_soc
 from crnn.runtimes.ascend.multi_device import open_devices
 from crnn.runtimes.ascend.session import infer_session, simulated
-from crnn.runtimes.ascend.shapes import awaits_plan, shapes_for
+from crnn.runtimes.ascend.shapes import shapes_for
 from crnn.runtimes.ascend.toolchain import Toolchain, find_toolchain
 from crnn.runtimes.devices import checked_devices
 from crnn.runtimes.runtime import Options, Session, check_options
+from crnn.runtimes.shapes import awaits_plan
 
 PRIVATE = 0o600  # ais_bench refuses a model that others may write
 BUILDING = ("soc_version", "set_env", "cann_version", "python", "precision_mode", "precision_mode_v2", "log", "flags")

@@ -67,11 +67,6 @@ def version_numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in parts if part.isdigit())
 
 
-def simulated(trt: Any) -> bool:
-    """Whether TensorRT here is a contract double, which says so itself."""
-    return bool(getattr(trt, "SIMULATED", False))
-
-
 def listening_logger(trt: Any) -> Any:
     """A logger for TensorRT that keeps what went wrong in `errors`, and passes warnings on to the log of the stage."""
 

@@ -5,7 +5,6 @@ output back, and waits for them once. Not here: which words share a call (`crnn.
 """
 
 import queue
-import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,20 +16,16 @@ import numpy as np
 from crnn.core.command import LOG
 from crnn.core.errors import UserError
 from crnn.data.widths import HEIGHT
-from crnn.runtimes.tensorrt.device import Array, Block, DeviceMemory, Graph, OutOfMemoryError
+from crnn.runtimes.device_clock import Transfers, calls_on_device, is_double
+from crnn.runtimes.shapes import output_steps
+from crnn.runtimes.tensorrt.device import BYTES, Array, Block, DeviceMemory, Graph, OutOfMemoryError
 from crnn.runtimes.tensorrt.engine import SHORT_OF_MEMORY
-from crnn.runtimes.tensorrt.library import last_errors, listening_logger, no_gpu, simulated, version_numbers
+from crnn.runtimes.tensorrt.library import last_errors, listening_logger, no_gpu, version_numbers
 from crnn.runtimes.tensorrt.profiles import Profiles, Shape
 from crnn.runtimes.tensorrt.settings import RunSettings
 
-BYTES = 4  # of a float32
 MOST_GRAPHS = 64  # kept in a slot; every further shape is enqueued anew in each call
 AMPERE = (8, 0)
-
-
-def steps_of(width: int) -> int:
-    """Time steps of the network's output for a tensor of a width (`crnn.model.network`)."""
-    return width // 4 + 1
 
 
 def check_origin(trt: Any, device: DeviceMemory, facts: dict[str, Any]) -> None:
@@ -119,7 +114,7 @@ class Engine:
                 f"TensorRT does not take images {list(shape)}, though the engine covers {self.profiles.described()}",
                 "was one of model.engine and conversion.json exchanged by hand?",
             )
-        found, expected = tuple(context.get_tensor_shape(self.output)), (steps_of(shape[3]), shape[0], self.classes)
+        found, expected = tuple(context.get_tensor_shape(self.output)), (output_steps(shape[3]), shape[0], self.classes)
         if found != expected:
             raise UserError(
                 f"images {list(shape)} would give an output of {list(found)}; expected {list(expected)}. Was the "
@@ -154,7 +149,7 @@ class Slot:
         self._events = [device.event() for _ in range(4)]
         profiles = [(index, min(each.batch, batch), each.high) for index, each in enumerate(model.profiles.each)]
         images = max(count * HEIGHT * width for _, count, width in profiles)
-        steps = max(steps_of(width) * count * model.classes for _, count, width in profiles)
+        steps = max(output_steps(width) * count * model.classes for _, count, width in profiles)
         self._reduced = any(each.batch > batch for each in model.profiles.each)
         try:
             self._input, self._output = self._block(images * BYTES), self._block(steps * BYTES)
@@ -188,7 +183,7 @@ class Slot:
         count, _, height, width = words.shape
         device, stream, (begun, copied, executed, done) = self._device, self._stream, self._events
         key, context = self._prepared(profile, (count, 1, height, width))
-        images, steps = self._images[: words.size], self._steps[: steps_of(width) * count * self._model.classes]
+        images, steps = self._images[: words.size], self._steps[: output_steps(width) * count * self._model.classes]
         np.copyto(images.reshape(words.shape), words)
         device.record(begun, stream)
         device.copy_in(self._input, images, stream)
@@ -283,7 +278,7 @@ class TensorRtSession:
         self._trt, self._device, self._facts, self._settings = trt, device, facts, settings
         self._free: queue.SimpleQueue[Slot] = queue.SimpleQueue()
         self._slots: list[Slot] = []
-        self._counting, self._transfers = threading.Lock(), [0.0, 0.0]
+        self._transfers = Transfers()
         self._executions: list[float] = []
         self._held = ExitStack()
         self._held.enter_context(held)
@@ -362,24 +357,19 @@ class TensorRtSession:
         finally:
             self._free.put(slot)
         into, execute, out = call.seconds
-        with self._counting:
-            self._transfers[0] += into
-            self._transfers[1] += out
-            self._executions.append(execute)
+        self._transfers.add(into, out)
+        self._executions.append(execute)
         return call.output
 
     def transfer_seconds(self) -> tuple[float, float]:
         """Seconds of copying to and from the GPU since the last call, of all calls together."""
-        with self._counting:
-            into, out = self._transfers
-            self._transfers = [0.0, 0.0]
-        return into, out
+        return self._transfers.take()
 
     def describe(self) -> dict[str, Any]:
         gpu = self._device.facts()
         return {
             "device": gpu.name,
-            "simulated": self._device.simulated or simulated(self._trt),
+            "simulated": self._device.simulated or is_double(self._trt),
             "tensorrt": self._trt.__version__,
             "memory": self._device.package,
             "compute_capability": gpu.compute_capability,
@@ -389,8 +379,7 @@ class TensorRtSession:
             "cuda_graphs": self._settings.cuda_graphs,
             "calls": self.calls,
             "batch": self._batch,
-            "device_calls": len(self._executions),
-            "device_ms_median": float(np.median(self._executions)) * 1e3 if self._executions else None,
+            **calls_on_device([seconds * 1e3 for seconds in self._executions]),
         }
 
     def _drop_slots(self) -> None:
