@@ -51,7 +51,7 @@ class Results:
     words: Sequence[tuple[bytes, str]]
     policy: LabelPolicy = ALPHANUMERIC
     dataset: str = "signs"
-    runs: list[dict[str, str]] = field(default_factory=list)
+    runs: list[dict[str, Any]] = field(default_factory=list)
     records: list[str] = field(default_factory=list)
     budgets: dict[str, float] = field(default_factory=lambda: {"flipped": 0.5})
 
@@ -139,9 +139,10 @@ class Results:
             {
                 **{"dataset": self.dataset, "model": "small", "deployment": deployment},
                 **{name: str(folder / f"{name}.json") for name in ("run", "audit")},
-                **{name: str(folder / f"{name}.parquet") for name in ("predictions", "timings")},
+                "predictions": [str(folder / "predictions.parquet")],
+                "timings": str(folder / "timings.parquet"),
                 "flips": str(folder / "audit.parquet"),
-                "samples": str(self.tensors / "samples.parquet"),
+                "samples": [str(self.tensors / "samples.parquet")],
                 "words": str(self.lmdb),
             }
         )

@@ -37,7 +37,7 @@ def _mirror(kind: type[Mirror], value: Any, where: str) -> Mirror:
 
 @dataclass(frozen=True)
 class RunFiles:
-    """The files of one run (dataset × model × deployment) and the dataset files it was scored on."""
+    """The files of one run (dataset × model × deployment) and of the dataset it read, which may be in parts."""
 
     dataset: str
     model: str
@@ -45,21 +45,22 @@ class RunFiles:
     run: Path
     audit: Path
     flips: Path
-    predictions: Path
+    predictions: tuple[Path, ...]
     timings: Path
-    samples: Path
+    samples: tuple[Path, ...]
     words: Path
 
     @property
     def contract(self) -> Path:
-        """The contract of the run's tensors, which lies beside their samples and holds the label policy."""
-        return self.samples.parent / "contract.json"
+        """The contract of the run's tensors, which lies beside their first samples and holds the label policy."""
+        return self.samples[0].with_name("contract.json")
 
     @classmethod
     def from_json(cls, value: Any) -> "RunFiles":
         plain = _mirror(cls, value, "--inputs: runs")
-        paths = {f.name: Path(getattr(plain, f.name)) for f in fields(cls) if f.type is Path}
-        return cls(plain.dataset, plain.model, plain.deployment, **paths)
+        paths: dict[str, Any] = {f.name: Path(getattr(plain, f.name)) for f in fields(cls) if f.type is Path}
+        parts = {name: tuple(map(Path, getattr(plain, name))) for name in ("predictions", "samples")}
+        return replace(plain, **paths | parts)
 
 
 @dataclass(frozen=True)
@@ -131,8 +132,11 @@ class Inputs:
     @property
     def files(self) -> list[Path]:
         """Every plain file the report reads from runs (records and the word pictures' LMDB folders excluded)."""
-        kinds = ("run", "audit", "flips", "predictions", "timings", "samples", "contract")
-        of_runs = [getattr(run, kind) for run in self.runs for kind in kinds]
+        of_runs = [
+            path
+            for run in self.runs
+            for path in (run.run, run.audit, run.flips, *run.predictions, run.timings, *run.samples, run.contract)
+        ]
         previous = [self.previous, self.previous.with_name("readings.parquet")] if self.previous else []
         beside = [*(each.svg for each in self.drawings), *(each.log for each in self.training)]
         return list(dict.fromkeys([*of_runs, *previous, *beside]))
@@ -326,12 +330,12 @@ class Run:
     @cached_property
     def predictions(self) -> pl.DataFrame:
         """One row per word, columns PREDICTION_COLUMNS."""
-        return read_table(self.files.predictions, PREDICTION_COLUMNS)
+        return pl.concat(read_table(path, PREDICTION_COLUMNS) for path in self.files.predictions)
 
     @cached_property
     def samples(self) -> pl.DataFrame:
         """One row per LMDB record, columns SAMPLE_COLUMNS and the image's size."""
-        return read_table(self.files.samples, SAMPLE_COLUMNS)
+        return pl.concat(read_table(path, SAMPLE_COLUMNS) for path in self.files.samples)
 
     @cached_property
     def timings(self) -> pl.DataFrame:

@@ -59,8 +59,8 @@ def judged(run: Run) -> pl.DataFrame:
     correct = int(words["correct"].sum())
     if correct != run.scores.correct:
         raise UserError(
-            f"{run.files.predictions}: {correct} words are right, but {run.files.run} states {run.scores.correct}; "
-            "they are not of one run, remove both and run again"
+            f"{', '.join(map(str, run.files.predictions))}: {correct} words are right, but {run.files.run} states "
+            f"{run.scores.correct}; they are not of one run, remove them and run again"
         )
     return words
 

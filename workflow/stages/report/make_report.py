@@ -7,13 +7,14 @@ Reads only what other stages left and the published figures. --inputs is one JSO
    "records": ["results/….json", …],
    "runs": [{"dataset": "…", "model": "…", "deployment": "…",
              "run": "…/run.json", "audit": "…/audit.json", "flips": "…/audit.parquet",
-             "predictions": "…/predictions.parquet", "timings": "…/timings.parquet",
-             "samples": "…/samples.parquet", "words": "…/words.lmdb"}, …],
+             "predictions": ["…/1.parquet", …], "timings": "…/timings.parquet",
+             "samples": ["…/samples.parquet", …], "words": "…/words.lmdb"}, …],
    "skipped": [{"deployment": "…", "widths": "…", "runtime": "…", "precision": "…", "reason": "…"}, …],
    "drawings": [{"title": "…", "caption": "…", "svg": "….svg"}, …],
    "training": [{"model": "…", "log": "…/log.jsonl"}, …]}
 
-Only `runs` is required. contract.json is read beside samples.parquet, for the label policy.
+Only `runs` is required. `predictions` and `samples` name the parts of a dataset in order; contract.json is read beside
+the first samples, for the label policy.
 """
 
 from argparse import ArgumentParser, Namespace
