@@ -106,6 +106,7 @@ class Results:
         readings: Mapping[int, str],
         *,
         before: Mapping[str, Mapping[int, str]] | None = None,
+        surgery: Mapping[str, Any] | None = None,
         timed: bool = True,
         pace: float = 0.002,
         **facts: Any,
@@ -116,7 +117,7 @@ class Results:
         folder = self.directory / "runs" / self.dataset / "small" / deployment
         folder.mkdir(parents=True)
         path = [(name, self._judged(earlier)[1]) for name, earlier in (before or {"torch": {}}).items()]
-        audited, flips = audit([*path, (deployment, judged)])
+        audited, flips = audit([*path, (deployment, judged)], surgery)
         row = {
             **{"dataset": self.dataset, "model": "small", "deployment": deployment, "widths": "aspect"},
             **{"runtime": "onnxruntime", "source": "fixed", "precision": "fp32", "device": "cpu", "simulated": False},

@@ -13,7 +13,6 @@ from crnn.core.errors import UserError
 from crnn.core.files import read_json
 from crnn.data.buckets import at_most
 from crnn.data.parts import WHOLE, Part
-from crnn.data.preprocess import Tensor
 from crnn.data.tensors import TensorSet, make_tensors, write_recipe_layout
 from crnn.inference.predict import predict
 from examples import ASPECT, CHARSET, POLICY, PixelReader, png, put_words, scribble
@@ -127,7 +126,7 @@ def test_what_is_read_of_parts_is_what_is_read_of_the_whole(healthy: Path, tmp_p
 
 
 def test_the_recipe_layout_of_parts_is_that_of_the_whole(faulty: Path, tmp_path: Path) -> None:
-    def written(folders: Path | list[Path], output: Path) -> tuple[list[str], str, dict[str, Tensor]]:
+    def written(folders: Path | list[Path], output: Path) -> tuple[list[str], str, dict[str, bytes]]:
         left_out = write_recipe_layout(TensorSet(folders, ASPECT), output)
         tensors = {path.name: np.load(path).tobytes() for path in output.glob("*.npy")}
         return left_out, (output / "label.txt").read_text(), tensors

@@ -31,9 +31,12 @@ class Verdict:
 def _values(row: dict[str, Any]) -> dict[str, float | None]:
     """Each budget's value in one report row; None where the row does not have it."""
     audit, batching, repeat = row.get("audit"), row.get("batching"), row.get("repeat_texts")
+    surgery = audit and audit.get("surgery")
     return {
         "accuracy_drop": audit and (audit["broken"] - audit["fixed"]) / audit["samples"],
         "flipped": audit and audit["flipped"] / audit["samples"],
+        "changed_by_surgery": surgery and surgery["changed"],
+        "max_abs_difference": surgery and surgery["max_abs_difference"],
         "changed_by_batching": batching and batching["changed"],
         "changed_by_repeating": repeat and repeat["e2e_changed"] + repeat["infer_only_changed"],
         "slowdown": row.get("slowdown"),
@@ -43,10 +46,11 @@ def _values(row: dict[str, Any]) -> dict[str, float | None]:
 def judge_budgets(rows: list[dict[str, Any]], budgets: dict[str, float]) -> list[Verdict]:
     """Hold every row of a report against the budgets of the config.
 
-    accuracy_drop: accuracy lost against the reference, fraction of the samples; flipped: words that read otherwise
-    than the reference, fraction of the samples; changed_by_batching: words whose text depends on the batch size;
-    changed_by_repeating: words that the timed runs read otherwise than the accuracy run did; slowdown: how much longer
-    a pass takes than in another report, which only a comparison knows (`crnn.report.comparison`).
+    accuracy_drop: accuracy lost against the reference, fraction of the samples; flipped: words with another text than
+    the reference's, fraction of the samples; changed_by_surgery: words that fixed.onnx reads differently from raw.onnx;
+    max_abs_difference: of their outputs on these words; changed_by_batching: words whose text depends on the batch
+    size; changed_by_repeating: words with another text in a timed run than in the accuracy run; slowdown: how much
+    longer a pass takes than in another report, which only a comparison knows (`crnn.report.comparison`).
     """
     return [
         Verdict(row["dataset"], row["model"], row["deployment"], name, float(value), budgets[name])

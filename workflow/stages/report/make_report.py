@@ -3,7 +3,7 @@
 Reads only what other stages left and the published figures. --inputs is one JSON object:
 
   {"title": "…", "words_mib": 16, "previous": "…/report.json",
-   "budgets": {"accuracy_drop": 0.005, "flipped": 0.01, "changed_by_batching": 0, "changed_by_repeating": 0},
+   "budgets": {"accuracy_drop": 0.005, "flipped": 0.01, …},
    "records": ["results/….json", …],
    "runs": [{"dataset": "…", "model": "…", "deployment": "…",
              "run": "…/run.json", "audit": "…/audit.json", "flips": "…/audit.parquet",
