@@ -1,10 +1,11 @@
 """What stage commands share: options that are JSON, progress that suits a log."""
 
 import argparse
+from pathlib import Path
 
 import pytest
 
-from crnn.core.command import counter, json_object, parser, progress
+from crnn.core.command import counter, json_object, named_path, parser, progress
 
 # --- arguments ---------------------------------------------------------------------------------------------
 
@@ -24,6 +25,13 @@ def test_what_is_no_json_object_is_refused(text: str, complaint: str, capsys: py
     with pytest.raises(SystemExit):
         command.parse_args(["--widths", text])
     assert "argument --widths" in capsys.readouterr().err
+
+
+def test_a_named_path_has_a_name() -> None:
+    assert named_path("sample=results/words.lmdb") == ("sample", Path("results/words.lmdb"))
+    assert named_path("torch=a=b.parquet") == ("torch", Path("a=b.parquet"))
+    with pytest.raises(argparse.ArgumentTypeError, match=r"'words.lmdb': expected name=path"):
+        named_path("words.lmdb")
 
 
 # --- progress ----------------------------------------------------------------------------------------------

@@ -19,7 +19,8 @@ import polars as pl
 
 from crnn.core.command import progress
 from crnn.core.errors import UserError
-from crnn.core.files import atomic_path, file_facts, read_json, scratch_directory, write_json
+from crnn.core.files import file_facts, read_json, scratch_directory, write_json, write_text
+from crnn.core.tables import write_table
 from crnn.core.workers import Workers
 from crnn.data.buckets import BatchOf, at_most
 from crnn.data.labels import LabelPolicy
@@ -166,8 +167,7 @@ def make_tensors(
         prepared = _prepared(words, indices, preprocess, policy, processes)
         samples, widths = _write_tensors(progress(prepared, total=len(indices), what="tensors"), scratch)
         files = _publish(scratch, directory, widths)
-    with atomic_path(directory / "samples.parquet") as temporary:
-        samples.write_parquet(temporary)
+    write_table(directory / "samples.parquet", samples)
     contract = {
         "layout": f"float32 [N, 1, {HEIGHT}, W], one file per W",
         "normalisation": NORMALISATION,
@@ -303,6 +303,5 @@ def write_recipe_layout(tensors: TensorSet, directory: Path) -> list[str]:
         if labels[index] is not None:
             np.save(directory / f"test_{index}.npy", tensor)
             lines[index] = f"test_{index}.npy:{labels[index].lower()}\n"
-    with atomic_path(directory / "label.txt") as temporary:
-        temporary.write_text("".join(lines[index] for index in sorted(lines)), encoding="utf-8")
+    write_text(directory / "label.txt", "".join(lines[index] for index in sorted(lines)))
     return [key for index, key in tensors.samples.select("index", "key").iter_rows() if index not in lines]

@@ -14,6 +14,7 @@ import polars as pl
 
 from crnn.core.errors import UserError
 from crnn.core.files import read_json
+from crnn.core.tables import read_table
 
 Mirror = TypeVar("Mirror")
 WORDS_MIB = 16.0  # for the words and their pictures unless the rule says otherwise
@@ -283,20 +284,6 @@ class Scores:
             name: _mirror(kinds[name], part, f"{path}: {name}") for name, part in parts.items() if part is not None
         }
         return replace(plain, by_length=by_length, **present)
-
-
-def read_table(path: Path, columns: Sequence[str]) -> pl.DataFrame:
-    """Read a parquet file. Raises UserError where it is missing, unreadable or lacks one of `columns`."""
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; run the stage that writes it, or `snakemake --cores 4 report`")
-    try:
-        table = pl.read_parquet(path)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise UserError(f"{path}: cannot be read as parquet ({error}); remove it and run again") from error
-    lost = [column for column in columns if column not in table.columns]
-    if lost:
-        raise UserError(f"{path}: lacks the columns {', '.join(lost)}; it was made by another version, run again")
-    return table
 
 
 @dataclass(frozen=True)

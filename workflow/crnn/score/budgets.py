@@ -4,7 +4,10 @@ Not here: measuring the losses (`crnn.score.accuracy`, `crnn.score.audit`).
 """
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
+
+from crnn.core.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,13 @@ def judge_budgets(rows: list[dict[str, Any]], budgets: dict[str, float]) -> list
         for name, value in _values(row).items()
         if name in budgets and value is not None
     ]
+
+
+def require_kept(verdicts: list[Verdict], page: Path) -> None:
+    """Raise UserError that names the budgets exceeded, if any, and the page that lists the words."""
+    exceeded = [str(verdict) for verdict in verdicts if not verdict.kept]
+    if exceeded:
+        raise UserError(f"budgets exceeded; the words are listed in {page}:\n  " + "\n  ".join(exceeded))
 
 
 def verdict_rows(verdicts: list[Verdict]) -> list[dict[str, Any]]:

@@ -6,25 +6,18 @@ Stages in order; the first is the reference. A stage named again goes on with th
 audit.json (counts, exact McNemar test) and audit.parquet.
 """
 
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 import polars as pl
 
-from crnn.core.command import LOG, json_object, parser
+from crnn.core.command import LOG, json_object, named_path, parser
 from crnn.core.errors import UserError
-from crnn.core.files import atomic_path, read_json, write_json
+from crnn.core.files import read_json, write_json
+from crnn.core.tables import write_table
 from crnn.data.labels import LabelPolicy
 from crnn.score.accuracy import judge
 from crnn.score.audit import audit, surgery_of
-
-
-def named_path(text: str) -> tuple[str, Path]:
-    """Argparse type: name=path."""
-    name, separator, path = text.partition("=")
-    if not separator:
-        raise ArgumentTypeError(f"{text!r}: expected name=path")
-    return name, Path(path)
 
 
 def arguments() -> ArgumentParser:
@@ -56,6 +49,5 @@ def main(args: Namespace) -> None:
     for edge in summary["path"]:
         counts = (edge[key] for key in ("from", "to", "flipped", "fixed", "broken"))
         LOG.info("%s → %s: %d flipped, %d gained, %d lost", *counts)
-    with atomic_path(args.flips) as temporary:
-        flipped.write_parquet(temporary)
+    write_table(args.flips, flipped)
     write_json(args.output, summary)
