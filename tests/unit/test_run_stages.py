@@ -3,7 +3,6 @@
 The runtime is a folder that the test adds to `crnn.runtimes`, as a new device would be.
 """
 
-import argparse
 import json
 import subprocess
 import sys
@@ -18,7 +17,7 @@ import pytest
 
 from crnn.core.command import parser
 from crnn.core.errors import UserError
-from crnn.core.files import read_json, sha256, write_json
+from crnn.core.files import read_json, sha256
 from examples import CHARSET, SIZES, png, put_words, read_alone, scribble
 from stage_calls import added_runtime, call, stage_module
 from stages.arguments import add_runtime_arguments, add_tensor_arguments, opened_session
@@ -35,7 +34,6 @@ def load(model, options, threads, calls=1):
 """
 LABELS = json.dumps({"characters": CHARSET.characters})
 MISLABELLED, CORRUPT = 2, 13
-BUDGETS = {"accuracy_drop": 0, "flipped": 0, "changed_by_batching": 0, "changed_by_repeating": 0}
 
 
 @pytest.fixture(scope="module")
@@ -165,74 +163,6 @@ def test_write_recipe_layout_writes_what_other_tools_read(chain: Chain, tmp_path
         assert label == label.lower()
 
 
-# --- audit and budgets -----------------------------------------------------------------------------------------
-
-
-def audited(chain: Chain, directory: Path, **misread: int) -> dict[str, Any]:
-    """Audit torch → raw → fixed → build, where a named stage misreads one word. Returns audit.json."""
-    read = chain.table("predictions.parquet")
-    stages = []
-    for name in ("torch", "raw", "fixed", "build"):
-        text = pl.when(pl.col("index") == misread.get(name, 0)).then(pl.lit("misread")).otherwise("text")
-        read.with_columns(text=text).write_parquet(directory / f"{name}.parquet")
-        stages.append(f"--stage={name}={directory / name}.parquet")
-    write_json(directory / "proof.json", {"max_abs_difference": 2e-6})
-    files = {"samples": chain.path("t/samples.parquet"), "labels": LABELS, "proof": directory / "proof.json"}
-    files |= {"output": directory / "audit.json", "flips": directory / "audit.parquet"}
-    module = stage_module("audit_run")
-    module.main(module.arguments().parse_args([*stages, *(f"--{name}={value}" for name, value in files.items())]))
-    summary: dict[str, Any] = read_json(directory / "audit.json")
-    return summary
-
-
-def test_audit_run_gives_a_lost_word_its_address(chain: Chain, tmp_path: Path) -> None:
-    summary = audited(chain, tmp_path, build=5)
-    assert (summary["reference"], summary["flipped"], summary["broken"]) == ("torch", 1, 1)
-    flips = pl.read_parquet(tmp_path / "audit.parquet")
-    assert flips.select("index", "from", "to", "text_from", "text_to", "kind").rows() == [
-        (5, "fixed", "build", read_alone(5), "misread", "broken")
-    ]
-
-
-def test_audit_run_puts_the_proof_on_the_edge_it_is_about(chain: Chain, tmp_path: Path) -> None:
-    differences = [edge["max_abs_difference"] for edge in audited(chain, tmp_path)["path"]]
-    assert differences == [None, 2e-6, None]
-
-
-def test_audit_run_refuses_a_stage_without_a_name() -> None:
-    with pytest.raises(argparse.ArgumentTypeError, match=r"'torch.parquet': expected name=path"):
-        stage_module("audit_run").named_path("torch.parquet")
-
-
-def test_audit_run_needs_something_to_compare(chain: Chain, tmp_path: Path) -> None:
-    stage = f"torch={chain.path('predictions.parquet')}"
-    outputs = {"output": tmp_path / "audit.json", "flips": tmp_path / "audit.parquet"}
-    with pytest.raises(UserError, match="an audit compares two stages or more"):
-        call("audit_run", samples=chain.path("t/samples.parquet"), labels=LABELS, stage=stage, **outputs)
-
-
-def check_budgets(chain: Chain, directory: Path, **misread: int) -> None:
-    row = {**chain.json("run.json"), "audit": audited(chain, directory, **misread)}
-    write_json(directory / "report.json", {"rows": [row]})
-    files = {"report": directory / "report.json", "output": directory / "budgets.json"}
-    call("check_budgets", **files, budgets=json.dumps(BUDGETS))
-
-
-def test_check_budgets_writes_the_verdicts_of_a_run_within_them(chain: Chain, tmp_path: Path) -> None:
-    check_budgets(chain, tmp_path)
-    verdicts = read_json(tmp_path / "budgets.json")["verdicts"]
-    assert {verdict["budget"]: verdict["kept"] for verdict in verdicts} == dict.fromkeys(BUDGETS, True)
-
-
-def test_check_budgets_stops_a_run_beyond_them(chain: Chain, tmp_path: Path) -> None:
-    with pytest.raises(UserError) as stopped:
-        check_budgets(chain, tmp_path, build=5)
-    assert "thirteen / none / columns: accuracy_drop is 0.0769231, over the budget of 0" in str(stopped.value)
-    assert "thirteen / none / columns: flipped is 0.0769231, over the budget of 0" in str(stopped.value)
-    assert str(tmp_path / "index.html") in str(stopped.value)
-    assert not (tmp_path / "budgets.json").exists()
-
-
 # --- what stops a stage --------------------------------------------------------------------------------------
 
 
@@ -263,8 +193,6 @@ def test_a_path_that_is_no_lmdb_stops_make_tensors_with_one_line(tmp_path: Path)
         "check_batching",
         "time_words",
         "score_run",
-        "audit_run",
-        "check_budgets",
     ],
 )
 def test_help_is_the_docstring_and_every_option_is_in_it(name: str) -> None:

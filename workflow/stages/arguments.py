@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from crnn.core.command import json_object
 from crnn.data.buckets import width_settings
@@ -14,9 +15,10 @@ from crnn.runtimes.registry import find_runtime, known_runtimes
 from crnn.runtimes.runtime import Session
 
 
-def add_tensor_arguments(command: ArgumentParser) -> None:
-    """Arguments that name a dataset's tensors and how to decode a network's output."""
-    command.add_argument("--tensors", type=Path, required=True, help="folder that make_tensors wrote")
+def add_tensor_arguments(command: ArgumentParser, *, parts: bool = False) -> None:
+    """Arguments that name a dataset's tensors (with `parts`, several folders) and how to decode a network's output."""
+    folders: dict[str, Any] = {"nargs": "+"} if parts else {}
+    command.add_argument("--tensors", type=Path, required=True, help="folder that make_tensors wrote", **folders)
     command.add_argument("--widths", type=width_settings, required=True, help="width rule or plan.json of the tensors")
     command.add_argument("--charset", required=True, help="characters of the network, in class order")
     command.add_argument("--threads", type=int, default=1, help="CPU cores the runtime may use (default: 1)")
