@@ -18,7 +18,7 @@ import pytest
 from contract.toolkit import PACKAGES_NVIDIA, Use
 from crnn.core.errors import UserError
 from crnn.core.files import read_json, sha256
-from crnn.model.precision import convert
+from crnn.model.precision.convert import convert
 from crnn.runtimes.devices import DeviceLocks
 from crnn.runtimes.onnxruntime.cpu import OnnxSession
 from crnn.runtimes.registry import find_runtime

@@ -11,7 +11,7 @@ from crnn.core.errors import UserError
 from crnn.core.files import sha256
 from crnn.model.export import export_onnx
 from crnn.model.parity import prove_equal, random_images
-from crnn.model.precision import convert
+from crnn.model.precision.convert import convert
 from crnn.model.precision.winograd import by_winograd
 from crnn.runtimes.onnxruntime.cpu import OnnxSession
 from crnn.runtimes.openvino import cpu as openvino
@@ -64,7 +64,7 @@ def test_an_output_outlives_the_next_call(models: Path, tmp_path: Path) -> None:
 def test_threads_may_call_at_a_time(models: Path, tmp_path: Path) -> None:
     runtime = loaded(models / "fixed.onnx", tmp_path, calls=2)
     assert runtime.calls == 2
-    batches = list(random_images())[:12] * 2
+    batches = list(random_images()) * 6
     with ThreadPoolExecutor(2) as pool:
         together = list(pool.map(runtime.infer, batches))
     for batch, output in zip(batches, together, strict=True):

@@ -16,7 +16,7 @@ from crnn.core.files import read_json, sha256
 from crnn.model.checkpoint import write_weights
 from crnn.model.export import export_onnx
 from crnn.model.parity import prove_equal
-from crnn.model.precision import FORMS
+from crnn.model.precision import VARIANTS
 from crnn.runtimes.onnxruntime.cpu import OnnxSession
 from crnn.runtimes.registry import find_runtime, known_runtimes
 from crnn.runtimes.runtime import Session
@@ -66,7 +66,7 @@ def test_runtimes_are_those_of_every_folder() -> None:
 def test_every_runtime_has_fp32_and_takes_files_that_there_are() -> None:
     for runtime in known_runtimes().values():
         assert runtime.precisions["fp32"] == "fp32"
-        assert set(runtime.precisions.values()) <= {"fp32", *FORMS}
+        assert set(runtime.precisions.values()) <= {"fp32", *VARIANTS}
 
 
 def test_a_runtime_that_makes_two_precisions_of_one_file_is_told_which() -> None:

@@ -53,7 +53,7 @@ class Runtime:
 
     files: what `build` writes. tools: distributions whose versions belong into records. precisions: those that a
     deployment may ask for, each with the variant of the model file that it is made from (`fp32` as it is, or one of
-    `crnn.model.precision.FORMS`); where two share a variant, one is the runtime's own making, and its options then
+    `crnn.model.precision.VARIANTS`); where two share a variant, one is the runtime's own making, and its options then
     hold the deployment's `precision`, too. source: what it builds from. device, build_device: what running and
     building occupy; None for the processor. compiles_shapes: its build depends on the shapes that will be asked for;
     its options then hold `width_rule` and `batch` of the deployment or, where its widths are planned, `plan`, each

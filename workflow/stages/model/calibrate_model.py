@@ -1,9 +1,9 @@
 """Find out how a model is quantised: the ranges of its activations, and which convolutions stay in float32.
 
-  --form int8 | uint8      --budget '{"accuracy_drop": 0.005, "flipped": 0.01}'
+  --variant int8 | uint8      --budget '{"accuracy_drop": 0.005, "flipped": 0.01}'
 
-Reads the calibration words with the model, then with candidates in that form, in ONNX Runtime. Writes calibration.json:
-the ranges by form, `whole`, and every candidate that was tried with what it lost.
+Reads the calibration words with the model, then with candidates of that variant, in ONNX Runtime. Writes
+calibration.json: the ranges by variant, `whole`, and every candidate that was tried with what it lost.
 """
 
 import tempfile
@@ -24,8 +24,9 @@ from crnn.data.labels import LabelPolicy
 from crnn.data.preprocess import Preprocess
 from crnn.data.tensors import TensorSet
 from crnn.model.charset import Charset, greedy_decode
-from crnn.model.precision import QUANTISED, Calibration, convert
-from crnn.model.precision.calibration import Budget, Reading, choose_whole, divergence, measure_ranges
+from crnn.model.precision import QUANTISED
+from crnn.model.precision.calibration import Budget, Calibration, Reading, choose_whole, divergence, measure_ranges
+from crnn.model.precision.convert import convert
 from crnn.model.precision.quantise import convolutions, never_negative
 from crnn.runtimes.onnxruntime.cpu import OnnxSession, build
 from stages.arguments import add_tensor_arguments
@@ -40,7 +41,7 @@ def arguments() -> ArgumentParser:
     add_tensor_arguments(command)
     command.add_argument("--model", type=Path, required=True, help="fixed.onnx")
     command.add_argument(
-        "--form", choices=QUANTISED, required=True, help="of the candidates, and of what is made later"
+        "--variant", choices=QUANTISED, required=True, help="of the candidates, and of what is made later"
     )
     command.add_argument("--labels", type=json_object, required=True, help="label policy, as in config `labels`")
     command.add_argument("--budget", type=json_object, required=True, help="of config `calibration`: what may be lost")
@@ -56,7 +57,7 @@ class Candidates:
         self.model = onnx.load(args.model)
         self.tensors = TensorSet(args.tensors, Preprocess.from_settings(args.widths))
         self._charset, self._policy = Charset(args.charset), LabelPolicy.from_settings(args.labels)
-        self._form, self._threads = args.form, args.threads
+        self._variant, self._threads = args.variant, args.threads
         self._labels = dict(self.tensors.samples.select("index", "text").iter_rows())
         self.layers = [node.name for node in convolutions(self.model)]
         self.ranges = measure_ranges(self._observed(), never_negative(self.model))
@@ -112,7 +113,7 @@ class Candidates:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             onnx.save(
-                convert(self.model, self._form, Calibration(self.ranges, tuple(whole))), folder / "candidate.onnx"
+                convert(self.model, self._variant, Calibration(self.ranges, tuple(whole))), folder / "candidate.onnx"
             )
             (built,) = build(folder / "candidate.onnx", folder / "build", {})
             runtime = OnnxSession(built, self._threads)
@@ -132,7 +133,7 @@ class Candidates:
 
 
 def main(args: Namespace) -> None:
-    parameters = {"form": args.form, "budget": args.budget, "widths": args.widths}
+    parameters = {"variant": args.variant, "budget": args.budget, "widths": args.widths}
     inputs = [args.model, args.tensors / "contract.json"]
     record = Record("calibrate_model", inputs, parameters, tools=("onnx", "onnxruntime", "numpy"))
     candidates = Candidates(args)
