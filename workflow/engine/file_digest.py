@@ -1,9 +1,9 @@
-"""What files hold: digests that are computed once for as long as a file stays as it is, and results that were altered.
+"""What files hold: digests that are computed once for as long as a file stays as it is.
 
 Snakemake compares the content of an input only when its time is newer than the outputs'; a file that is replaced by an
 older one (cp -p, rsync -t, tar) or that lies in a folder escapes it. The rules give such inputs' digests as parameters.
 
-Not here: code (`engine.digest`), what Snakemake does with a digest.
+Not here: code (`engine.code_digest`), what Snakemake does with a digest.
 """
 
 import hashlib
@@ -11,7 +11,6 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,34 +88,3 @@ def _state(path: Path) -> State:
     """Size, modification and change time, inode. The change time cannot be set back, so no content hides behind it."""
     status = path.stat()
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
-
-
-@dataclass(frozen=True)
-class Alteration:
-    """A result that is not what its stage wrote, and the file that says so."""
-
-    listing: str
-    file: str
-    missing: bool
-
-
-def alterations(listings: Iterable[str], digests: Digests) -> Iterator[Alteration]:
-    """Every result that is gone or holds something else than the stage that wrote it says.
-
-    A listing is a stage's record, whose `outputs` are paths relative to here, or the contract of tensors, whose `files`
-    lie beside it. One that is missing or cannot be read is passed over: Snakemake makes what is missing.
-    """
-    for listing in listings:
-        for file, facts in _listed(Path(listing)).items():
-            found = digests.of(Path(file))
-            if found != facts["sha256"] and (not found or Path(file).stat().st_size <= digests.limit):
-                yield Alteration(listing, file, missing=not found)
-
-
-def _listed(listing: Path) -> dict[str, dict[str, Any]]:
-    try:
-        stated = json.loads(listing.read_text(encoding="utf-8"))
-        beside = {str(listing.parent / name): facts for name, facts in stated.get("files", {}).items()}
-        return {**stated.get("outputs", {}), **beside}
-    except (OSError, ValueError, AttributeError):
-        return {}
