@@ -10,7 +10,11 @@ Count = Callable[[Any, int], int]  # wildcards, threads → how many of it
 
 def needs(mb: int, minutes: int) -> dict[str, Callable[[Any, int], int]]:
     """Memory and time of a job; every further attempt gets more, for a cluster ends the job that exceeds them."""
-    return {"mem_mb": lambda wildcards, attempt: mb * attempt, "runtime": lambda wildcards, attempt: minutes * attempt}
+
+    def grows(amount: int) -> Callable[[Any, int], int]:
+        return lambda wildcards, attempt: amount * attempt  # noqa: ARG005 (Snakemake goes by the names)
+
+    return {"mem_mb": grows(mb), "runtime": grows(minutes)}
 
 
 def one_device(_wildcards: Any, _threads: int) -> int:
