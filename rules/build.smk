@@ -3,7 +3,7 @@
 # One rule per runtime, all alike: a folder of crnn/runtimes says which files it builds, envs/ holds its toolchain, and
 # a deployment of the config names it. build_onnxruntime, build_torch, …
 
-for runtime in layout.runtimes.values():
+for runtime in layout.runtimes_in_use.values():
 
     rule:
         name:

@@ -23,6 +23,7 @@ from engine.config import CONVERTED, QUANTISED, ConfigError, check_meaning, chec
 from engine.file_digest import Digests
 from engine.makers import Makers, named
 from engine.layout import CALIBRATION, TUNING, Layout, Run, canonical, network_size
+from engine.store import Store
 from engine.resources import DEVICES, needs, occupies
 from stage import stage_files
 
@@ -36,7 +37,7 @@ def checked(config):
     """The config with its defaults. Raises WorkflowError listing every fault."""
     config, schema = drop_nulls(config), ROOT / "config/schema.yaml"
     try:
-        check_schema(config, yaml.safe_load(schema.read_text()))
+        check_schema(config, yaml.load(schema.read_text(), yaml.CSafeLoader))
         validate(config, str(schema))  # fills in the defaults
         check_meaning(config, known_runtimes(), ROOT, RESULTS)
     except ConfigError as error:
@@ -102,11 +103,11 @@ WIDTHS = option("widths", lambda w: layout.width_rule(w.get("widths") or layout.
 CHARSET = option("charset", of_model("charset"))
 LABELS = option("labels", config["labels"])
 
-MODULES = Modules(STAGES, store=Path(".snakemake/modules.json"))
-DIGESTS = Digests(Path(".snakemake/contents.json"), limit=100 * 10**9)  # bytes, as in profiles/default
-atexit.register(MODULES.save)
-atexit.register(DIGESTS.save)
-MAKERS = Makers(MODULES, stage_files(), known_runtimes(), ROOT / "envs" if BY_CONDA else None)
+CODE, CONTENTS = Store(Path(".snakemake/code.json")), Store(Path(".snakemake/contents.json"))
+atexit.register(CODE.save)
+atexit.register(CONTENTS.save)
+MAKERS = Makers(Modules(STAGES, CODE), stage_files(), layout.runtimes_in_use, ROOT / "envs" if BY_CONDA else None)
+DIGESTS = Digests(CONTENTS, limit=100 * 10**9)  # bytes, as in profiles/default
 
 
 def made_by_runtime(stage):

@@ -7,14 +7,11 @@ Not here: code (`engine.code_digest`), what Snakemake does with a digest.
 """
 
 import hashlib
-import json
-import os
-import tempfile
 import time
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from engine.store import Store
 
 # A file changed within this many seconds of being hashed may change again under the same time stamp.
 UNSETTLED = 2.0
@@ -23,20 +20,13 @@ State = tuple[int, int, int, int]
 
 @dataclass
 class Digests:
-    """SHA-256 of files and folders, remembered in `store` (JSON) with the size, times and inode they were taken at.
+    """SHA-256 of files and folders, remembered in `store` with the size, times and inode they were taken at.
 
     Files larger than `limit` bytes count by size and modification time instead of content.
     """
 
-    store: Path
+    store: Store
     limit: int
-    known: dict[str, Any] = field(default_factory=dict)
-    fresh: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        # A store that cannot be read costs a rehash, nothing else.
-        with suppress(OSError, ValueError):
-            self.known = json.loads(self.store.read_text(encoding="utf-8"))
 
     def of(self, path: Path) -> str:
         """Digest of a file, or of the names and contents of all files below a folder; empty where nothing is there.
@@ -52,17 +42,6 @@ class Digests:
         except FileNotFoundError:
             return ""
 
-    def save(self) -> None:
-        """Write what was learnt since the store was read."""
-        if not self.fresh:
-            return
-        self.store.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=self.store.name, dir=self.store.parent)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            json.dump(self.known | self.fresh, stream)
-        Path(name).replace(self.store)
-        self.known, self.fresh = self.known | self.fresh, {}
-
     def _of_folder(self, folder: Path) -> str:
         digest = hashlib.sha256()
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
@@ -74,13 +53,13 @@ class Digests:
         size, modified, changed, _ = state
         if size > self.limit:
             return f"{size} bytes of {modified}"
-        known = self.fresh.get(str(path)) or self.known.get(str(path))
+        known = self.store.get(str(path))
         if known and tuple(known["state"]) == state:
             return str(known["sha256"])
         with path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         if time.time() - changed / 1e9 > UNSETTLED and _state(path) == state:
-            self.fresh[str(path)] = {"state": list(state), "sha256": digest}
+            self.store.put(str(path), {"state": list(state), "sha256": digest})
         return digest
 
 

@@ -130,6 +130,12 @@ class Layout:
         }
 
     @cached_property
+    def runtimes_in_use(self) -> dict[str, Runtime]:
+        """The runtimes of deployments and stages, by name."""
+        used = [self.runtimes[REFERENCE], self.runtimes["onnxruntime"], *(e.runtime for e in self.deployments.values())]
+        return {runtime.name: runtime for runtime in used}
+
+    @cached_property
     def planned(self) -> list[str]:
         """Names of the width rules that are planned."""
         return list(planned_widths(self.config))

@@ -16,7 +16,10 @@ from engine.tool_versions import tool_versions
 
 @dataclass(frozen=True)
 class Makers:
-    """The makers of every stage. stages: name → file; envs: folder of env files, where conda makes the envs."""
+    """The makers of every stage. stages: name → file; envs: folder of env files, where conda makes the envs.
+
+    runtimes: those in use.
+    """
 
     modules: Modules
     stages: Mapping[str, Path]
