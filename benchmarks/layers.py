@@ -15,12 +15,13 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 import numpy as np
 import openvino
 
-from crnn.core.command import parser, run
+from crnn.core.command import parser
 from crnn.core.files import write_json
 from crnn.core.record import describe_host
 from crnn.data.widths import HEIGHT
 from crnn.runtimes.openvino import PRECISIONS
 from crnn.runtimes.openvino.cpu import precision_hint
+from stage import run
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
 import torch
 
-from crnn.core.command import LOG, parser, run
+from crnn.core.command import LOG, parser
 from crnn.core.files import write_json
 from crnn.core.record import describe_host, tool_versions
 from crnn.data.buckets import at_most
@@ -36,6 +36,7 @@ from crnn.model.charset import Charset
 from crnn.model.export import export_onnx
 from crnn.model.network import CRNN, NetworkSize
 from crnn.runtimes.onnxruntime.cpu import OnnxSession
+from stage import run
 
 CHARACTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 TINY = NetworkSize((4, 8, 16, 16, 32, 32, 32), hidden=16)

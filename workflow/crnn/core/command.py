@@ -7,13 +7,11 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TextIO, TypeVar, cast
 
 from tqdm import tqdm
-
-from crnn.core.errors import UserError
 
 LOG = logging.getLogger("crnn")
 Item = TypeVar("Item")
@@ -22,20 +20,6 @@ Item = TypeVar("Item")
 def parser(documentation: str | None) -> argparse.ArgumentParser:
     """An argument parser whose help is the stage's module docstring."""
     return argparse.ArgumentParser(description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter)
-
-
-def run(
-    main: Callable[[argparse.Namespace], None], command: argparse.ArgumentParser, words: list[str] | None = None
-) -> None:
-    """Parse `words`, by default those of the command line, and call `main`.
-
-    A UserError becomes one line on stderr and exit status 1.
-    """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
-    try:
-        main(command.parse_args(words))
-    except UserError as error:
-        sys.exit(f"error: {error}")
 
 
 def json_object(text: str) -> dict[str, Any]:
