@@ -35,9 +35,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def loaded(source: Path, folder: Path, precision: str = "fp32", lanes: int = 1) -> openvino.OpenVinoSession:
-    openvino.build(source, folder, {"precision": precision})
-    return openvino.load(folder, {"precision": precision}, threads=1, lanes=lanes)
+def loaded(source: Path, folder: Path, precision: str = "fp32", calls: int = 1) -> openvino.OpenVinoSession:
+    model, _ = openvino.build(source, folder, {"precision": precision})
+    return openvino.load(model, {"precision": precision}, threads=1, calls=calls)
 
 
 @pytest.mark.parametrize("source", ["raw.onnx", "fixed.onnx", "winograd.onnx"])
@@ -62,8 +62,8 @@ def test_an_output_outlives_the_next_call(models: Path, tmp_path: Path) -> None:
 
 
 def test_threads_may_call_at_a_time(models: Path, tmp_path: Path) -> None:
-    runtime = loaded(models / "fixed.onnx", tmp_path, lanes=2)
-    assert runtime.lanes == 2
+    runtime = loaded(models / "fixed.onnx", tmp_path, calls=2)
+    assert runtime.calls == 2
     batches = list(random_images()) * 6
     with ThreadPoolExecutor(2) as pool:
         together = list(pool.map(runtime.infer, batches))

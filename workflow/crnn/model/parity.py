@@ -18,7 +18,6 @@ from crnn.data.widths import HEIGHT
 Array = npt.NDArray[np.float32]
 Model = Callable[[Array], Array]
 
-BATCH = 16  # words at a time where answers of models are compared and no time is taken
 SHAPES = ((1, 32), (1, 101), (3, 36), (3, 320))  # batch size, width
 
 

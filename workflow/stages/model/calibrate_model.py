@@ -19,11 +19,11 @@ import onnx
 from crnn.core.command import LOG, json_object, parser
 from crnn.core.files import write_json
 from crnn.core.record import Record
+from crnn.data.buckets import DEFAULT_BATCH
 from crnn.data.labels import LabelPolicy
 from crnn.data.preprocess import Preprocess
 from crnn.data.tensors import TensorSet
 from crnn.model.charset import Charset, greedy_decode
-from crnn.model.parity import BATCH
 from crnn.model.precision import QUANTISED
 from crnn.model.precision.calibration import Budget, Calibration, Reading, choose_whole, divergence, measure_ranges
 from crnn.model.precision.convert import convert
@@ -62,7 +62,7 @@ class Candidates:
         self.layers = [node.name for node in convolutions(self.model)]
         self.ranges = measure_ranges(self._observed(), never_negative(self.model))
         original = OnnxSession(args.model, args.threads)
-        self._outputs = [original.infer(images) for _, images in self.tensors.batches(BATCH)]
+        self._outputs = [original.infer(images) for _, images in self.tensors.batches(DEFAULT_BATCH)]
         self._texts = self._decoded(self._outputs)
 
     def _observed(self) -> Iterator[dict[str, Array]]:
@@ -78,7 +78,7 @@ class Candidates:
             path = Path(folder) / "watched.onnx"
             onnx.save(watched, path)
             runtime = OnnxSession(path, self._threads)
-            for _, images in self.tensors.batches(BATCH):
+            for _, images in self.tensors.batches(DEFAULT_BATCH):
                 found = runtime.observe(images)
                 yield {name: images if name in given else found[name] for name in names}
 
@@ -117,12 +117,12 @@ class Candidates:
             )
             (built,) = build(folder / "candidate.onnx", folder / "build", {})
             runtime = OnnxSession(built, self._threads)
-            for _, images in islice(self.tensors.batches(BATCH), 0, None, every):
+            for _, images in islice(self.tensors.batches(DEFAULT_BATCH), 0, None, every):
                 yield runtime.infer(images)
 
     def _decoded(self, outputs: list[Array]) -> dict[int, str]:
         texts: dict[int, str] = {}
-        for (indices, _), output in zip(self.tensors.batches(BATCH), outputs, strict=True):
+        for (indices, _), output in zip(self.tensors.batches(DEFAULT_BATCH), outputs, strict=True):
             texts.update(zip(indices, greedy_decode(output, self._charset)[0], strict=True))
         return texts
 

@@ -13,12 +13,12 @@ import onnx
 from crnn.core.command import LOG, parser
 from crnn.core.files import atomic_path
 from crnn.core.record import Record
+from crnn.data.buckets import DEFAULT_BATCH
 from crnn.data.preprocess import Preprocess
 from crnn.data.tensors import TensorSet
 from crnn.inference.predict import predict_side_by_side
 from crnn.model.charset import Charset
 from crnn.model.opset import check_opset
-from crnn.model.parity import BATCH
 from crnn.model.precision import VARIANTS
 from crnn.model.precision.calibration import Calibration
 from crnn.model.precision.convert import convert, prove_types
@@ -49,7 +49,7 @@ def main(args: Namespace) -> None:
     with atomic_path(args.output) as candidate:
         onnx.save(model, candidate)
         before, after = OnnxSession(args.model, args.threads), OnnxSession(candidate, args.threads)
-        first, second, worst = predict_side_by_side(tensors, before, after, Charset(args.charset), BATCH)
+        first, second, worst = predict_side_by_side(tensors, before, after, Charset(args.charset), DEFAULT_BATCH)
     flipped = int(first["text"].ne_missing(second["text"]).sum())
     LOG.info("%s: %s; %d of %d calibration words read differently", args.variant, types, flipped, first.height)
     record.results = {"types": types, "words": first.height, "flipped": flipped, "max_abs_difference": worst}
