@@ -107,9 +107,9 @@ class Deployment:
     threads: int
 
     @classmethod
-    def from_run(cls, run: Path, build: Path, words: Path, charset: Charset, threads: int) -> "Deployment":
-        """As the records of its build and of its accuracy run say."""
-        parameters = read_json(run / "predictions.json")["parameters"]
+    def from_records(cls, read: Path, build: Path, words: Path, charset: Charset, threads: int) -> "Deployment":
+        """As the records of its accuracy run, `read`, and of its build say."""
+        parameters = read_json(read)["parameters"]
         settings = {key: parameters[key] for key in ("runtime", "options", "widths", "batch")}
         (source,) = read_json(build / "build.json")["inputs"]
         precision = precision_of(settings["runtime"], settings["options"], Path(source))
