@@ -29,7 +29,7 @@ from crnn.data.buckets import at_most
 from crnn.data.lmdb import Words
 from crnn.data.preprocess import Preprocess
 from crnn.inference.predict import Readings, rows_of
-from crnn.inference.scheduler import Reading, Stream
+from crnn.inference.scheduler import Reading, Scheduler
 from crnn.inference.sources import EncodedWords
 from crnn.inference.timings import Timings
 from crnn.model.charset import Charset
@@ -71,12 +71,12 @@ def read_all(model: Path, args: argparse.Namespace, count: int) -> dict[str, flo
 
     def deliver(reading: Reading) -> None:
         readings.add(rows_of(reading))
-        timings.add("e2e", 0, len(reading.indices), reading.width, reading.seconds, reading.laps)
+        timings.add("e2e", 0, len(reading.indices), reading.width, reading.seconds, reading.steps)
 
     started = time.perf_counter()
     with Repeated(args.words, count) as words:
-        feed = EncodedWords(words, preprocess, at_most(args.batch))
-        Stream(feed, runtime, charset, args.threads).run(deliver)
+        source = EncodedWords(words, preprocess, at_most(args.batch))
+        Scheduler(source, runtime, charset, args.threads).run(deliver)
     found = readings.frame()
     seconds = time.perf_counter() - started
     return {"words": found.height, "seconds": seconds, "peak_mib": _peak_mib(), "before_mib": before}

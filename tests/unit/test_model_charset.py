@@ -1,4 +1,4 @@
-"""The charset, the label policy, and greedy CTC decoding against an implementation too plain to be wrong."""
+"""The charset, and greedy CTC decoding against an implementation too plain to be wrong."""
 
 import math
 
@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from crnn.core.errors import UserError
-from crnn.data.labels import LabelPolicy
 from crnn.data.preprocess import Tensor
 from crnn.model.charset import BLANK, Charset, greedy_decode, steps_needed
-from examples import CHARSET, POLICY
+from examples import CHARSET
 
 ABC = Charset("abc")
 texts = st.text(CHARSET.characters, max_size=12)
@@ -131,53 +130,3 @@ def test_steps_needed_is_the_length_of_the_shortest_path(text: str) -> None:
 
 def test_a_double_letter_needs_a_step_more() -> None:
     assert [steps_needed(text) for text in ("", "a", "helo", "hello", "aaa")] == [0, 1, 4, 6, 5]
-
-
-# --- the label policy --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("label", "text", "outside"),
-    [
-        ("Hello", "hello", ""),
-        ("CO2", "co2", ""),
-        ("Café", "cafe", ""),  # composed
-        ("Cafe\u0301", "cafe", ""),  # the accent as a mark of its own
-        ("ﬁne", "fine", ""),  # a ligature is its letters
-        ("¼", "14", ""),
-        ("rock'n'roll", "rocknroll", "''"),
-        ("a b", "ab", " "),
-        ("Łódź", "odz", "Ł"),  # no decomposition: lost, and said so
-        ("日本7", "7", "日本"),
-        ("?!", "", "?!"),
-        ("", "", ""),
-    ],
-)
-def test_the_standard_protocol_compares_lower_case_letters_and_digits(label: str, text: str, outside: str) -> None:
-    assert POLICY.apply(label) == (text, outside)
-
-
-@given(st.text())
-def test_a_compared_text_holds_only_the_characters_compared(label: str) -> None:
-    text, outside = POLICY.apply(label)
-    assert set(text) <= set(POLICY.characters)
-    assert POLICY.apply(text) == (text, "")
-    assert not set(outside) & set(POLICY.characters)
-
-
-def test_case_can_be_kept_or_raised() -> None:
-    letters = "ABCabc"
-    assert LabelPolicy(letters, case="keep").apply("aBc") == ("aBc", "")
-    assert LabelPolicy(letters, case="upper").apply("aBc") == ("ABC", "")
-    assert LabelPolicy("abc", case="keep").apply("aBc") == ("ac", "B")
-
-
-def test_accents_can_be_kept() -> None:
-    policy = LabelPolicy("aceféü", normalise="nfc")
-    assert policy.apply("Café") == ("café", "")
-    assert policy.apply("Cafe\u0301") == ("café", "")
-    assert LabelPolicy("acef", normalise="nfc").apply("Café") == ("caf", "é")
-
-
-def test_rejecting_reports_the_same_characters_as_stripping() -> None:
-    assert LabelPolicy("abc", outside="reject").apply("a-b") == LabelPolicy("abc").apply("a-b") == ("ab", "-")

@@ -161,7 +161,11 @@ def test_an_lmdb_without_records_is_refused(tmp_path: Path) -> None:
         Words(put(tmp_path / "words", {}))
 
 
-@pytest.mark.parametrize("content", [b"", b"garbage", bytes(65536), b"\xde\xc0\xef\xbe" * 4096])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"garbage", bytes(65536), b"\xde\xc0\xef\xbe" * 4096],
+    ids=["empty", "garbage", "zeros", "magic alone"],
+)
 def test_a_data_file_that_is_no_lmdb_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "data.mdb").write_bytes(content)
     with pytest.raises(UserError, match=r"is not a readable LMDB|holds no key"):

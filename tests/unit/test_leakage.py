@@ -11,7 +11,7 @@ from crnn.core.errors import UserError
 from crnn.core.files import read_json
 from crnn.data.lmdb import write_words
 from examples import png, scribble
-from stages.data import prove_disjoint
+from stages.data import check_leakage
 
 
 def as_bmp(data: bytes) -> bytes:
@@ -25,9 +25,9 @@ def words(folder: Path, *images: bytes) -> Path:
     return folder
 
 
-def prove(calibration: Path, **datasets: Path) -> Path:
-    output = calibration.parent / "disjoint.json"
-    prove_disjoint.main(Namespace(words=calibration, dataset=list(datasets.items()), output=output))
+def check(calibration: Path, **datasets: Path) -> Path:
+    output = calibration.parent / "leakage.json"
+    check_leakage.main(Namespace(words=calibration, dataset=list(datasets.items()), output=output))
     return output
 
 
@@ -35,19 +35,19 @@ MINE = [png(scribble(60, 20, seed=seed)) for seed in (1, 2)]
 OTHERS = [png(scribble(60, 20, seed=seed)) for seed in (3, 4, 5)]
 
 
-def test_disjoint_words_are_counted(tmp_path: Path) -> None:
-    proof = prove(words(tmp_path / "mine", *MINE), first=words(tmp_path / "a", *OTHERS))
-    assert read_json(proof) == {"shared": 0, "words": {"calibration": 2, "first": 3}}
+def test_words_of_which_none_is_shared_are_counted(tmp_path: Path) -> None:
+    checked = check(words(tmp_path / "mine", *MINE), first=words(tmp_path / "a", *OTHERS))
+    assert read_json(checked) == {"shared": 0, "words": {"calibration": 2, "first": 3}}
 
 
 def test_a_shared_image_is_named_also_in_another_format(tmp_path: Path) -> None:
     test_words = words(tmp_path / "a", OTHERS[0], as_bmp(MINE[1]))
     with pytest.raises(UserError) as error:
-        prove(words(tmp_path / "mine", *MINE), clean=words(tmp_path / "b", *OTHERS), shop=test_words)
+        check(words(tmp_path / "mine", *MINE), clean=words(tmp_path / "b", *OTHERS), shop=test_words)
     assert "1 of its images are in the dataset shop too (image-000000002 is its image-000000002)" in str(error.value)
     assert "calibration.seed or calibration.lmdb" in str(error.value)
-    assert not (tmp_path / "disjoint.json").exists()
+    assert not (tmp_path / "leakage.json").exists()
 
 
 def test_unreadable_images_are_no_reason(tmp_path: Path) -> None:
-    prove(words(tmp_path / "mine", b"", b"broken", *MINE), first=words(tmp_path / "a", b"", b"broken", *OTHERS))
+    check(words(tmp_path / "mine", b"", b"broken", *MINE), first=words(tmp_path / "a", b"", b"broken", *OTHERS))

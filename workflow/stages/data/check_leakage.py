@@ -1,14 +1,14 @@
-"""Prove that no calibration word is a word of a dataset: a model calibrated on what it is tested with proves nothing.
+"""Check that no calibration word is a word of a dataset: testing a model with its calibration words shows nothing.
 
   --words calibration/words.lmdb --dataset sample=datasets/sample/words.lmdb --dataset …
 
-Images are compared by their pixels. Fails where one is in both, and names it.
+Images are compared by their pixels. Fails where a dataset holds one of them too, and names it.
 """
 
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from crnn.core.command import LOG, parser
+from crnn.core.command import LOG, named_path, parser
 from crnn.core.errors import UserError
 from crnn.core.files import write_json
 from crnn.data.leakage import image_digests, shared_images
@@ -17,18 +17,10 @@ from crnn.data.lmdb import Words
 MOST_NAMED = 10
 
 
-def named_folder(text: str) -> tuple[str, Path]:
-    """Argparse type: name=folder."""
-    name, separator, path = text.partition("=")
-    if not separator:
-        raise ArgumentTypeError(f"{text!r}: expected name=folder")
-    return name, Path(path)
-
-
 def arguments() -> ArgumentParser:
     command = parser(__doc__)
     command.add_argument("--words", type=Path, required=True, help="LMDB folder of the calibration words")
-    command.add_argument("--dataset", type=named_folder, action="append", required=True, help="name=LMDB folder")
+    command.add_argument("--dataset", type=named_path, action="append", required=True, help="name=LMDB folder")
     command.add_argument("--output", type=Path, required=True, help="JSON file to write")
     return command
 
