@@ -52,6 +52,7 @@ lint: setup
 	$(BIN)/ruff check workflow tests profiles benchmarks docs
 	$(BIN)/ruff format --check workflow tests profiles benchmarks docs
 	$(BIN)/mypy
+	PYTHONPATH=workflow $(BIN)/lint-imports --no-cache
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
 	$(BIN)/hadolint Dockerfile

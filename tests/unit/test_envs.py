@@ -29,7 +29,8 @@ from engine.environment import (
     probed_versions,
 )
 from linked_env import NOT_HERE
-from rule_files import ELSEWHERE, ENVS, INSTALLED, ROOT, STAGES, rule_blocks, sources_by_env
+from rule_files import ELSEWHERE, ENVS, INSTALLED, ROOT, WORKFLOW, rule_blocks, sources_by_env, stage_of, stages_by_env
+from stage import stage_files
 
 UNLOCKED = {"python", "pip"}  # what the environment is made with, not what a stage imports
 UNINDEXED = {"aclruntime", "ais-bench"}  # built on the machine that has CANN (docs/ascend.md)
@@ -47,7 +48,7 @@ MODULES = {
     "cuda": {"cuda-bindings"},
     "pycuda": set(),
 }
-ASKED_BEFORE_A_RUN = "check_toolchains.py"  # in Snakemake's own environment
+ASKED_BEFORE_A_RUN = "check_toolchains"  # in Snakemake's own environment
 
 
 def env_file(name: str) -> Any:
@@ -66,13 +67,13 @@ def pins(name: str) -> dict[str, str]:
 def imported_distributions(files: set[str]) -> set[str]:
     """Third-party distributions that files of workflow/ import, directly or through this repository's modules."""
     modules = set()
-    for path in Modules(STAGES).closure(files):
+    for path in Modules(WORKFLOW).closure(files):
         for node in ast.walk(ast.parse(path.read_bytes())):
             if isinstance(node, ast.Import):
                 modules |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
                 modules.add(node.module.partition(".")[0])
-    outside = modules - sys.stdlib_module_names - {"crnn", "engine"}
+    outside = modules - sys.stdlib_module_names - {"crnn", "engine", "stages"}
     distributions = metadata.packages_distributions()
     # A toolchain that is not installed here is taken to be named as its module is, if MODULES does not know better.
     names = {distribution(distributions.get(module, [module])[0]) for module in outside}
@@ -108,11 +109,7 @@ DECLARED = list(declared_requirements())
 
 
 def test_every_rule_with_a_stage_was_found() -> None:
-    rules = [path.read_text() for path in (ROOT / "rules").glob("*.smk")]
-    assert sum(text.count("stage=stage(") for text in rules) == sum(text.count("conda:") for text in rules) > 10
-    assert {name for files in SOURCES.values() for name in files if "/" not in name} == {
-        path.name for path in STAGES.glob("*.py") if path.name != ASKED_BEFORE_A_RUN
-    }
+    assert set().union(*stages_by_env().values()) == stage_files().keys() - {ASKED_BEFORE_A_RUN}
 
 
 def test_every_rule_that_runs_a_command_has_an_env() -> None:
@@ -122,6 +119,7 @@ def test_every_rule_that_runs_a_command_has_an_env() -> None:
             re.findall(r"^ +(conda|shell|script|run|notebook|wrapper|template_engine|cwl):", block, re.MULTILINE)
         )
         assert found in ({"conda", "shell"}, set()), block
+        assert ("shell" in found) == (stage_of(block) is not None), block
 
 
 def test_every_env_that_a_rule_names_exists_and_none_is_spare() -> None:
