@@ -34,13 +34,17 @@ def repeated_report(report: Path, times: int, folder: Path) -> Path:
     base = report.resolve().parents[1]
     told = read_json(report / "record.json")["parameters"]
     repeat = Repeat(times, folder)
-    runs = [repeat.run({**run, **{name: str(base / run[name]) for name in PATHS}}) for run in told["runs"]]
+    runs = [repeat.run({**run, **{name: _below(base, run[name]) for name in PATHS}}) for run in told["runs"]]
     inputs = json.dumps({**told, "runs": runs, "previous": None})
     made = folder / "report"
     command = [sys.executable, ROOT / "workflow" / "stage.py", "make_report", "--inputs", inputs, "--output-dir", made]
     command += ["--published", ROOT / "resources" / "published.json", "--record", made / "record.json"]
     subprocess.run(command, cwd=base, check=True)
     return made
+
+
+def _below(base: Path, told: str | list[str]) -> str | list[str]:
+    return str(base / told) if isinstance(told, str) else [str(base / each) for each in told]
 
 
 @dataclass
@@ -51,12 +55,12 @@ class Repeat:
     folder: Path
     shared: dict[Path, Path] = field(default_factory=dict)  # files of a dataset, which its runs have in common
 
-    def run(self, told: dict[str, str]) -> dict[str, str]:
+    def run(self, told: dict[str, Any]) -> dict[str, Any]:
         """What the report is told of a repeated run."""
         run = Run.read(RunFiles.from_json(told))
         to = {name: self.folder / run.files.dataset / run.files.model / run.files.deployment / name for name in PATHS}
         to["words"] = self._once(run.files.words, self._words)
-        to["samples"] = self._once(run.files.samples, self._samples)
+        to["samples"] = self._once(run.files.samples[0], self._samples_of(run))
         atomic_copy(run.files.timings, to["timings"])
         for name, table in (("predictions", run.predictions), ("flips", run.flips)):
             self._table(table, to[name], run.samples.height)
@@ -64,7 +68,8 @@ class Repeat:
         words = judge(pl.read_parquet(to["samples"]), pl.read_parquet(to["predictions"]), policy)
         write_json(to["run"], {**read_json(run.files.run), **score(words)})
         write_json(to["audit"], self._audit(run))
-        return {**told, **{name: str(path) for name, path in to.items()}}
+        parts = {name: [str(to[name])] for name in ("predictions", "samples")}
+        return {**told, **{name: str(path) for name, path in to.items()}, **parts}
 
     def _once(self, source: Path, make: Callable[[Path, Path], None]) -> Path:
         if source not in self.shared:
@@ -81,10 +86,12 @@ class Repeat:
         with Words(source) as words:
             write_words(target, pairs(words))
 
-    def _samples(self, source: Path, target: Path) -> None:
-        samples = pl.read_parquet(source)
-        self._table(samples, target, samples.height)
-        atomic_copy(source.with_name("contract.json"), target.with_name("contract.json"))
+    def _samples_of(self, run: Run) -> Callable[[Path, Path], None]:
+        def make(_: Path, target: Path) -> None:
+            self._table(run.samples, target, run.samples.height)
+            atomic_copy(run.files.contract, target.with_name("contract.json"))
+
+        return make
 
     def _table(self, table: pl.DataFrame, target: Path, words: int) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -51,7 +51,7 @@ class Results:
     words: Sequence[tuple[bytes, str]]
     policy: LabelPolicy = ALPHANUMERIC
     dataset: str = "signs"
-    runs: list[dict[str, str]] = field(default_factory=list)
+    runs: list[dict[str, Any]] = field(default_factory=list)
     records: list[str] = field(default_factory=list)
     budgets: dict[str, float] = field(default_factory=lambda: {"flipped": 0.5})
 
@@ -106,6 +106,7 @@ class Results:
         readings: Mapping[int, str],
         *,
         before: Mapping[str, Mapping[int, str]] | None = None,
+        surgery: Mapping[str, Any] | None = None,
         timed: bool = True,
         pace: float = 0.002,
         **facts: Any,
@@ -116,7 +117,7 @@ class Results:
         folder = self.directory / "runs" / self.dataset / "small" / deployment
         folder.mkdir(parents=True)
         path = [(name, self._judged(earlier)[1]) for name, earlier in (before or {"torch": {}}).items()]
-        audited, flips = audit([*path, (deployment, judged)])
+        audited, flips = audit([*path, (deployment, judged)], surgery)
         row = {
             **{"dataset": self.dataset, "model": "small", "deployment": deployment, "widths": "aspect"},
             **{"runtime": "onnxruntime", "source": "fixed", "precision": "fp32", "device": "cpu", "simulated": False},
@@ -139,9 +140,10 @@ class Results:
             {
                 **{"dataset": self.dataset, "model": "small", "deployment": deployment},
                 **{name: str(folder / f"{name}.json") for name in ("run", "audit")},
-                **{name: str(folder / f"{name}.parquet") for name in ("predictions", "timings")},
+                "predictions": [str(folder / "predictions.parquet")],
+                "timings": str(folder / "timings.parquet"),
                 "flips": str(folder / "audit.parquet"),
-                "samples": str(self.tensors / "samples.parquet"),
+                "samples": [str(self.tensors / "samples.parquet")],
                 "words": str(self.lmdb),
             }
         )

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from crnn.score.audit import audit, compare, flips
+from crnn.score.audit import audit, compare, flips, surgery_of
 
 LABELS = ["one", "two", "three", "four", "five"]
 
@@ -105,6 +105,20 @@ def test_a_word_lost_and_found_again_shows_on_its_edges_but_not_in_the_whole() -
     summary, rows = audit([("torch", RIGHT), ("raw", lost), ("fixed", RIGHT), ("build", RIGHT)])
     assert (summary["flipped"], summary["mcnemar_p"]) == (0, 1.0)
     assert rows.select("from", "to", "kind").rows() == [("torch", "raw", "broken"), ("raw", "fixed", "fixed")]
+
+
+def test_surgery_is_summed_over_the_parts_and_stands_on_its_edge() -> None:
+    surgery = surgery_of([{"changed": 1, "max_abs_difference": 1e-6}, {"changed": 2, "max_abs_difference": 3e-6}])
+    assert surgery == {"changed": 3, "max_abs_difference": 3e-6}
+    summary, _ = audit([("torch", RIGHT), ("raw", RIGHT), ("fixed", RIGHT), ("build", RIGHT)], surgery)
+    assert summary["surgery"] == surgery
+    assert [edge["max_abs_difference"] for edge in summary["path"]] == [None, 3e-6, None]
+
+
+def test_without_surgery_no_edge_has_a_difference() -> None:
+    assert surgery_of([]) is None
+    summary, _ = audit([("raw", RIGHT), ("fixed", RIGHT)])
+    assert (summary["surgery"], summary["path"][0]["max_abs_difference"]) == (None, None)
 
 
 def test_without_flips_the_table_is_empty_but_has_its_columns() -> None:

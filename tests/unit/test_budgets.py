@@ -6,12 +6,16 @@ import pytest
 
 from crnn.score.budgets import judge_budgets, verdict_rows
 
-BUDGETS = {"accuracy_drop": 0.005, "flipped": 0.01, "changed_by_batching": 0, "changed_by_repeating": 0}
+BUDGETS = {
+    **{"accuracy_drop": 0.005, "flipped": 0.01, "changed_by_surgery": 0, "max_abs_difference": 1e-5},
+    **{"changed_by_batching": 0, "changed_by_repeating": 0},
+}
 
 
-def audit_of(**counts: int) -> dict[str, int]:
-    """The audit of 3000 words in which nothing changed, save `counts`."""
-    return {"samples": 3000, "flipped": 0, "fixed": 0, "broken": 0, **counts}
+def audit_of(*, changed: int = 0, max_abs_difference: float = 0.0, **counts: int) -> dict[str, Any]:
+    """The audit of 3000 words in which nothing changed, save `counts` and what surgery did."""
+    surgery = {"changed": changed, "max_abs_difference": max_abs_difference}
+    return {"samples": 3000, "flipped": 0, "fixed": 0, "broken": 0, "surgery": surgery, **counts}
 
 
 def row_of(**facts: Any) -> dict[str, Any]:
@@ -26,10 +30,13 @@ def row_of(**facts: Any) -> dict[str, Any]:
 AT_THE_LIMIT = {
     "accuracy_drop": row_of(audit=audit_of(broken=20, fixed=5)),  # 15 of 3000
     "flipped": row_of(audit=audit_of(flipped=30)),
+    "max_abs_difference": row_of(audit=audit_of(max_abs_difference=1e-5)),
 }
 BEYOND = {
     "accuracy_drop": row_of(audit=audit_of(broken=16)),
     "flipped": row_of(audit=audit_of(flipped=31)),
+    "changed_by_surgery": row_of(audit=audit_of(changed=1)),
+    "max_abs_difference": row_of(audit=audit_of(max_abs_difference=1.1e-5)),
     "changed_by_batching": row_of(batching={"changed": 1}),
     "changed_by_repeating": row_of(repeat_texts={"e2e_changed": 0, "infer_only_changed": 1}),
 }
@@ -79,8 +86,11 @@ def test_what_a_row_does_not_have_is_not_judged() -> None:
     assert judge_budgets([bare], BUDGETS) == []
 
 
-def test_budgets_of_other_stages_are_left_to_them() -> None:
-    assert judge_budgets([row_of()], {"max_abs_difference": 1e-5}) == []
+@pytest.mark.parametrize(
+    "audit", [{**audit_of(), "surgery": None}, {"samples": 3, "flipped": 0, "fixed": 0, "broken": 0}]
+)
+def test_surgery_is_not_judged_where_no_audit_followed_it(audit: dict[str, Any]) -> None:
+    assert judge_budgets([row_of(audit=audit)], {"changed_by_surgery": 0, "max_abs_difference": 1e-5}) == []
 
 
 def test_verdicts_are_written_for_every_row() -> None:

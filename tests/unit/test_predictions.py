@@ -57,8 +57,8 @@ def test_words_that_cannot_be_read_have_no_text(tmp_path: Path) -> None:
 def test_no_call_is_larger_than_the_batch(tensors: TensorSet) -> None:
     reader = PixelReader()
     predict(tensors, reader, CHARSET, at_most(2))
-    assert {shape[0] for shape in reader.calls} == {1, 2}
-    assert sum(shape[0] for shape in reader.calls) == 12
+    assert {shape[0] for shape in reader.shapes} == {1, 2}
+    assert sum(shape[0] for shape in reader.shapes) == 12
 
 
 def test_a_limit_reads_the_first_words(tensors: TensorSet, predictions: pl.DataFrame) -> None:

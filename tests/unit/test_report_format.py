@@ -56,6 +56,15 @@ def test_what_was_not_measured_is_a_dash(write: object) -> None:
     assert write(None) == formats.ABSENT
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [("flipped", 0.01, "1.00\u202f%"), ("changed_by_surgery", 2, "2"), ("max_abs_difference", 2e-6, "2.0e-06")],
+)
+def test_a_budget_is_written_in_its_unit(name: str, value: float, shown: str) -> None:
+    assert formats.budget(value, name) == shown
+    assert formats.budget_name(name) != name
+
+
 def test_file_size_uses_binary_units() -> None:
     assert formats.file_size(8_401_234) == "8.0\u202fMiB"
 

@@ -35,6 +35,23 @@ def test_a_run_without_timings_has_none(tmp_path: Path) -> None:
     assert (scores.e2e, scores.infer_only, scores.latency_ms, scores.cold_seconds) == (None, None, None, None)
 
 
+def test_parts_are_read_as_one_table(results: Results) -> None:
+    whole = Run.read(Inputs.from_json(results.inputs).runs[0])
+    entry = results.runs[0]
+    for name in ("predictions", "samples"):
+        (path,) = map(Path, entry[name])
+        table = pl.read_parquet(path)
+        entry[name] = []
+        for number, rows in enumerate((table[:1], table[1:]), 1):
+            entry[name].append(str(path.with_name(f"{name}.{number}.parquet")))
+            rows.write_parquet(entry[name][-1])
+    parts = Run.read(Inputs.from_json(results.inputs).runs[0])
+    assert parts.predictions.equals(whole.predictions)
+    assert parts.samples.equals(whole.samples)
+    assert parts.files.contract == whole.files.contract
+    assert {*parts.files.predictions, *parts.files.samples} <= set(Inputs.from_json(results.inputs).files)
+
+
 def test_inputs_need_a_run() -> None:
     with pytest.raises(UserError, match="at least one run"):
         Inputs.from_json({"runs": []})
@@ -69,20 +86,21 @@ def test_a_run_json_of_another_deployment_is_refused(results: Results) -> None:
 @pytest.mark.parametrize("kind", ["flips", "predictions", "samples", "timings"])
 def test_a_missing_table_names_its_path(results: Results, kind: str) -> None:
     run = Run.read(Inputs.from_json(results.inputs).runs[0])
-    path = Path(results.runs[0][kind])
+    files = results.runs[0][kind]
+    path = Path(files if isinstance(files, str) else files[0])
     path.unlink()
     with pytest.raises(UserError, match=f"{path.name}: no such file"):
         getattr(run, kind)
 
 
 def test_a_damaged_table_is_a_user_error(results: Results) -> None:
-    Path(results.runs[0]["predictions"]).write_bytes(b"PAR1 but not really")
+    Path(results.runs[0]["predictions"][0]).write_bytes(b"PAR1 but not really")
     with pytest.raises(UserError, match="cannot be read as parquet"):
         _ = Run.read(Inputs.from_json(results.inputs).runs[0]).predictions
 
 
 def test_a_table_of_another_shape_names_the_lost_columns(results: Results) -> None:
-    pl.DataFrame({"index": [1]}).write_parquet(results.runs[0]["predictions"])
+    pl.DataFrame({"index": [1]}).write_parquet(results.runs[0]["predictions"][0])
     with pytest.raises(UserError, match="lacks the columns text, confidence"):
         _ = Run.read(Inputs.from_json(results.inputs).runs[0]).predictions
 

@@ -172,6 +172,15 @@ def test_a_budget_that_is_exceeded_is_said_in_the_summary(tmp_path: Path) -> Non
     assert "int8: words that differ from the reference 20.00\u202f%, allowed 10.00\u202f%" in rendered(results).text
 
 
+def test_words_that_surgery_changed_are_said_in_the_summary(tmp_path: Path) -> None:
+    results = Results(tmp_path, [(picture("cafe"), "cafe"), (picture("24"), "24")])
+    results.add_run("ort", {}, before={"raw": {}, "fixed": {}}, surgery={"changed": 1, "max_abs_difference": 2e-5})
+    results.budgets = {"changed_by_surgery": 0, "max_abs_difference": 1e-5}
+    text = rendered(results).text
+    assert "ort: words that surgery changed 1, allowed 0; " in text
+    assert "ort: largest output difference made by surgery 2.0e-05, allowed 1.0e-05" in text
+
+
 def test_the_best_run_of_every_device_has_a_card(tmp_path: Path) -> None:
     results = signs(tmp_path)
     results.add_run("om", {2: "za"}, device="Ascend310P3")

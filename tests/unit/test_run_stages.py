@@ -1,10 +1,8 @@
-"""The stages from tensors to verdict, each called as its rule calls it, on thirteen words and a target of one file.
+"""The stages from tensors to verdict, each called as its rule calls it, on thirteen words and a runtime of one test.
 
-The target is a module that the test adds to `crnn.runtimes`, as a new device would be.
+The runtime is a folder that the test adds to `crnn.runtimes`, as a new device would be.
 """
 
-import argparse
-import importlib
 import json
 import subprocess
 import sys
@@ -17,52 +15,32 @@ import numpy as np
 import polars as pl
 import pytest
 
-import crnn.runtimes
 from crnn.core.command import parser
 from crnn.core.errors import UserError
-from crnn.core.files import read_json, sha256, write_json
+from crnn.core.files import read_json, sha256
 from examples import CHARSET, SIZES, png, put_words, read_alone, scribble
+from stage_calls import added_runtime, call, stage_module
 from stages.arguments import add_runtime_arguments, add_tensor_arguments, opened_session
 
 WORKFLOW = Path(__file__).parents[2] / "workflow"
-TARGET = '''"""Reads pixels with no network, and leaves a file that tells when it was closed."""
-
+SESSION = """
 from examples import PixelReader
 
-FILES = ()
-TOOLS = ()
 
-
-def build(source, directory, options):
-    return []
-
-
-def load(directory, options, threads, lanes=1):
+def load(model, options, threads, calls=1):
     runtime = PixelReader()
-    runtime.close = lambda: (directory / "closed").touch()
+    runtime.close = lambda: (model.parent / "closed").touch()
     return runtime
-'''
+"""
 LABELS = json.dumps({"characters": CHARSET.characters})
 MISLABELLED, CORRUPT = 2, 13
-BUDGETS = {"accuracy_drop": 0, "flipped": 0, "changed_by_batching": 0, "changed_by_repeating": 0}
-
-
-def call(stage: str, /, **options: object) -> None:
-    """Run a stage's main in this process, with its own arguments parsed as from a command line."""
-    module = importlib.import_module(stage)
-    words = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
-    module.main(module.arguments().parse_args(words))
 
 
 @pytest.fixture(scope="module")
 def columns(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The name of a runtime that exists while the tests of this module run."""
-    directory = tmp_path_factory.mktemp("targets")
-    (directory / "columns.py").write_text(TARGET)
-    crnn.runtimes.__path__.append(str(directory))
-    yield "columns"
-    crnn.runtimes.__path__.remove(str(directory))
-    sys.modules.pop("crnn.runtimes.columns", None)
+    """The name of a runtime that reads pixels with no network, and leaves a file that tells when it was closed."""
+    with added_runtime(tmp_path_factory.mktemp("runtimes"), "columns", SESSION) as name:
+        yield name
 
 
 @dataclass
@@ -97,7 +75,7 @@ def chain(columns: str, tmp_path_factory: pytest.TempPathFactory) -> Chain:
     (root / "build").mkdir()
     call("make_tensors", words=words, widths=widths, labels=LABELS, output=root / "t", record=root / "tensors.json")
     common = {"tensors": root / "t", "widths": widths, "charset": CHARSET.characters}
-    model = {**common, "build": root / "build", "runtime": columns, "options": "{}", "threads": 1}
+    model = {**common, "model": root / "build/model.bin", "runtime": columns, "options": "{}", "threads": 1}
     predictions, samples = root / "predictions.parquet", root / "t" / "samples.parquet"
     call("predict_words", **model, batch=4, output=predictions, record=root / "predictions.json")
     sizes = {"sizes": "[1, 3]", "words": 8}
@@ -163,7 +141,7 @@ def test_the_device_is_released_when_the_stage_fails(columns: str, tmp_path: Pat
     add_tensor_arguments(command)
     add_runtime_arguments(command)
     args = command.parse_args(
-        [f"--tensors={tmp_path}", "--widths={}", "--charset=a", f"--build={tmp_path}", f"--runtime={columns}"]
+        [f"--tensors={tmp_path}", "--widths={}", "--charset=a", f"--model={tmp_path}/m", f"--runtime={columns}"]
     )
 
     def fail() -> None:
@@ -183,74 +161,6 @@ def test_write_recipe_layout_writes_what_other_tools_read(chain: Chain, tmp_path
         name, _, label = line.partition(":")
         assert np.load(tmp_path / "layout" / name).shape[:3] == (1, 1, 32)
         assert label == label.lower()
-
-
-# --- audit and budgets -----------------------------------------------------------------------------------------
-
-
-def audited(chain: Chain, directory: Path, **misread: int) -> dict[str, Any]:
-    """Audit torch → raw → fixed → build, where a named stage misreads one word. Returns audit.json."""
-    read = chain.table("predictions.parquet")
-    stages = []
-    for name in ("torch", "raw", "fixed", "build"):
-        text = pl.when(pl.col("index") == misread.get(name, 0)).then(pl.lit("misread")).otherwise("text")
-        read.with_columns(text=text).write_parquet(directory / f"{name}.parquet")
-        stages.append(f"--stage={name}={directory / name}.parquet")
-    write_json(directory / "proof.json", {"max_abs_difference": 2e-6})
-    files = {"samples": chain.path("t/samples.parquet"), "labels": LABELS, "proof": directory / "proof.json"}
-    files |= {"output": directory / "audit.json", "flips": directory / "audit.parquet"}
-    module = importlib.import_module("audit_run")
-    module.main(module.arguments().parse_args([*stages, *(f"--{name}={value}" for name, value in files.items())]))
-    summary: dict[str, Any] = read_json(directory / "audit.json")
-    return summary
-
-
-def test_audit_run_gives_a_lost_word_its_address(chain: Chain, tmp_path: Path) -> None:
-    summary = audited(chain, tmp_path, build=5)
-    assert (summary["reference"], summary["flipped"], summary["broken"]) == ("torch", 1, 1)
-    flips = pl.read_parquet(tmp_path / "audit.parquet")
-    assert flips.select("index", "from", "to", "text_from", "text_to", "kind").rows() == [
-        (5, "fixed", "build", read_alone(5), "misread", "broken")
-    ]
-
-
-def test_audit_run_puts_the_proof_on_the_edge_it_is_about(chain: Chain, tmp_path: Path) -> None:
-    differences = [edge["max_abs_difference"] for edge in audited(chain, tmp_path)["path"]]
-    assert differences == [None, 2e-6, None]
-
-
-def test_audit_run_refuses_a_stage_without_a_name() -> None:
-    with pytest.raises(argparse.ArgumentTypeError, match=r"'torch.parquet': expected name=path"):
-        importlib.import_module("audit_run").named_path("torch.parquet")
-
-
-def test_audit_run_needs_something_to_compare(chain: Chain, tmp_path: Path) -> None:
-    stage = f"torch={chain.path('predictions.parquet')}"
-    outputs = {"output": tmp_path / "audit.json", "flips": tmp_path / "audit.parquet"}
-    with pytest.raises(UserError, match="an audit compares two stages or more"):
-        call("audit_run", samples=chain.path("t/samples.parquet"), labels=LABELS, stage=stage, **outputs)
-
-
-def check_budgets(chain: Chain, directory: Path, **misread: int) -> None:
-    row = {**chain.json("run.json"), "audit": audited(chain, directory, **misread)}
-    write_json(directory / "report.json", {"rows": [row]})
-    files = {"report": directory / "report.json", "output": directory / "budgets.json"}
-    call("check_budgets", **files, budgets=json.dumps(BUDGETS))
-
-
-def test_check_budgets_writes_the_verdicts_of_a_run_within_them(chain: Chain, tmp_path: Path) -> None:
-    check_budgets(chain, tmp_path)
-    verdicts = read_json(tmp_path / "budgets.json")["verdicts"]
-    assert {verdict["budget"]: verdict["kept"] for verdict in verdicts} == dict.fromkeys(BUDGETS, True)
-
-
-def test_check_budgets_stops_a_run_beyond_them(chain: Chain, tmp_path: Path) -> None:
-    with pytest.raises(UserError) as stopped:
-        check_budgets(chain, tmp_path, build=5)
-    assert "thirteen / none / columns: accuracy_drop is 0.0769231, over the budget of 0" in str(stopped.value)
-    assert "thirteen / none / columns: flipped is 0.0769231, over the budget of 0" in str(stopped.value)
-    assert str(tmp_path / "index.html") in str(stopped.value)
-    assert not (tmp_path / "budgets.json").exists()
 
 
 # --- what stops a stage --------------------------------------------------------------------------------------
@@ -283,12 +193,10 @@ def test_a_path_that_is_no_lmdb_stops_make_tensors_with_one_line(tmp_path: Path)
         "check_batching",
         "time_words",
         "score_run",
-        "audit_run",
-        "check_budgets",
     ],
 )
 def test_help_is_the_docstring_and_every_option_is_in_it(name: str) -> None:
-    module = importlib.import_module(name)
+    module = stage_module(name)
     text = module.arguments().format_help()
     assert str(module.__doc__).strip() in text
     assert "--output" in text

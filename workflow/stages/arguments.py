@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from crnn.core.command import json_object
 from crnn.data.buckets import width_settings
@@ -14,9 +15,10 @@ from crnn.runtimes.registry import find_runtime, known_runtimes
 from crnn.runtimes.runtime import Session
 
 
-def add_tensor_arguments(command: ArgumentParser) -> None:
-    """Arguments that name a dataset's tensors and how to decode a network's output."""
-    command.add_argument("--tensors", type=Path, required=True, help="folder that make_tensors wrote")
+def add_tensor_arguments(command: ArgumentParser, *, parts: bool = False) -> None:
+    """Arguments that name a dataset's tensors (with `parts`, several folders) and how to decode a network's output."""
+    folders: dict[str, Any] = {"nargs": "+"} if parts else {}
+    command.add_argument("--tensors", type=Path, required=True, help="folder that make_tensors wrote", **folders)
     command.add_argument("--widths", type=width_settings, required=True, help="width rule or plan.json of the tensors")
     command.add_argument("--charset", required=True, help="characters of the network, in class order")
     command.add_argument("--threads", type=int, default=1, help="CPU cores the runtime may use (default: 1)")
@@ -27,18 +29,18 @@ def add_runtime_arguments(command: ArgumentParser) -> None:
     command.add_argument("--model", type=Path, required=True, help="the first file that build_model wrote")
     command.add_argument("--runtime", choices=known_runtimes(), required=True)
     command.add_argument("--options", type=json_object, default={}, help="the deployment's `options`")
-    command.add_argument("--lanes", type=int, help="calls under way at a time, as far as the device takes them")
+    command.add_argument("--calls", type=int, help="calls under way at a time, as far as the device takes them")
 
 
 @contextmanager
-def opened_session(args: Namespace, lanes: int | None = None) -> Iterator[Session]:
+def opened_session(args: Namespace, calls: int | None = None) -> Iterator[Session]:
     """Load the model that the arguments name; the device is released when the block ends, however it ends.
 
-    lanes: calls under way at a time; by default what --lanes says, or else one for each core, which is fastest where
-    the whole counts and not a single call.
+    calls: how many are under way at a time; by default what --calls says, or else one for each core, which is fastest
+    where the whole counts and not a single call.
     """
-    lanes = lanes or args.lanes or args.threads
-    session = find_runtime(args.runtime).load(args.model, args.options, args.threads, lanes)
+    calls = calls or args.calls or args.threads
+    session = find_runtime(args.runtime).load(args.model, args.options, args.threads, calls)
     try:
         yield session
     finally:
@@ -46,5 +48,5 @@ def opened_session(args: Namespace, lanes: int | None = None) -> Iterator[Sessio
 
 
 def workers(args: Namespace, session: Session) -> int:
-    """Threads that a stream over this session has: one for each core, and no fewer than it takes calls."""
-    return max(int(args.threads), session.lanes)
+    """Worker threads of a scheduler over this session: one for each core, and no fewer than it takes calls."""
+    return max(int(args.threads), session.calls)

@@ -8,6 +8,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, TextIO, TypeVar, cast
 
 from tqdm import tqdm
@@ -30,6 +31,14 @@ def json_object(text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise argparse.ArgumentTypeError(f"expected a JSON object, got {type(value).__name__}")
     return value
+
+
+def named_path(text: str) -> tuple[str, Path]:
+    """Argparse type: name=path."""
+    name, separator, path = text.partition("=")
+    if not separator:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected name=path")
+    return name, Path(path)
 
 
 class _Lines:

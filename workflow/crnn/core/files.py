@@ -59,12 +59,15 @@ def scratch_directory(near: Path) -> Iterator[Path]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
+def write_text(target: Path, text: str) -> None:
+    """Write `text` atomically, as UTF-8."""
+    with atomic_path(target) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 def write_json(target: Path, value: Any) -> None:
     """Write `value` atomically: sorted keys, two spaces, so equal values are equal files."""
-    with atomic_path(target) as temporary:
-        temporary.write_text(
-            json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
-        )
+    write_text(target, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> Any:

@@ -1,8 +1,7 @@
 """The record that each stage leaves beside its output: what went in, what came out, with which tools, where, how long.
 
 Records are provenance for the report. They hold times and host names and so differ between equal runs;
-no rule takes one as an input whose content decides anything but the report. One exception: what a shard left is held
-against the hashes of its record when shards are joined (`crnn.data.shards`).
+no rule takes one as an input whose content decides anything but the report.
 """
 
 import os

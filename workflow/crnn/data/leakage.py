@@ -1,4 +1,4 @@
-"""Are two sets of words disjoint? Images are compared by what is in them, so another file format hides nothing.
+"""Leakage: images that two sets of words share, compared by their pixels, so another file format hides nothing.
 
 Not here: what the words are for.
 """

@@ -27,11 +27,12 @@ Tensor = npt.NDArray[np.float32]
 NORMALISATION = "(pixel / 255 - 0.5) / 0.5"
 
 
-def _opencv_decode(data: bytes) -> Pixels | None:
+def opencv_decode(data: bytes, mode: int = cv2.IMREAD_GRAYSCALE) -> Pixels | None:
+    """Pixels of an image file as OpenCV reads it; None where it is no image or damaged."""
     if not data:
         return None
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), mode)
     except cv2.error:  # a header that claims an impossible size
         return None
     return None if image is None else image.astype(np.uint8, copy=False)
@@ -69,9 +70,9 @@ class _Resampler(NamedTuple):
 
 RESAMPLERS = {
     # Area averaging when shrinking keeps strokes, cubic when growing keeps edges.
-    "opencv-area-cubic": _Resampler(_opencv_decode, _opencv_resize),
+    "opencv-area-cubic": _Resampler(opencv_decode, _opencv_resize),
     # What much recognition code does; skips pixels when shrinking.
-    "opencv-cubic": _Resampler(_opencv_decode, _opencv_cubic),
+    "opencv-cubic": _Resampler(opencv_decode, _opencv_cubic),
     # What the CRNN_Dynamic recipe does; Pillow widens the kernel when shrinking, OpenCV's cubic does not.
     "pillow-bicubic": _Resampler(_pillow_decode, _pillow_resize),
 }

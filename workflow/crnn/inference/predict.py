@@ -14,7 +14,7 @@ import polars as pl
 from crnn.core.command import counter
 from crnn.data.buckets import BatchOf, at_most
 from crnn.data.tensors import TensorSet
-from crnn.inference.scheduler import Reading, Stream
+from crnn.inference.scheduler import Reading, Scheduler
 from crnn.inference.sources import TensorWords
 from crnn.model.charset import Charset, greedy_decode
 from crnn.model.parity import largest_difference
@@ -22,7 +22,7 @@ from crnn.runtimes.runtime import Session
 
 Row = tuple[int, str, float]
 SCHEMA = {"index": pl.Int64, "text": pl.String, "confidence": pl.Float64}
-PIECE = 4096  # rows that are ordered at a time
+SLICE = 4096  # rows that are ordered at a time
 
 
 class Readings:
@@ -42,9 +42,9 @@ class Readings:
     def frame(self) -> pl.DataFrame:
         """index, text, confidence; in the order of the index."""
         order = np.argsort(self._indices).astype(np.uint32)  # half of the room, while the frame is made
-        # A piece at a time: sorting a whole frame holds its texts twice, the most memory that a long run would take.
-        pieces = [self._rows(order[start : start + PIECE].tolist()) for start in range(0, len(order), PIECE)]
-        return pl.concat([pl.DataFrame(schema=SCHEMA), *pieces])
+        # A slice at a time: sorting a whole frame holds its texts twice, the most memory that a long run would take.
+        slices = [self._rows(order[start : start + SLICE].tolist()) for start in range(0, len(order), SLICE)]
+        return pl.concat([pl.DataFrame(schema=SCHEMA), *slices])
 
     def _rows(self, places: list[int]) -> pl.DataFrame:
         columns = {
@@ -68,7 +68,7 @@ def _whole(tensors: TensorSet, readings: Readings, limit: int | None = None) -> 
 
 def predict(
     tensors: TensorSet,
-    runtime: Session,
+    session: Session,
     charset: Charset,
     batch_of: BatchOf,
     workers: int = 1,
@@ -85,7 +85,7 @@ def predict(
             readings.add(rows_of(reading))
             bar.update(len(reading.indices))
 
-        Stream(TensorWords(tensors, batch_of, limit), runtime, charset, workers).run(deliver)
+        Scheduler(TensorWords(tensors, batch_of, limit), session, charset, workers).run(deliver)
     return _whole(tensors, readings, limit)
 
 
@@ -107,7 +107,7 @@ def predict_side_by_side(
 
 def changed_by_batching(
     tensors: TensorSet,
-    runtime: Session,
+    session: Session,
     charset: Charset,
     predictions: pl.DataFrame,
     sizes: Sequence[int],
@@ -118,7 +118,7 @@ def changed_by_batching(
     expected = predictions.select("index", expected="text")
     changed: list[dict[str, Any]] = []
     for size in sizes:
-        again = predict(tensors, runtime, charset, at_most(size), workers, limit=words).join(expected, on="index")
+        again = predict(tensors, session, charset, at_most(size), workers, limit=words).join(expected, on="index")
         different = again.filter(pl.col("text").ne_missing(pl.col("expected")))
         changed += [
             {"batch": size, **row} for row in different.select("index", "text", "expected").iter_rows(named=True)

@@ -16,7 +16,8 @@ import polars as pl
 
 from crnn.core.errors import UserError
 from crnn.core.files import read_json
-from crnn.report.inputs import Run, read_table
+from crnn.core.tables import read_table
+from crnn.report.inputs import Run
 from crnn.report.words import judged
 from crnn.score.audit import Comparison, compare, flips
 

@@ -117,6 +117,8 @@ def command(arguments: Sequence[str]) -> str:
 BUDGET_NAMES = {
     "accuracy_drop": "accuracy lost against the reference",
     "flipped": "words that differ from the reference",
+    "changed_by_surgery": "words that surgery changed",
+    "max_abs_difference": "largest output difference made by surgery",
     "changed_by_batching": "words whose text depends on the batch",
     "changed_by_repeating": "words that a timed pass read otherwise",
     "slowdown": "longer end-to-end pass, at least",
@@ -131,6 +133,8 @@ def budget_name(name: str) -> str:
 
 def budget(value: float, name: str) -> str:
     """A value or a limit of the budget `name`, in that budget's unit."""
+    if name == "max_abs_difference":
+        return difference(value)
     return percent(value) if name in SHARES else count(value)
 
 

@@ -14,6 +14,7 @@ import polars as pl
 
 from crnn.core.errors import UserError
 from crnn.core.files import read_json
+from crnn.core.tables import read_table
 
 Mirror = TypeVar("Mirror")
 WORDS_MIB = 16.0  # for the words and their pictures unless the rule says otherwise
@@ -37,7 +38,7 @@ def _mirror(kind: type[Mirror], value: Any, where: str) -> Mirror:
 
 @dataclass(frozen=True)
 class RunFiles:
-    """The files of one run (dataset × model × deployment) and the dataset files it was scored on."""
+    """The files of one run (dataset × model × deployment) and of the dataset it read, which may be in parts."""
 
     dataset: str
     model: str
@@ -45,21 +46,22 @@ class RunFiles:
     run: Path
     audit: Path
     flips: Path
-    predictions: Path
+    predictions: tuple[Path, ...]
     timings: Path
-    samples: Path
+    samples: tuple[Path, ...]
     words: Path
 
     @property
     def contract(self) -> Path:
-        """The contract of the run's tensors, which lies beside their samples and holds the label policy."""
-        return self.samples.parent / "contract.json"
+        """The contract of the run's tensors, which lies beside their first samples and holds the label policy."""
+        return self.samples[0].with_name("contract.json")
 
     @classmethod
     def from_json(cls, value: Any) -> "RunFiles":
         plain = _mirror(cls, value, "--inputs: runs")
-        paths = {f.name: Path(getattr(plain, f.name)) for f in fields(cls) if f.type is Path}
-        return cls(plain.dataset, plain.model, plain.deployment, **paths)
+        paths: dict[str, Any] = {f.name: Path(getattr(plain, f.name)) for f in fields(cls) if f.type is Path}
+        parts = {name: tuple(map(Path, getattr(plain, name))) for name in ("predictions", "samples")}
+        return replace(plain, **paths | parts)
 
 
 @dataclass(frozen=True)
@@ -131,8 +133,11 @@ class Inputs:
     @property
     def files(self) -> list[Path]:
         """Every plain file the report reads from runs (records and the word pictures' LMDB folders excluded)."""
-        kinds = ("run", "audit", "flips", "predictions", "timings", "samples", "contract")
-        of_runs = [getattr(run, kind) for run in self.runs for kind in kinds]
+        of_runs = [
+            path
+            for run in self.runs
+            for path in (run.run, run.audit, run.flips, *run.predictions, run.timings, *run.samples, run.contract)
+        ]
         previous = [self.previous, self.previous.with_name("readings.parquet")] if self.previous else []
         beside = [*(each.svg for each in self.drawings), *(each.log for each in self.training)]
         return list(dict.fromkeys([*of_runs, *previous, *beside]))
@@ -281,20 +286,6 @@ class Scores:
         return replace(plain, by_length=by_length, **present)
 
 
-def read_table(path: Path, columns: Sequence[str]) -> pl.DataFrame:
-    """Read a parquet file. Raises UserError where it is missing, unreadable or lacks one of `columns`."""
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; run the stage that writes it, or `snakemake --cores 4 report`")
-    try:
-        table = pl.read_parquet(path)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise UserError(f"{path}: cannot be read as parquet ({error}); remove it and run again") from error
-    lost = [column for column in columns if column not in table.columns]
-    if lost:
-        raise UserError(f"{path}: lacks the columns {', '.join(lost)}; it was made by another version, run again")
-    return table
-
-
 @dataclass(frozen=True)
 class Run:
     """One run, read. The tables are read on first use and kept."""
@@ -326,12 +317,12 @@ class Run:
     @cached_property
     def predictions(self) -> pl.DataFrame:
         """One row per word, columns PREDICTION_COLUMNS."""
-        return read_table(self.files.predictions, PREDICTION_COLUMNS)
+        return pl.concat(read_table(path, PREDICTION_COLUMNS) for path in self.files.predictions)
 
     @cached_property
     def samples(self) -> pl.DataFrame:
         """One row per LMDB record, columns SAMPLE_COLUMNS and the image's size."""
-        return read_table(self.files.samples, SAMPLE_COLUMNS)
+        return pl.concat(read_table(path, SAMPLE_COLUMNS) for path in self.files.samples)
 
     @cached_property
     def timings(self) -> pl.DataFrame:

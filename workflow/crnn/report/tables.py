@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from crnn.core.files import atomic_path
 from crnn.report.comparison import ReportComparison
 from crnn.report.inputs import FLIP_COLUMNS, Inputs, Published, Run
 from crnn.score.budgets import judge_budgets, verdict_rows
@@ -82,9 +80,3 @@ def _named_flips(run: Run) -> pl.DataFrame:
 def audit_table(runs: Sequence[Run]) -> pl.DataFrame:
     """One row per run, audit edge and flipped word: the columns of audit.parquet after the run's three names."""
     return pl.concat([_named_flips(run) for run in runs], how="vertical_relaxed")
-
-
-def write_csv(table: pl.DataFrame, path: Path) -> None:
-    """Write a table as UTF-8 CSV with a header, text quoted where it must be."""
-    with atomic_path(path) as temporary:
-        table.write_csv(temporary)

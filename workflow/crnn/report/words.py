@@ -13,14 +13,13 @@ from functools import cached_property
 from typing import Any
 
 import polars as pl
-from rapidfuzz.distance import Levenshtein
 
 from crnn.core.errors import UserError
 from crnn.core.files import read_json
 from crnn.data.labels import LabelPolicy
 from crnn.report.format import visible
 from crnn.report.inputs import Run, Step
-from crnn.score.accuracy import judge
+from crnn.score.accuracy import edits_between, judge
 
 # What an entry takes on the page besides its texts: brackets, commas, numbers; measured on pages, and on the safe side.
 WORD_BYTES, READING_BYTES, FLIP_BYTES = 24, 48, 64
@@ -59,8 +58,8 @@ def judged(run: Run) -> pl.DataFrame:
     correct = int(words["correct"].sum())
     if correct != run.scores.correct:
         raise UserError(
-            f"{run.files.predictions}: {correct} words are right, but {run.files.run} states {run.scores.correct}; "
-            "they are not of one run, remove both and run again"
+            f"{', '.join(map(str, run.files.predictions))}: {correct} words are right, but {run.files.run} states "
+            f"{run.scores.correct}; they are not of one run, remove them and run again"
         )
     return words
 
@@ -111,20 +110,6 @@ def _flips(run: Run, step: Step) -> pl.DataFrame:
         pl.col("confidence_to").round(3).alias("is"),
         "kind",
     ).cast(FLIPS)  # type: ignore[arg-type]
-
-
-def _edits(text: str, other: str) -> list[tuple[int, int, str, str]]:
-    """A shortest way from `text` to `other`: place in each (-1 where it has none), character there, '' for none."""
-    steps = Levenshtein.editops(text, other)
-    return [
-        (
-            -1 if step.tag == "insert" else step.src_pos,
-            -1 if step.tag == "delete" else step.dest_pos,
-            "" if step.tag == "insert" else text[step.src_pos],
-            "" if step.tag == "delete" else other[step.dest_pos],
-        )
-        for step in steps
-    ]
 
 
 class DatasetWords:
@@ -193,10 +178,6 @@ class DatasetWords:
         places = (n for n, each in enumerate(self.steps) if run in each.runs and (each.source, each.target) == ends)
         return next(places, None)
 
-    def misread(self, reader: int) -> int:
-        """How many scorable words a reader read wrong."""
-        return self.readings.filter(pl.col("reader").list.contains(reader)).height
-
     @cached_property
     def unscorable(self) -> set[int]:
         """The records that no reading can be right for."""
@@ -248,7 +229,11 @@ class DatasetWords:
         pairs: dict[tuple[str, str], int] = {}
         readings = self.readings.filter(pl.col("word").is_in(words["word"].implode()))
         edits = [
-            [number for a, b, x, y in _edits(label, text) for number in (a, b, pairs.setdefault((x, y), len(pairs)))]
+            [
+                number
+                for a, b, x, y in edits_between(label, text)
+                for number in (a, b, pairs.setdefault((x, y), len(pairs)))
+            ]
             for label, text in readings.select("label", "text").iter_rows()
         ]
         return {
@@ -277,7 +262,7 @@ class DatasetWords:
             "word": [place[index] for index in flips["word"]],
             **{name: flips[name].to_list() for name in ("before", "after", "was", "is", "kind")},
             "edits": [
-                [number for a, b, *_ in _edits(before, after) for number in (a, b, 0)]
+                [number for a, b, *_ in edits_between(before, after) for number in (a, b, 0)]
                 for before, after in flips.select("before", "after").iter_rows()
             ],
         }

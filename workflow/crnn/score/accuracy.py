@@ -1,7 +1,7 @@
 """Scores of one run: word accuracy with its interval, edit distance, accuracy by length.
 
 The protocol is the standard one of scene-text recognition: exact match of the whole word after the label policy
-(`crnn.model.charset.LabelPolicy`) on both sides. Every LMDB record counts: a word that cannot be read or has no usable
+(`crnn.data.labels.LabelPolicy`) on both sides. Every LMDB record counts: a word that cannot be read or has no usable
 label is wrong, not left out. Not here: comparing two runs (`crnn.score.audit`).
 """
 
@@ -18,6 +18,19 @@ def wilson_interval(correct: int, samples: int) -> list[float]:
     """95 % Wilson score interval of a proportion (Wilson 1927), [low, high] in [0, 1]."""
     interval = binomtest(correct, samples).proportion_ci(0.95, method="wilson")
     return [float(interval.low), float(interval.high)]
+
+
+def edits_between(text: str, other: str) -> list[tuple[int, int, str, str]]:
+    """A shortest way from `text` to `other`: place in each (-1 where it has none), character there ("" for none)."""
+    return [
+        (
+            -1 if step.tag == "insert" else step.src_pos,
+            -1 if step.tag == "delete" else step.dest_pos,
+            "" if step.tag == "insert" else text[step.src_pos],
+            "" if step.tag == "delete" else other[step.dest_pos],
+        )
+        for step in Levenshtein.editops(text, other)
+    ]
 
 
 def judge(samples: pl.DataFrame, predictions: pl.DataFrame, policy: LabelPolicy) -> pl.DataFrame:

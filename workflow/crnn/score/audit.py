@@ -5,6 +5,7 @@ Not here: numerical differences (`crnn.model.parity`).
 """
 
 import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -58,21 +59,39 @@ def compare(samples: int, flipped: pl.DataFrame) -> Comparison:
     return Comparison(samples, flipped.height, fixed, broken, p)
 
 
-def audit(path: list[tuple[str, pl.DataFrame]]) -> tuple[dict[str, Any], pl.DataFrame]:
+def surgery_of(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """What surgery did to a dataset's words, from what `predict` found in each part; None without parts.
+
+    changed: words whose text differs as read, before any label policy; max_abs_difference: of the outputs.
+    """
+    if not parts:
+        return None
+    return {
+        "changed": sum(part["changed"] for part in parts),
+        "max_abs_difference": max(part["max_abs_difference"] for part in parts),
+    }
+
+
+def audit(
+    path: list[tuple[str, pl.DataFrame]], surgery: Mapping[str, Any] | None = None
+) -> tuple[dict[str, Any], pl.DataFrame]:
     """Compare neighbouring stages of a path of judged runs, and its first with its last.
 
     Returns the `audit` part of a report row (reference = the first stage) and every flipped word with its edge.
+    `surgery`, as `surgery_of` returns it, is about the edge from raw to fixed.
     """
     edges, rows = [], []
     for (source, before), (target, after) in itertools.pairwise(path):
         flipped = flips(before, after)
-        edges.append({"from": source, "to": target, **asdict(compare(before.height, flipped))})
+        difference = surgery["max_abs_difference"] if surgery and (source, target) == ("raw", "fixed") else None
+        counts = asdict(compare(before.height, flipped))
+        edges.append({"from": source, "to": target, **counts, "max_abs_difference": difference})
         rows.append(
             flipped.select("index", pl.lit(source).alias("from"), pl.lit(target).alias("to"), pl.exclude("index"))
         )
     (reference, first), (_, last) = path[0], path[-1]
     whole = compare(first.height, flips(first, last))
-    return {"reference": reference, **asdict(whole), "path": edges}, pl.concat(rows)
+    return {"reference": reference, **asdict(whole), "path": edges, "surgery": surgery}, pl.concat(rows)
 
 
 def changed_by_repeating(predictions: pl.DataFrame, texts: pl.DataFrame) -> dict[str, int]:

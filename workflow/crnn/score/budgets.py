@@ -4,7 +4,10 @@ Not here: measuring the losses (`crnn.score.accuracy`, `crnn.score.audit`).
 """
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
+
+from crnn.core.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -31,9 +34,12 @@ class Verdict:
 def _values(row: dict[str, Any]) -> dict[str, float | None]:
     """Each budget's value in one report row; None where the row does not have it."""
     audit, batching, repeat = row.get("audit"), row.get("batching"), row.get("repeat_texts")
+    surgery = audit and audit.get("surgery")
     return {
         "accuracy_drop": audit and (audit["broken"] - audit["fixed"]) / audit["samples"],
         "flipped": audit and audit["flipped"] / audit["samples"],
+        "changed_by_surgery": surgery and surgery["changed"],
+        "max_abs_difference": surgery and surgery["max_abs_difference"],
         "changed_by_batching": batching and batching["changed"],
         "changed_by_repeating": repeat and repeat["e2e_changed"] + repeat["infer_only_changed"],
         "slowdown": row.get("slowdown"),
@@ -43,10 +49,11 @@ def _values(row: dict[str, Any]) -> dict[str, float | None]:
 def judge_budgets(rows: list[dict[str, Any]], budgets: dict[str, float]) -> list[Verdict]:
     """Hold every row of a report against the budgets of the config.
 
-    accuracy_drop: accuracy lost against the reference, fraction of the samples; flipped: words that read otherwise
-    than the reference, fraction of the samples; changed_by_batching: words whose text depends on the batch size;
-    changed_by_repeating: words that the timed runs read otherwise than the accuracy run did; slowdown: how much longer
-    a pass takes than in another report, which only a comparison knows (`crnn.report.comparison`).
+    accuracy_drop: accuracy lost against the reference, fraction of the samples; flipped: words with another text than
+    the reference's, fraction of the samples; changed_by_surgery: words that fixed.onnx reads differently from raw.onnx;
+    max_abs_difference: of their outputs on these words; changed_by_batching: words whose text depends on the batch
+    size; changed_by_repeating: words with another text in a timed run than in the accuracy run; slowdown: how much
+    longer a pass takes than in another report, which only a comparison knows (`crnn.report.comparison`).
     """
     return [
         Verdict(row["dataset"], row["model"], row["deployment"], name, float(value), budgets[name])
@@ -54,6 +61,13 @@ def judge_budgets(rows: list[dict[str, Any]], budgets: dict[str, float]) -> list
         for name, value in _values(row).items()
         if name in budgets and value is not None
     ]
+
+
+def require_kept(verdicts: list[Verdict], page: Path) -> None:
+    """Raise UserError that names the budgets exceeded, if any, and the page that lists the words."""
+    exceeded = [str(verdict) for verdict in verdicts if not verdict.kept]
+    if exceeded:
+        raise UserError(f"budgets exceeded; the words are listed in {page}:\n  " + "\n  ".join(exceeded))
 
 
 def verdict_rows(verdicts: list[Verdict]) -> list[dict[str, Any]]:

@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from rapidfuzz.distance import Levenshtein
 
 from crnn.data.tensors import TensorSet
-from crnn.score.accuracy import wilson_interval
+from crnn.score.accuracy import edits_between, wilson_interval
 
 MOST_CONFUSIONS = 20
 
@@ -95,12 +94,5 @@ def confusions(words: pl.DataFrame) -> list[dict[str, Any]]:
     """The most frequent edits that turn labels into readings: label (what was there), read, count; `` is nothing."""
     counted: Counter[tuple[str, str]] = Counter()
     for label, read in words.filter(~pl.col("correct")).select("text", "read").iter_rows():
-        counted.update(_edits(label, read))
+        counted.update((removed, added) for *_, removed, added in edits_between(label, read))
     return [{"label": label, "read": read, "count": n} for (label, read), n in counted.most_common(MOST_CONFUSIONS)]
-
-
-def _edits(label: str, read: str) -> Iterator[tuple[str, str]]:
-    for edit in Levenshtein.editops(label, read):
-        removed = "" if edit.tag == "insert" else label[edit.src_pos]
-        added = "" if edit.tag == "delete" else read[edit.dest_pos]
-        yield removed, added

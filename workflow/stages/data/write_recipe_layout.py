@@ -14,7 +14,7 @@ from crnn.data.tensors import TensorSet, write_recipe_layout
 
 def arguments() -> ArgumentParser:
     command = parser(__doc__)
-    command.add_argument("--tensors", type=Path, required=True, help="folder that make_tensors wrote")
+    command.add_argument("--tensors", type=Path, nargs="+", required=True, help="folders of make_tensors, a part each")
     command.add_argument("--widths", type=width_settings, required=True, help="width rule or plan.json of the tensors")
     command.add_argument("--output", type=Path, required=True, help="folder to write")
     return command

@@ -32,7 +32,7 @@ def main(args: Namespace) -> None:
     parameters = {name: getattr(args, name) for name in ("runtime", "options", "grid", "threads")}
     record = Record("measure_costs", [args.model], parameters, ("numpy", "polars", *device.tools))
     with opened_session(args) as session:
-        costs = time_calls(session, args.grid["widths"], args.grid["batches"], args.grid["repeats"], session.lanes)
+        costs = time_calls(session, args.grid["widths"], args.grid["batches"], args.grid["repeats"], session.calls)
         record.results = {"runtime": session.describe()}
     with atomic_path(args.output) as temporary:
         costs.write_parquet(temporary)

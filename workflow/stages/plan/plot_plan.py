@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from crnn.core.command import parser
-from crnn.core.files import atomic_path, read_json
+from crnn.core.files import read_json, write_text
 from crnn.report.drawing.bucket_plan import plan_picture
 
 
@@ -20,5 +20,4 @@ def arguments() -> ArgumentParser:
 
 def main(args: Namespace) -> None:
     svg = plan_picture(read_json(args.plan), pl.read_parquet(args.costs))
-    with atomic_path(args.output) as temporary:
-        temporary.write_text(svg, encoding="utf-8")
+    write_text(args.output, svg)

@@ -17,10 +17,10 @@ from stages.arguments import add_tensor_arguments
 
 def arguments() -> ArgumentParser:
     command = parser(__doc__)
-    add_tensor_arguments(command)
+    add_tensor_arguments(command, parts=True)
     command.add_argument("--labels", type=json_object, required=True, help="label policy, as in config `labels`")
-    command.add_argument("--run", type=Path, required=True, help="run.json of score_run.py")
-    command.add_argument("--predictions", type=Path, required=True)
+    command.add_argument("--run", type=Path, required=True, help="run.json of score_run")
+    command.add_argument("--predictions", type=Path, nargs="+", required=True, help="of the parts")
     command.add_argument("--output", type=Path, required=True, help="errors.json to write")
     return command
 

@@ -2,54 +2,52 @@
 
   --stage torch=torch.parquet --stage raw=raw.parquet --stage fixed=fixed.parquet --stage ort=predictions.parquet
 
-Stages in order; the first is the reference. Writes audit.json (counts, exact McNemar test) and audit.parquet.
+Stages in order; the first is the reference. A stage named again goes on with the next part of the dataset. Writes
+audit.json (counts, exact McNemar test) and audit.parquet.
 """
 
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 import polars as pl
 
-from crnn.core.command import LOG, json_object, parser
+from crnn.core.command import LOG, json_object, named_path, parser
 from crnn.core.errors import UserError
-from crnn.core.files import atomic_path, read_json, write_json
+from crnn.core.files import read_json, write_json
+from crnn.core.tables import write_table
 from crnn.data.labels import LabelPolicy
 from crnn.score.accuracy import judge
-from crnn.score.audit import audit
-
-
-def named_path(text: str) -> tuple[str, Path]:
-    """Argparse type: name=path."""
-    name, separator, path = text.partition("=")
-    if not separator:
-        raise ArgumentTypeError(f"{text!r}: expected name=path")
-    return name, Path(path)
+from crnn.score.audit import audit, surgery_of
 
 
 def arguments() -> ArgumentParser:
     command = parser(__doc__)
-    command.add_argument("--samples", type=Path, required=True)
+    command.add_argument("--samples", type=Path, nargs="+", required=True, help="of the parts")
     command.add_argument("--labels", type=json_object, required=True, help="label policy, as in config `labels`")
     command.add_argument("--stage", type=named_path, action="append", required=True, help="name=predictions.parquet")
-    command.add_argument("--proof", type=Path, help="proof.json of prove_words: the difference between raw and fixed")
+    command.add_argument(
+        "--surgery",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="records of predict with raw.onnx and fixed.onnx, of the parts",
+    )
     command.add_argument("--output", type=Path, required=True, help="audit.json to write")
     command.add_argument("--flips", type=Path, required=True, help="audit.parquet to write")
     return command
 
 
 def main(args: Namespace) -> None:
-    if len(args.stage) < 2:
-        raise UserError("--stage: given once; an audit compares two stages or more, so name each with its predictions")
+    stages: dict[str, list[Path]] = {}
+    for name, file in args.stage:
+        stages.setdefault(name, []).append(file)
+    if len(stages) < 2:
+        raise UserError("--stage: names one stage; an audit compares two or more, so name each with its predictions")
     samples, policy = pl.read_parquet(args.samples), LabelPolicy.from_settings(args.labels)
-    path = [(name, judge(samples, pl.read_parquet(file), policy)) for name, file in args.stage]
-    summary, flipped = audit(path)
-    difference = read_json(args.proof)["max_abs_difference"] if args.proof else None
+    path = [(name, judge(samples, pl.read_parquet(files), policy)) for name, files in stages.items()]
+    summary, flipped = audit(path, surgery_of([read_json(record)["results"] for record in args.surgery]))
     for edge in summary["path"]:
-        edge["max_abs_difference"] = difference if (edge["from"], edge["to"]) == ("raw", "fixed") else None
-        LOG.info(
-            "%s → %s: %d flipped, %d fixed, %d broken",
-            *(edge[key] for key in ("from", "to", "flipped", "fixed", "broken")),
-        )
-    with atomic_path(args.flips) as temporary:
-        flipped.write_parquet(temporary)
+        counts = (edge[key] for key in ("from", "to", "flipped", "fixed", "broken"))
+        LOG.info("%s → %s: %d flipped, %d gained, %d lost", *counts)
+    write_table(args.flips, flipped)
     write_json(args.output, summary)

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from crnn.core.command import json_object, parser
 from crnn.core.errors import UserError
-from crnn.core.files import atomic_path, write_json
+from crnn.core.files import write_json, write_text
 from crnn.core.record import Record
 from crnn.report.comparison import Side, compare_reports, console_table
 from crnn.report.page import comparison_page
-from crnn.score.budgets import judge_budgets, verdict_rows
+from crnn.score.budgets import judge_budgets, require_kept, verdict_rows
 
 
 def arguments() -> ArgumentParser:
@@ -39,12 +39,10 @@ def main(args: Namespace) -> None:
     budgets = dict(comparison.new.budgets if args.budgets is None else args.budgets)
     verdicts = judge_budgets([change.row for change in comparison.changes], budgets)
     page, data = args.output_dir / "index.html", args.output_dir / "comparison.json"
-    with atomic_path(page) as temporary:
-        temporary.write_text(comparison_page(comparison, verdicts), encoding="utf-8")
+    write_text(page, comparison_page(comparison, verdicts))
     write_json(data, {**comparison.json, "budgets": budgets, "verdicts": verdict_rows(verdicts)})
     record.write(args.output_dir / "record.json", [page, data])
     print(console_table(comparison))
-    exceeded = [str(verdict) for verdict in verdicts if not verdict.kept]
-    if exceeded and not args.exit_zero:
-        raise UserError(f"budgets exceeded; the words are listed in {page}:\n  " + "\n  ".join(exceeded))
-    print(f"{len(verdicts) - len(exceeded)} of {len(verdicts)} budgets kept; {page}")
+    if not args.exit_zero:
+        require_kept(verdicts, page)
+    print(f"{sum(verdict.kept for verdict in verdicts)} of {len(verdicts)} budgets kept; {page}")

@@ -3,17 +3,18 @@
 Reads only what other stages left and the published figures. --inputs is one JSON object:
 
   {"title": "…", "words_mib": 16, "previous": "…/report.json",
-   "budgets": {"accuracy_drop": 0.005, "flipped": 0.01, "changed_by_batching": 0, "changed_by_repeating": 0},
+   "budgets": {"accuracy_drop": 0.005, "flipped": 0.01, …},
    "records": ["results/….json", …],
    "runs": [{"dataset": "…", "model": "…", "deployment": "…",
              "run": "…/run.json", "audit": "…/audit.json", "flips": "…/audit.parquet",
-             "predictions": "…/predictions.parquet", "timings": "…/timings.parquet",
-             "samples": "…/samples.parquet", "words": "…/words.lmdb"}, …],
+             "predictions": ["…/1.parquet", …], "timings": "…/timings.parquet",
+             "samples": ["…/samples.parquet", …], "words": "…/words.lmdb"}, …],
    "skipped": [{"deployment": "…", "widths": "…", "runtime": "…", "precision": "…", "reason": "…"}, …],
    "drawings": [{"title": "…", "caption": "…", "svg": "….svg"}, …],
    "training": [{"model": "…", "log": "…/log.jsonl"}, …]}
 
-Only `runs` is required. contract.json is read beside samples.parquet, for the label policy.
+Only `runs` is required. `predictions` and `samples` name the parts of a dataset in order; contract.json is read beside
+the first samples, for the label policy.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -21,12 +22,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from crnn.core.command import LOG, json_object, parser
-from crnn.core.files import atomic_path, write_json
+from crnn.core.files import write_json, write_text
 from crnn.core.record import Record, describe_host
+from crnn.core.tables import write_table
 from crnn.report.comparison import Side, compare_reports, readings_table
 from crnn.report.inputs import Inputs, Run, StageRecord, read_published
 from crnn.report.page import page
-from crnn.report.tables import accuracy_table, audit_table, report_json, write_csv
+from crnn.report.tables import accuracy_table, audit_table, report_json
 
 
 def arguments() -> ArgumentParser:
@@ -59,13 +61,11 @@ def main(args: Namespace) -> None:
         else None
     )
     document = page(inputs, runs, published, stage_records, f"{now:%d %B %Y, %H:%M} UTC", host, comparison)
-    with atomic_path(html) as temporary:
-        temporary.write_text(document, encoding="utf-8")
+    write_text(html, document)
     write_json(contract, report_json(inputs, runs, published, moment, host, comparison))
-    write_csv(accuracy_table(runs), accuracy)
-    write_csv(audit_table(runs), audit)
-    with atomic_path(readings) as temporary:
-        read.write_parquet(temporary)
+    write_table(accuracy, accuracy_table(runs))
+    write_table(audit, audit_table(runs))
+    write_table(readings, read)
     record.results = {"runs": len(runs), "page_bytes": html.stat().st_size}
     LOG.info("%d runs, page of %.1f MiB: %s", len(runs), html.stat().st_size / 2**20, html)
     record.write(args.record, [html, contract, accuracy, audit, readings])

@@ -21,9 +21,9 @@ from stages.arguments import add_runtime_arguments, add_tensor_arguments, opened
 
 def arguments() -> ArgumentParser:
     command = parser(__doc__)
-    add_tensor_arguments(command)
+    add_tensor_arguments(command, parts=True)
     add_runtime_arguments(command)
-    command.add_argument("--predictions", type=Path, required=True)
+    command.add_argument("--predictions", type=Path, nargs="+", required=True, help="of the parts")
     command.add_argument("--sizes", type=json.loads, required=True, help="batch sizes, such as '[1, 2, 3, 5, 16]'")
     command.add_argument("--words", type=int, default=200, help="how many words to read again (default: 200)")
     command.add_argument("--output", type=Path, required=True, help="batching.json to write")

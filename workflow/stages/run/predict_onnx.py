@@ -33,7 +33,7 @@ def main(args: Namespace) -> None:
     inputs = [args.tensors / "contract.json", args.model]
     record = Record("predict_onnx", inputs, {"widths": args.widths, "batch": BATCH}, ("numpy", "onnxruntime", "polars"))
     tensors = TensorSet(args.tensors, Preprocess.from_settings(args.widths))
-    runtime = OnnxSession(args.model, args.threads, lanes=args.threads)
+    runtime = OnnxSession(args.model, args.threads, calls=args.threads)
     predictions = predict(tensors, runtime, Charset(args.charset), at_most(BATCH), workers=args.threads)
     with atomic_path(args.output) as temporary:
         predictions.write_parquet(temporary)

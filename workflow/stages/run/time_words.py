@@ -20,7 +20,7 @@ from crnn.core.record import Record
 from crnn.data.buckets import batch_sizes
 from crnn.data.preprocess import Preprocess
 from crnn.data.tensors import TensorSet
-from crnn.inference.benchmark import Pipeline, Repeats, time_infer_only, timed_texts
+from crnn.inference.benchmark import EndToEnd, Repeats, time_infer_only, timed_texts
 from crnn.inference.timings import Timings
 from crnn.model.charset import Charset
 from crnn.runtimes.registry import find_runtime
@@ -48,11 +48,11 @@ def main(args: Namespace) -> None:
     repeats = Repeats(args.measure["passes"], args.measure["warmup"], args.measure["words"])
     charset, batch_of, timings = Charset(args.charset), batch_sizes(args.measure["batch"]), Timings()
     # Loaded twice: a single call wants all cores at once, and the whole wants a call on each.
-    with opened_session(args, lanes=1) as session:
+    with opened_session(args, calls=1) as session:
         alone = time_infer_only(session, charset, TensorSet(args.tensors, preprocess), timings, repeats)
     with opened_session(args) as session:
-        pipeline = Pipeline(args.words, preprocess, session, charset, batch_of, workers(args, session))
-        e2e = pipeline.time(timings, repeats)
+        end_to_end = EndToEnd(args.words, preprocess, session, charset, batch_of, workers(args, session))
+        e2e = end_to_end.time(timings, repeats)
         record.results = {"runtime": session.describe()}
     for frame, path in ((timings.frame(), args.output), (timed_texts(alone, e2e), args.texts)):
         with atomic_path(path) as temporary:

@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from crnn.core.command import parser
-from crnn.core.files import atomic_path
+from crnn.core.files import write_text
 from crnn.report.drawing.training_curve import read_log, training_curve
 
 
@@ -17,5 +17,4 @@ def arguments() -> ArgumentParser:
 
 def main(args: Namespace) -> None:
     svg = training_curve(read_log(args.log))
-    with atomic_path(args.output) as temporary:
-        temporary.write_text(svg, encoding="utf-8")
+    write_text(args.output, svg)

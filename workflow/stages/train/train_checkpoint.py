@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from crnn.core.command import LOG, json_object, parser
+from crnn.core.command import LOG, json_object, named_path, parser
 from crnn.core.files import sha256
 from crnn.core.record import Record
 from crnn.data.preprocess import Preprocess
@@ -29,12 +29,6 @@ from crnn.train.recipe import Recipe
 from crnn.train.steps import Learner, chosen_device, kept_weights
 from crnn.train.stream import Preparation, batches, training_policy
 from crnn.train.validate import ValidationSet
-
-
-def named_path(text: str) -> tuple[str, Path]:
-    """Argparse type: NAME=PATH."""
-    name, _, path = text.partition("=")
-    return name, Path(path)
 
 
 def arguments() -> ArgumentParser:

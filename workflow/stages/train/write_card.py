@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from crnn.core.command import parser
-from crnn.core.files import atomic_path
+from crnn.core.files import write_text
 from crnn.train.card import model_card
 
 
@@ -20,5 +20,4 @@ def arguments() -> ArgumentParser:
 
 def main(args: Namespace) -> None:
     card = model_card(args.name, args.training, args.fonts, args.errors)
-    with atomic_path(args.output) as temporary:
-        temporary.write_text(card, encoding="utf-8")
+    write_text(args.output, card)

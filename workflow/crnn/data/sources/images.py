@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Literal, TextIO, get_args
 
 import cv2
-import numpy as np
 
 from crnn.core.errors import UserError
+from crnn.data.preprocess import opencv_decode
 
 Form = Literal["csv", "tsv", "text"]
 FORMS: tuple[Form, ...] = get_args(Form)
@@ -127,12 +127,7 @@ def _locate(folder: Path, entry: Entry, labels: Path) -> Path:
 
 def _png(data: bytes) -> bytes | None:
     """Any image that OpenCV reads, as an 8-bit colour PNG; None where it is no such image."""
-    if not data:
-        return None
-    try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error:  # what it raises instead of None, for instance above its limit of pixels
-        return None
+    pixels = opencv_decode(data, cv2.IMREAD_COLOR)
     return None if pixels is None else cv2.imencode(".png", pixels)[1].tobytes()
 
 

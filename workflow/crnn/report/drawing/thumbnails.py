@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
-import numpy as np
 
 from crnn.data.lmdb import Words
+from crnn.data.preprocess import opencv_decode
 
 HEIGHT = 48  # tallest thumbnail, pixels
 WIDTH = 240  # widest thumbnail, pixels
@@ -19,12 +19,7 @@ QUALITY = 80  # of WebP, where 100 is the best
 
 def thumbnail(image: bytes | None) -> str | None:
     """Encoded image to a WebP of at most WIDTH × HEIGHT, in Base64; never enlarged. None where it cannot be decoded."""
-    if not image:
-        return None
-    try:
-        pixels = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error:  # OpenCV refuses absurd sizes by raising, damage by returning None
-        return None
+    pixels = opencv_decode(image or b"", cv2.IMREAD_COLOR)
     if pixels is None:
         return None
     height, width = pixels.shape[:2]

@@ -1,0 +1,147 @@
+"""Versions of the tools that a stage uses: what its env file pins, what is installed here, what a driver's files say.
+
+Not here: making an env (conda does), the versions a finished stage had (its record has them).
+"""
+
+import hashlib
+import platform
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+import yaml
+
+from crnn.runtimes.runtime import Runtime
+
+# Where conda-forge has another name than the Python package index.
+DISTRIBUTIONS = {"pytorch-cpu": "torch", "pytorch-gpu": "torch", "python-lmdb": "lmdb"}
+# Where a module has another name than its distribution; a guess, which is checked.
+PROVIDERS = {"cv2": "opencv-python-headless", "PIL": "pillow", "vl_convert": "vl-convert-python"}
+# Imported and yet unable to change an output: tqdm draws progress.
+UNCOUNTED = {"tqdm"}
+LOCAL = {"crnn", "stages", "stage", "engine"}  # of this repository: they have digests
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Where a tool that is no Python package says its version: the first file that exists and matches `pattern`.
+
+    `pattern` has one group, the version. Files are only read; no command runs.
+    """
+
+    files: tuple[str, ...]
+    pattern: str
+
+    def version(self, root: Path = Path("/")) -> str:
+        """The version that the files under `root` state; empty where there is none."""
+        for file in self.files:
+            try:
+                found = re.search(self.pattern, (root / file).read_text(encoding="utf-8", errors="replace"), re.M)
+            except OSError:
+                continue
+            if found:
+                return found[1]
+        return ""
+
+
+# Toolchains that come with a driver or an installer of their own: tool → probe.
+CANN = {
+    "CANN": Probe(
+        (
+            "usr/local/Ascend/ascend-toolkit/latest/version.cfg",
+            "usr/local/Ascend/nnae/latest/version.cfg",
+            "usr/local/Ascend/latest/version.cfg",
+        ),
+        r"^\w*running_version=\[([^:\]]+)",
+    ),
+    "Ascend driver": Probe(("usr/local/Ascend/driver/version.info",), r"^Version=(\S+)"),
+}
+NVIDIA = {"NVIDIA driver": Probe(("proc/driver/nvidia/version",), r"Kernel Module\D*([\d.]+)")}
+PROBES: dict[str, dict[str, Probe]] = {
+    **dict.fromkeys(("ascend", "onnxruntime_cann", "torch_npu"), CANN),
+    **dict.fromkeys(("tensorrt", "onnxruntime_cuda", "torch_cuda"), NVIDIA),
+}
+
+
+def distribution(package: str) -> str:
+    """The distribution behind a package of an env file, named as the index compares names (PEP 503)."""
+    return DISTRIBUTIONS.get(package, re.sub(r"[-_.]+", "-", package).lower())
+
+
+@cache
+def pinned_versions(env: Path) -> dict[str, str]:
+    """Distribution → version of everything that an env file names; conda writes name=version, pip name==version."""
+    found = {}
+    for entry in yaml.safe_load(env.read_text(encoding="utf-8"))["dependencies"]:
+        for pin in entry["pip"] if isinstance(entry, dict) else [entry]:
+            package, _, version = pin.partition("==" if isinstance(entry, dict) else "=")
+            found[distribution(package)] = version
+    return found
+
+
+def installed_versions(modules: Iterable[str]) -> dict[str, str]:
+    """Distribution → version installed here, of the Python and of the third-party modules that a stage imports.
+
+    Modules are top-level names; one whose distribution is not installed counts under its own name, without a version.
+    """
+    names = {distribution(_provider(module)) for module in modules}
+    return {"python": _python(), **{name: _installed(name) for name in sorted(names - UNCOUNTED)}}
+
+
+def tool_versions(packages: set[str], runtime: Runtime | None = None, env: Path | None = None) -> dict[str, str]:
+    """Tool → version of what a stage uses that imports `packages`, on a runtime.
+
+    Where conda makes the env, that is what its file pins, and the digests of the files beside it.
+    """
+    probed = probed_versions(runtime.name) if runtime else {}
+    if env is None:
+        return installed_versions(packages - sys.stdlib_module_names - LOCAL) | probed
+    beside = {path.name: digest_of(path) for path in sorted(env.parent.glob(f"{env.stem}.*")) if path != env}
+    return {"--sdm": "conda"} | pinned_versions(env) | beside | probed
+
+
+def digest_of(path: Path) -> str:
+    """16 hex digits of a small file's SHA-256."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def probed_versions(runtime: str, root: Path = Path("/")) -> dict[str, str]:
+    """Tool → version of what `PROBES` lists for a runtime."""
+    return {name: probe.version(root) for name, probe in PROBES.get(runtime, {}).items()}
+
+
+@cache
+def _provider(module: str) -> str:
+    """The distribution that holds a module; its own name where none does."""
+    likely = PROVIDERS.get(module, module)
+    return likely if _holds(likely, module) else _providers().get(module, [module])[0]
+
+
+def _holds(name: str, module: str) -> bool:
+    """Whether an installed distribution lists a module among its files: asking one is faster than reading them all."""
+    try:
+        files = metadata.distribution(name).read_text("RECORD") or ""
+    except metadata.PackageNotFoundError:
+        return False
+    return re.search(rf"^{re.escape(module)}[/.]", files, re.MULTILINE) is not None
+
+
+@cache
+def _providers() -> dict[str, list[str]]:
+    return {module: list(names) for module, names in metadata.packages_distributions().items()}
+
+
+def _python() -> str:
+    return ".".join(platform.python_version_tuple()[:2])
+
+
+@cache
+def _installed(name: str) -> str:
+    try:
+        return metadata.version(name).partition("+")[0]  # a local label (+cpu) names a build, not a version
+    except metadata.PackageNotFoundError:
+        return ""

@@ -1,0 +1,42 @@
+"""Check that no calibration word is a word of a dataset: testing a model with its calibration words shows nothing.
+
+  --words calibration/words.lmdb --dataset sample=datasets/sample/words.lmdb --dataset …
+
+Images are compared by their pixels. Fails where a dataset holds one of them too, and names it.
+"""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from crnn.core.command import LOG, named_path, parser
+from crnn.core.errors import UserError
+from crnn.core.files import write_json
+from crnn.data.leakage import image_digests, shared_images
+from crnn.data.lmdb import Words
+
+MOST_NAMED = 10
+
+
+def arguments() -> ArgumentParser:
+    command = parser(__doc__)
+    command.add_argument("--words", type=Path, required=True, help="LMDB folder of the calibration words")
+    command.add_argument("--dataset", type=named_path, action="append", required=True, help="name=LMDB folder")
+    command.add_argument("--output", type=Path, required=True, help="JSON file to write")
+    return command
+
+
+def main(args: Namespace) -> None:
+    with Words(args.words) as words:
+        digests, compared = dict(image_digests(words)), {"calibration": len(words)}
+    for name, folder in args.dataset:
+        with Words(folder) as words:
+            compared[name] = len(words)
+            shared = shared_images(digests, words)
+        if shared:
+            listed = ", ".join(f"{mine} is its {other}" for mine, other in shared[:MOST_NAMED])
+            raise UserError(
+                f"calibration: {len(shared)} of its images are in the dataset {name} too ({listed}"
+                f"{', …' if len(shared) > MOST_NAMED else ''}); take other words: calibration.seed or calibration.lmdb"
+            )
+        LOG.info("%s: no image of its %d words is a calibration word's", name, compared[name])
+    write_json(args.output, {"words": compared, "shared": 0})
