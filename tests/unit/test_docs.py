@@ -20,10 +20,11 @@ import yaml
 from crnn.data.widths import width_rule
 from crnn.model.export import export_onnx
 from crnn.runtimes.onnxruntime.cpu import OnnxSession
+from crnn.runtimes.registry import find_runtime
 from documented import code_blocks, commands
 from engine.config import check_schema, drop_nulls
-from engine.targets import built_files
 from networks import EXPORTS, small_network
+from stage_calls import added_runtime
 
 pytestmark = EXPORTS
 
@@ -87,20 +88,17 @@ def test_the_example_sizes_get_the_widths_that_the_rules_give() -> None:
 def test_the_example_device_reads_as_onnxruntime_does(tmp_path: Path) -> None:
     source, folder = tmp_path / "fixed.onnx", tmp_path / "build"
     export_onnx(small_network(), source)
-    example = module(blocks("extending.md", "python")[0])
-    assert [path.name for path in example.build(source, folder, {})] == list(example.files)
-    runtime, reference = example.load(folder, {}, cv2.getNumThreads()), OnnxSession(source, 1)
+    facts, session, *_ = blocks("extending.md", "python")
+    with added_runtime(tmp_path / "runtimes", "opencv_dnn", session, facts) as name:
+        example = find_runtime(name)
+        model, *others = example.build(source, folder, {})
+        assert [model.name, *(path.name for path in others)] == list(example.files)
+        added, reference = example.load(model, {}, cv2.getNumThreads()), OnnxSession(source, 1)
     for batch, width in ((1, 100), (3, 160), (2, 41)):
         images = np.random.default_rng(batch).uniform(-1, 1, (batch, 1, 32, width)).astype(np.float32)
-        np.testing.assert_allclose(runtime.infer(images), reference.infer(images), atol=1e-4)
-    assert {"device", "simulated"} <= runtime.describe().keys()
-    runtime.close()
-
-
-def test_the_rules_can_read_what_the_example_device_builds(tmp_path: Path) -> None:
-    path = tmp_path / "opencv_dnn.py"
-    path.write_text(blocks("extending.md", "python")[0])
-    assert built_files(path) == ("model.onnx",)
+        np.testing.assert_allclose(added.infer(images), reference.infer(images), atol=1e-4)
+    assert {"device", "simulated"} <= added.describe().keys()
+    added.close()
 
 
 def test_the_example_pass_matches_an_identity_and_leaves_one_that_is_an_output() -> None:
@@ -110,7 +108,7 @@ def test_the_example_pass_matches_an_identity_and_leaves_one_that_is_an_output()
         gs.Node("Identity", "last", inputs=[inside], outputs=[output]),
     ]
     graph = gs.Graph(nodes, inputs=[given], outputs=[output], opset=13)
-    bypass = module(blocks("extending.md", "python")[1]).bypass_identity
+    bypass = module(blocks("extending.md", "python")[2]).bypass_identity
     assert bypass(graph) == ["first: Identity bypassed"]
     graph.cleanup().toposort()
     assert [node.name for node in graph.nodes] == ["last"]

@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 AHEAD = 4  # chunks per process that are under way or wait to be taken
 
 
-class Workers(Generic[Chunk, Result]):
+class WorkerProcesses(Generic[Chunk, Result]):
     """Applies a picklable function in `processes` processes, or here where that is 0. Use it as a context manager.
 
     The function travels to each process once, so it may be heavy: a renderer with its fonts and words.
@@ -47,7 +47,7 @@ class Workers(Generic[Chunk, Result]):
         while waiting:
             yield waiting.popleft().result()
 
-    def __enter__(self) -> "Workers[Chunk, Result]":
+    def __enter__(self) -> "WorkerProcesses[Chunk, Result]":
         return self
 
     def __exit__(

@@ -21,7 +21,7 @@ from crnn.core.command import progress
 from crnn.core.errors import UserError
 from crnn.core.files import file_facts, read_json, scratch_directory, write_json, write_text
 from crnn.core.tables import write_table
-from crnn.core.workers import Workers
+from crnn.core.workers import WorkerProcesses
 from crnn.data.buckets import BatchOf, at_most
 from crnn.data.labels import LabelPolicy
 from crnn.data.lmdb import Word, Words
@@ -127,7 +127,7 @@ def _prepared(
 ) -> Iterator[tuple[Sample, Pixels | None]]:
     chunks = [indices[start : start + CHUNK] for start in range(0, len(indices), CHUNK)]
     apart = min(processes, len(chunks))  # one process is this one
-    with Workers(_PrepareChunk(words, preprocess, policy), apart if apart > 1 else 0) as workers:
+    with WorkerProcesses(_PrepareChunk(words, preprocess, policy), apart if apart > 1 else 0) as workers:
         yield from chain.from_iterable(workers.map(chunks))
 
 
