@@ -56,6 +56,7 @@ class Readings:
 
 
 def rows_of(reading: Reading) -> Iterable[Row]:
+    """A row per word: index, text, confidence."""
     return zip(reading.indices, reading.texts, reading.confidences, strict=True)
 
 

@@ -18,7 +18,7 @@ import onnx
 import onnx_graphsurgeon as gs
 
 from crnn.core.errors import UserError
-from crnn.model.surgery.pattern import constant, values
+from crnn.model.pattern import constant, values
 from crnn.model.winograd import FILTER, INPUTS, OUTPUTS
 
 FEWEST_CHANNELS = 256  # in and out; with fewer the sums cost nearly what the multiplications spare
