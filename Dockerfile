@@ -13,14 +13,10 @@ FROM ${BASE} AS packages
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 
 WORKDIR /build
-COPY pyproject.toml requirements.lock ./
-# What the workflow needs, without the checks' tools, in the versions of the lock file.
-RUN python -c "import pathlib, tomllib; \
-project = tomllib.loads(pathlib.Path('pyproject.toml').read_text())['project']; \
-print(*project['dependencies'], sep='\n')" >requirements.txt \
-    && python -m venv /opt/venv \
+COPY requirements.lock ./
+RUN python -m venv /opt/venv \
     && /opt/venv/bin/pip install --no-cache-dir ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} \
-        --requirement requirements.txt --constraint requirements.lock
+        --requirement requirements.lock
 
 # --- the image ---------------------------------------------------------------
 FROM ${BASE}

@@ -28,7 +28,7 @@ import polars as pl
 from ceilings import matrix_product
 from contestants import Deployment, Outcome, Recipe, Task
 
-from crnn.core.command import LOG, parser, run
+from crnn.core.command import LOG, parser
 from crnn.core.files import read_json, write_json
 from crnn.core.record import describe_host, tool_versions
 from crnn.data.labels import LabelPolicy
@@ -36,6 +36,7 @@ from crnn.inference.predict import SCHEMA
 from crnn.model.charset import Charset
 from crnn.score.accuracy import judge, wilson_interval
 from crnn.score.audit import compare, flips
+from stage import run
 
 TOOLS = ("torch", "onnxruntime", "openvino", "numpy", "opencv-python-headless")
 PRECISIONS = ("fp32", "bf16", "int8")

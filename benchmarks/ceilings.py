@@ -56,14 +56,14 @@ def openvino_ceilings(build: Path, options: dict[str, Any], cores: int) -> dict[
     import openvino
     from openvino import properties
 
-    from crnn.runtimes.openvino.cpu import HINTS
+    from crnn.runtimes.openvino.cpu import precision_hint
 
     model = openvino.Core().read_model(build / "model.xml")
 
     def ceiling(hint: Any) -> Ceiling:
         settings = {
             properties.hint.performance_mode: hint,
-            "INFERENCE_PRECISION_HINT": HINTS[options.get("precision", "fp32")],
+            "INFERENCE_PRECISION_HINT": precision_hint(options.get("precision", "fp32")),
             properties.inference_num_threads: cores,
         }
         compiled = openvino.Core().compile_model(model, "CPU", settings)

@@ -20,10 +20,10 @@ from crnn.core.files import read_json
 from crnn.data.buckets import BatchOf, at_most, batch_sizes
 from crnn.data.lmdb import Words
 from crnn.data.preprocess import Preprocess, Tensor, normalise
-from crnn.inference.benchmark import Pipeline
-from crnn.inference.scheduler import Batch, Stream
+from crnn.inference.benchmark import EndToEnd
+from crnn.inference.scheduler import Batch, Scheduler
 from crnn.inference.sources import EncodedWords
-from crnn.inference.step_timer import Laps
+from crnn.inference.step_timer import StepTimer
 from crnn.inference.timings import Timings
 from crnn.model.charset import Charset, greedy_decode
 from crnn.runtimes.registry import find_runtime
@@ -87,7 +87,7 @@ def precision_of(runtime: str, options: dict[str, Any], source: Path) -> str:
 
     `source` is fixed.onnx, fixed.winograd.onnx, fixed.uint8-aspect.onnx or the like.
     """
-    known = getattr(find_runtime(runtime), "PRECISIONS", {})
+    known = find_runtime(runtime).precisions
     form = source.suffixes[-2][1:].partition("-")[0] if len(source.suffixes) > 1 else "fp32"
     return options.get("precision") or next((name for name, of in known.items() if of == form), "fp32")
 
@@ -116,25 +116,26 @@ class Deployment:
         return cls(precision=precision, build=build, words=words, charset=charset, threads=threads, **settings)
 
     def tasks(self) -> dict[str, Task]:
-        runtime = find_runtime(self.runtime).load(self.build, self.options, self.threads, self.threads)
+        known = find_runtime(self.runtime)
+        runtime = known.load(self.build / known.files[0], self.options, self.threads, self.threads)
         preprocess, batch_of = Preprocess.from_settings(self.widths), batch_sizes(self.batch)
-        pipeline = Pipeline(self.words, preprocess, runtime, self.charset, batch_of, self.threads)
+        path = EndToEnd(self.words, preprocess, runtime, self.charset, batch_of, self.threads)
         batches = list(prepared_batches(self.words, preprocess, batch_of))
 
         def bytes_to_text() -> Outcome:
             timings = Timings()
-            found = pipeline.run(timings, 0)
+            found = path.run(timings, 0)
             return Outcome({"bytes to text": timings.last_seconds}, list(found.iter_rows()))
 
-        def stream_of_tensors() -> Outcome:
+        def scheduled_tensors() -> Outcome:
             started = time.perf_counter()
-            Stream(Ready(batches), runtime, self.charset, self.threads).run(lambda _: None)
+            Scheduler(Ready(batches), runtime, self.charset, self.threads).run(lambda _: None)
             return Outcome({"inference and CTC": time.perf_counter() - started})
 
         def alone() -> Outcome:
             return Outcome({**self._preparing(preprocess), "CTC": self._decoding(runtime, batches)})
 
-        tasks = {"bytes to text": bytes_to_text, "inference and CTC": stream_of_tensors, "alone": alone}
+        tasks = {"bytes to text": bytes_to_text, "inference and CTC": scheduled_tensors, "alone": alone}
         for name, run in inference_ceilings(self.runtime, self.build, self.options, self.threads).items():
             tasks[name] = ceiling_task(name, run, [images for _, images in batches])
         return tasks
@@ -143,9 +144,9 @@ class Deployment:
         """Reading, decoding and resizing every word, by one thread and nothing else."""
         started = time.perf_counter()
         with Words(self.words) as words:
-            feed, laps = EncodedWords(words, preprocess, at_most(1)), Laps()
-            for piece in feed.pieces():
-                feed.prepare(piece, laps)
+            source, timer = EncodedWords(words, preprocess, at_most(1)), StepTimer()
+            for chunk in source.chunks():
+                source.prepare(chunk, timer)
         return {"reading, decoding, resizing": time.perf_counter() - started}
 
     def _decoding(self, runtime: Any, batches: list[tuple[list[int], Tensor]]) -> float:
@@ -181,26 +182,26 @@ def ceiling_task(name: str, run: Callable[[list[Tensor]], None], batches: list[T
 def prepared_batches(words: Path, preprocess: Preprocess, batch_of: BatchOf) -> Iterator[tuple[list[int], Tensor]]:
     """The batches of a pass, in memory: indices, and float32 [N, 1, 32, W]."""
     with Words(words) as reader:
-        feed, laps = EncodedWords(reader, preprocess, batch_of), Laps()
-        whole = [each for piece in feed.pieces() for each in feed.put_together(feed.prepare(piece, laps))]
-        for each in [*whole, *feed.rest()]:
+        source, timer = EncodedWords(reader, preprocess, batch_of), StepTimer()
+        whole = [each for chunk in source.chunks() for each in source.collate(source.prepare(chunk, timer))]
+        for each in [*whole, *source.flush()]:
             yield each.indices, normalise(np.stack(each.images)[:, None])
 
 
 class Ready:
-    """A feed of batches that are in memory already."""
+    """A source of batches that are in memory already."""
 
     def __init__(self, batches: list[tuple[list[int], Tensor]]) -> None:
         self._batches = [Batch(*batch) for batch in batches]
 
-    def pieces(self) -> Iterator[Batch]:
+    def chunks(self) -> Iterator[Batch]:
         return iter(self._batches)
 
-    def prepare(self, piece: Batch, laps: Laps) -> Batch:  # noqa: ARG002
-        return piece
+    def prepare(self, chunk: Batch, timer: StepTimer) -> Batch:  # noqa: ARG002
+        return chunk
 
-    def put_together(self, prepared: Batch) -> list[Batch]:
+    def collate(self, prepared: Batch) -> list[Batch]:
         return [prepared]
 
-    def rest(self) -> list[Batch]:
+    def flush(self) -> list[Batch]:
         return []

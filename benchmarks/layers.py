@@ -15,17 +15,19 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 import numpy as np
 import openvino
 
-from crnn.core.command import parser, run
+from crnn.core.command import parser
 from crnn.core.files import write_json
 from crnn.core.record import describe_host
 from crnn.data.widths import HEIGHT
-from crnn.runtimes.openvino.cpu import HINTS
+from crnn.runtimes.openvino import PRECISIONS
+from crnn.runtimes.openvino.cpu import precision_hint
+from stage import run
 
 
 def arguments() -> argparse.ArgumentParser:
     command = parser(__doc__)
     command.add_argument("--build", type=Path, required=True, help="folder that build_model wrote for OpenVINO")
-    command.add_argument("--precision", choices=HINTS, required=True)
+    command.add_argument("--precision", choices=PRECISIONS, required=True)
     command.add_argument("--batch", type=int, default=16)
     command.add_argument("--width", type=int, default=104)
     command.add_argument("--repeats", type=int, default=20)
@@ -35,7 +37,11 @@ def arguments() -> argparse.ArgumentParser:
 
 def layer_seconds(args: argparse.Namespace) -> dict[tuple[str, str, str], float]:
     """(layer, kind, kernel) → mean seconds per call."""
-    settings = {"INFERENCE_PRECISION_HINT": HINTS[args.precision], "INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1}
+    settings = {
+        "INFERENCE_PRECISION_HINT": precision_hint(args.precision),
+        "INFERENCE_NUM_THREADS": 1,
+        "NUM_STREAMS": 1,
+    }
     model = openvino.Core().read_model(args.build / "model.xml")
     request = openvino.Core().compile_model(model, "CPU", {**settings, "PERF_COUNT": True}).create_infer_request()
     shape = (args.batch, 1, HEIGHT, args.width)

@@ -23,9 +23,10 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
-from crnn.core.command import LOG, parser, run
+from crnn.core.command import LOG, parser
 from crnn.core.files import write_json
 from crnn.core.record import describe_host, tool_versions
+from stage import run
 
 ROOT = Path(__file__).parents[1]
 WIDTHS = ("aspect", "w100", "recipe")

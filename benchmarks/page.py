@@ -29,9 +29,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 from browser import Browser, browser, resident_mib
 from repeated import repeated_report
 
-from crnn.core.command import LOG, parser, run
+from crnn.core.command import LOG, parser
 from crnn.core.files import read_json, write_json
 from crnn.core.record import describe_host
+from stage import run
 
 MIB = 2**20
 # Runs before anything of the page; what it leaves is read when the page is there.

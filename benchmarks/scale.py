@@ -22,20 +22,21 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
 import torch
 
-from crnn.core.command import LOG, parser, run
+from crnn.core.command import LOG, parser
 from crnn.core.files import write_json
 from crnn.core.record import describe_host, tool_versions
 from crnn.data.buckets import at_most
 from crnn.data.lmdb import Words
 from crnn.data.preprocess import Preprocess
 from crnn.inference.predict import Readings, rows_of
-from crnn.inference.scheduler import Reading, Stream
+from crnn.inference.scheduler import Reading, Scheduler
 from crnn.inference.sources import EncodedWords
 from crnn.inference.timings import Timings
 from crnn.model.charset import Charset
 from crnn.model.export import export_onnx
 from crnn.model.network import CRNN, NetworkSize
 from crnn.runtimes.onnxruntime.cpu import OnnxSession
+from stage import run
 
 CHARACTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 TINY = NetworkSize((4, 8, 16, 16, 32, 32, 32), hidden=16)
@@ -70,12 +71,12 @@ def read_all(model: Path, args: argparse.Namespace, count: int) -> dict[str, flo
 
     def deliver(reading: Reading) -> None:
         readings.add(rows_of(reading))
-        timings.add("e2e", 0, len(reading.indices), reading.width, reading.seconds, reading.laps)
+        timings.add("e2e", 0, len(reading.indices), reading.width, reading.seconds, reading.steps)
 
     started = time.perf_counter()
     with Repeated(args.words, count) as words:
-        feed = EncodedWords(words, preprocess, at_most(args.batch))
-        Stream(feed, runtime, charset, args.threads).run(deliver)
+        source = EncodedWords(words, preprocess, at_most(args.batch))
+        Scheduler(source, runtime, charset, args.threads).run(deliver)
     found = readings.frame()
     seconds = time.perf_counter() - started
     return {"words": found.height, "seconds": seconds, "peak_mib": _peak_mib(), "before_mib": before}

@@ -17,10 +17,11 @@ import polars as pl
 import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from crnn.core.command import parser, run
+from crnn.core.command import parser
 from crnn.core.files import atomic_path, read_json
 from crnn.report.drawing.charts import CONFIG
 from crnn.report.drawing.palette import SERIES
+from stage import run
 
 HERE = Path(__file__).parent
 CONTESTS = {  # file → title

@@ -1,74 +1,75 @@
 # Words → LMDB → tensors.
 #
-# Each dataset of the config has one source, and one of these rules makes its words.lmdb:
-#   import_lmdb, import_images, import_iiit5k (after download_iiit5k where no archive is given), render_sample.
-# make_tensors prepares the words by one width rule; write_recipe_layout is for people who feed other tools.
+# Each dataset of the config has one source, and one of these rules makes its words.lmdb: import_lmdb, import_images,
+# import_iiit5k (after download_iiit5k where no archive is given), render_words. So have the words that the workflow
+# takes for itself, `calibration` and `tuning`. make_tensors prepares the words of a part by one width rule;
+# write_recipe_layout is for people who feed other tools.
 
-WORDS = "results/datasets/{dataset}/words.lmdb"
-TENSORS = "results/datasets/{dataset}/tensors/{widths}"
+WORDS = f"{RESULTS}/datasets/{{dataset}}/words.lmdb/data.mdb"
+WORDS_RECORD = f"{RESULTS}/datasets/{{dataset}}/words.json"
+TENSORS = f"{RESULTS}/datasets/{{dataset}}/tensors/{{widths}}/{{part}}"
+FONTS = [layout.shipped(f"resources/fonts/{path.name}") for path in sorted((ROOT / "resources/fonts").glob("*.[to]tf"))]
+LEXICON = layout.shipped("resources/words/english.txt")
+of_source = lambda source, key: lambda w: layout.datasets[w.dataset][source].get(key)
 
 
 rule import_lmdb:
     input:
-        data=lambda w: f"{DATASETS[w.dataset]['lmdb']}/data.mdb",
+        data=lambda w: f"{layout.datasets[w.dataset]['lmdb']}/data.mdb",
     output:
-        data=f"{WORDS}/data.mdb",
-        record="results/datasets/{dataset}/words.json",
+        data=WORDS,
+        record=WORDS_RECORD,
     log:
-        "logs/import_lmdb/{dataset}.log",
+        f"{LOGS}/import_lmdb/{{dataset}}.log",
+    benchmark:
+        f"{LOGS}/import_lmdb/{{dataset}}.tsv"
     wildcard_constraints:
-        dataset=one_of(datasets_from("lmdb")),
+        dataset=one_of(layout.datasets_from("lmdb")),
     conda:
         "../envs/data.yaml"
-    threads: 1
     resources:
-        mem_mb=grows(1000),
-        runtime=grows(60),
+        **needs(mb=1000, minutes=60),
     params:
-        code=code("import_lmdb"),
-        contents=contents(lambda w: f"{DATASETS[w.dataset]['lmdb']}/data.mdb"),
+        **MAKERS.params("import_lmdb", "data"),
+        held=held(lambda w: f"{layout.datasets[w.dataset]['lmdb']}/data.mdb"),
         source=subpath(input.data, parent=True),
         directory=subpath(output.data, parent=True),
     message:
         "Copying the LMDB of {wildcards.dataset}"
     shell:
         r"""
-        crnn import_lmdb --source {params.source:q} --output {params.directory:q} \
-            --record {output.record:q} >{log:q} 2>&1
+        crnn import_lmdb --source {params.source:q} --output {params.directory:q} --record {output.record:q} >{log:q} 2>&1
         """
 
 
 rule import_images:
     input:
-        # Its time says nothing of the files in it; contents below does.
-        folder=ancient(lambda w: DATASETS[w.dataset]["images"]["folder"]),
-        labels=lambda w: DATASETS[w.dataset]["images"]["labels"],
+        # Its time says nothing of the files in it; `held` does.
+        folder=ancient(of_source("images", "folder")),
+        labels=of_source("images", "labels"),
     output:
-        data=f"{WORDS}/data.mdb",
-        record="results/datasets/{dataset}/words.json",
+        data=WORDS,
+        record=WORDS_RECORD,
     log:
-        "logs/import_images/{dataset}.log",
+        f"{LOGS}/import_images/{{dataset}}.log",
+    benchmark:
+        f"{LOGS}/import_images/{{dataset}}.tsv"
     wildcard_constraints:
-        dataset=one_of(datasets_from("images")),
+        dataset=one_of(layout.datasets_from("images")),
     conda:
         "../envs/data.yaml"
-    threads: 1
     resources:
-        mem_mb=grows(1000),
-        runtime=grows(60),
+        **needs(mb=1000, minutes=60),
     params:
-        code=code("import_images"),
-        contents=contents(
-            lambda w: DATASETS[w.dataset]["images"]["folder"],
-            lambda w: DATASETS[w.dataset]["images"]["labels"],
-        ),
-        form=lambda w: DATASETS[w.dataset]["images"]["form"],
+        **MAKERS.params("import_images", "data"),
+        held=held(of_source("images", "folder"), of_source("images", "labels")),
+        form=option("form", of_source("images", "form")),
         directory=subpath(output.data, parent=True),
     message:
         "Packing the images of {wildcards.dataset}"
     shell:
         r"""
-        crnn import_images --folder {input.folder:q} --labels {input.labels:q} --form {params.form:q} \
+        crnn import_images --folder {input.folder:q} --labels {input.labels:q} {params.form:q} \
             --output {params.directory:q} --record {output.record:q} >{log:q} 2>&1
         """
 
@@ -76,153 +77,150 @@ rule import_images:
 # On a cluster this runs where snakemake was started: nodes often reach no network.
 rule download_iiit5k:
     output:
-        archive="results/datasets/{dataset}/IIIT5K-Word_V3.0.tar.gz",
+        archive=f"{RESULTS}/datasets/{{dataset}}/IIIT5K-Word_V3.0.tar.gz",
     log:
-        "logs/download_iiit5k/{dataset}.log",
+        f"{LOGS}/download_iiit5k/{{dataset}}.log",
+    benchmark:
+        f"{LOGS}/download_iiit5k/{{dataset}}.tsv"
     wildcard_constraints:
-        dataset=one_of(datasets_from("iiit5k")),
+        dataset=one_of(layout.datasets_from("iiit5k")),
     localrule: True
     conda:
         "../envs/data.yaml"
-    threads: 1
     resources:
-        mem_mb=grows(500),
-        runtime=grows(120),
+        **needs(mb=500, minutes=120),
     params:
-        code=code("download_file"),
-        url=lambda w: DATASETS[w.dataset]["iiit5k"]["url"],
-        sha256=lambda w: DATASETS[w.dataset]["iiit5k"]["sha256"],
+        **MAKERS.params("download_file", "data"),
+        url=option("url", of_source("iiit5k", "url")),
+        sha256=option("sha256", of_source("iiit5k", "sha256")),
         # For an error message alone, so it takes `output`: another wording downloads nothing.
-        remedy=lambda w, output: (f"download it by hand and name it in the config: datasets.{w.dataset}.iiit5k.archive"),
+        remedy=lambda w, output: f"download it by hand and name it in the config: datasets.{w.dataset}.iiit5k.archive",
     message:
         "Downloading the IIIT5K archive"
     shell:
         r"""
-        crnn download_file --url {params.url:q} --sha256 {params.sha256:q} --remedy {params.remedy:q} \
-            --output {output.archive:q} >{log:q} 2>&1
+        crnn download_file {params.url:q} {params.sha256:q} --remedy {params.remedy:q} --output {output.archive:q} \
+            >{log:q} 2>&1
         """
 
 
 rule import_iiit5k:
     input:
-        archive=iiit5k_archive,
+        archive=lambda w: of_source("iiit5k", "archive")(w) or rules.download_iiit5k.output.archive.format(**w),
     output:
-        data=f"{WORDS}/data.mdb",
-        record="results/datasets/{dataset}/words.json",
+        data=WORDS,
+        record=WORDS_RECORD,
     log:
-        "logs/import_iiit5k/{dataset}.log",
+        f"{LOGS}/import_iiit5k/{{dataset}}.log",
+    benchmark:
+        f"{LOGS}/import_iiit5k/{{dataset}}.tsv"
     wildcard_constraints:
-        dataset=one_of(datasets_from("iiit5k")),
+        dataset=one_of(layout.datasets_from("iiit5k")),
     conda:
         "../envs/data.yaml"
-    threads: 1
     resources:
-        mem_mb=grows(1000),
-        runtime=grows(60),
+        **needs(mb=1000, minutes=60),
     params:
-        code=code("import_iiit5k"),
-        split=lambda w: DATASETS[w.dataset]["iiit5k"]["split"],
-        sha256=lambda w: DATASETS[w.dataset]["iiit5k"]["sha256"],
+        **MAKERS.params("import_iiit5k", "data"),
+        split=option("split", of_source("iiit5k", "split")),
+        sha256=option("sha256", of_source("iiit5k", "sha256")),
         directory=subpath(output.data, parent=True),
     message:
         "Unpacking IIIT5K"
     shell:
         r"""
-        crnn import_iiit5k --archive {input.archive:q} --sha256 {params.sha256:q} --split {params.split:q} \
-            --output {params.directory:q} --record {output.record:q} >{log:q} 2>&1
+        crnn import_iiit5k --archive {input.archive:q} {params.sha256:q} {params.split:q} --output {params.directory:q} \
+            --record {output.record:q} >{log:q} 2>&1
         """
 
 
-rule render_sample:
+rule render_words:
     input:
-        lexicon=shipped("resources/words/english.txt"),
+        lexicon=LEXICON,
         fonts=FONTS,
     output:
-        data=f"{WORDS}/data.mdb",
-        record="results/datasets/{dataset}/words.json",
+        data=WORDS,
+        record=WORDS_RECORD,
     log:
-        "logs/render_sample/{dataset}.log",
+        f"{LOGS}/render_words/{{dataset}}.log",
+    benchmark:
+        f"{LOGS}/render_words/{{dataset}}.tsv"
     wildcard_constraints:
-        dataset=one_of(datasets_from("sample")),
+        dataset=one_of(layout.datasets_from("sample")),
     conda:
         "../envs/data.yaml"
-    threads: 1
     resources:
-        mem_mb=grows(1000),
-        runtime=grows(60),
+        **needs(mb=1000, minutes=60),
     params:
-        code=code("render_words"),
-        contents=contents(shipped("resources/words/english.txt"), *FONTS),
-        words=lambda w: DATASETS[w.dataset]["sample"]["words"],
-        seed=lambda w: DATASETS[w.dataset]["sample"]["seed"],
+        **MAKERS.params("render_words", "data"),
+        held=held(LEXICON, FONTS),
+        words=option("words", of_source("sample", "words")),
+        seed=option("seed", of_source("sample", "seed")),
         fonts=lambda w, input: str(Path(input.fonts[0]).parent),
         directory=subpath(output.data, parent=True),
     message:
         "Rendering the words of {wildcards.dataset}"
     shell:
         r"""
-        crnn render_words --words {params.words} --seed {params.seed} --fonts {params.fonts:q} \
-            --lexicon {input.lexicon:q} --output {params.directory:q} --record {output.record:q} >{log:q} 2>&1
+        crnn render_words {params.words:q} {params.seed:q} --fonts {params.fonts:q} --lexicon {input.lexicon:q} \
+            --output {params.directory:q} --record {output.record:q} >{log:q} 2>&1
         """
 
 
 rule make_tensors:
     input:
-        words=f"{WORDS}/data.mdb",
-        buckets=bucket_plan,
+        words=WORDS,
+        plan=lambda w: layout.plan(w.widths),
     output:
         samples=f"{TENSORS}/samples.parquet",
         contract=f"{TENSORS}/contract.json",
         record=f"{TENSORS}/tensors.json",
     log:
-        "logs/make_tensors/{dataset}.{widths}.log",
-    wildcard_constraints:
-        dataset=one_of(WHOLE),
+        f"{LOGS}/make_tensors/{{dataset}}.{{widths}}.{{part}}.log",
+    benchmark:
+        f"{LOGS}/make_tensors/{{dataset}}.{{widths}}.{{part}}.tsv"
     conda:
         "../envs/data.yaml"
     threads: 4
     resources:
-        mem_mb=grows(4000),
-        runtime=grows(240),
+        **needs(mb=4000, minutes=240),
     params:
-        code=code("make_tensors"),
-        widths=width_settings,
+        **MAKERS.params("make_tensors", "data"),
+        widths=WIDTHS,
         labels=LABELS,
+        part=option("part", lambda w: f"{w.part}/{len(layout.parts(w.dataset))}"),
         words=subpath(input.words, parent=True),
-        shard=[],
         directory=subpath(output.contract, parent=True),
     message:
-        "Preparing {wildcards.dataset} by the width rule {wildcards.widths}"
+        "Preparing part {wildcards.part} of {wildcards.dataset} by the width rule {wildcards.widths}"
     shell:
         r"""
-        crnn make_tensors --words {params.words:q} --widths {params.widths:q} --labels {params.labels:q} \
-            {params.shard:q} --processes {threads} --output {params.directory:q} --record {output.record:q} >{log:q} 2>&1
+        crnn make_tensors --words {params.words:q} {params.widths:q} {params.labels:q} {params.part:q} \
+            --processes {threads} --output {params.directory:q} --record {output.record:q} >{log:q} 2>&1
         """
 
 
 # snakemake --cores 1 results/datasets/sample/recipe_layout/recipe
 rule write_recipe_layout:
     input:
-        contract=f"{TENSORS}/contract.json",
-        buckets=bucket_plan,
+        contracts=lambda w: layout.tensors(w.dataset, w.widths),
     output:
-        directory("results/datasets/{dataset}/recipe_layout/{widths}"),
+        directory(f"{RESULTS}/datasets/{{dataset}}/recipe_layout/{{widths}}"),
     log:
-        "logs/write_recipe_layout/{dataset}.{widths}.log",
+        f"{LOGS}/write_recipe_layout/{{dataset}}.{{widths}}.log",
+    benchmark:
+        f"{LOGS}/write_recipe_layout/{{dataset}}.{{widths}}.tsv"
     conda:
         "../envs/data.yaml"
-    threads: 1
     resources:
-        mem_mb=grows(1000),
-        runtime=grows(60),
+        **needs(mb=1000, minutes=60),
     params:
-        code=code("write_recipe_layout"),
-        widths=width_settings,
-        tensors=subpath(input.contract, parent=True),
+        **MAKERS.params("write_recipe_layout", "data"),
+        widths=WIDTHS,
+        tensors=parents_of("contracts"),
     message:
         "Writing {wildcards.dataset} as test_N.npy and label.txt"
     shell:
         r"""
-        crnn write_recipe_layout --tensors {params.tensors:q} --widths {params.widths:q} --output {output:q} \
-            >{log:q} 2>&1
+        crnn write_recipe_layout --tensors {params.tensors:q} {params.widths:q} --output {output:q} >{log:q} 2>&1
         """

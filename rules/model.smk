@@ -1,37 +1,38 @@
 # Checkpoint → raw.onnx → fixed.onnx.
 #
 # import_checkpoint reads every known layout into one; export_onnx proves the export against PyTorch; fix_onnx applies
-# the passes of the config and proves that nothing changed. prove_words (run.smk) repeats that proof on real words.
+# the passes of the config and proves that nothing changed. Reading real words repeats that proof (run.smk).
 
-MODEL = "results/models/{model}"
+MODEL = f"{RESULTS}/models/{{model}}"
+TOLERANCE = option("tolerance", config["budgets"]["max_abs_difference"])
 
 
 rule import_checkpoint:
     input:
-        checkpoint=checkpoint,
+        checkpoint=lambda w: layout.checkpoint(w.model),
     output:
         weights=f"{MODEL}/weights.safetensors",
         record=f"{MODEL}/weights.json",
     log:
-        "logs/import_checkpoint/{model}.log",
+        f"{LOGS}/import_checkpoint/{{model}}.log",
+    benchmark:
+        f"{LOGS}/import_checkpoint/{{model}}.tsv"
     conda:
         "../envs/torch.yaml"
-    threads: 1
     resources:
-        mem_mb=grows(2000),
-        runtime=grows(15),
+        **needs(mb=2000, minutes=15),
     params:
-        code=code("import_checkpoint"),
-        contents=contents(lambda w: shipped(MODELS[w.model]["checkpoint"])),
-        network=network,
-        layout=lambda w: MODELS[w.model]["layout"],
-        gates=lambda w: MODELS[w.model]["gate_order"],
+        **MAKERS.params("import_checkpoint", "torch"),
+        held=held(lambda w: layout.checkpoint(w.model)),
+        network=option("network", lambda w: network_size(config["models"][w.model])),
+        layout=option("layout", of_model("layout")),
+        gates=option("gate-order", of_model("gate_order")),
     message:
         "Reading the checkpoint of {wildcards.model}"
     shell:
         r"""
-        crnn import_checkpoint --checkpoint {input.checkpoint:q} --network {params.network:q} \
-            --layout {params.layout:q} --gate-order {params.gates:q} --output {output.weights:q} --record {output.record:q} >{log:q} 2>&1
+        crnn import_checkpoint --checkpoint {input.checkpoint:q} {params.network:q} {params.layout:q} {params.gates:q} \
+            --output {output.weights:q} --record {output.record:q} >{log:q} 2>&1
         """
 
 
@@ -42,22 +43,23 @@ rule export_onnx:
         raw=f"{MODEL}/raw.onnx",
         record=f"{MODEL}/raw.json",
     log:
-        "logs/export_onnx/{model}.log",
+        f"{LOGS}/export_onnx/{{model}}.log",
+    benchmark:
+        f"{LOGS}/export_onnx/{{model}}.tsv"
     conda:
         "../envs/torch.yaml"
     threads: 2
     resources:
-        mem_mb=grows(4000),
-        runtime=grows(15),
+        **needs(mb=4000, minutes=15),
     params:
-        code=code("export_onnx"),
-        opset=lambda w: MODELS[w.model]["opset"],
+        **MAKERS.params("export_onnx", "torch"),
+        opset=option("opset", of_model("opset")),
     message:
         "Exporting {wildcards.model} to ONNX"
     shell:
         r"""
-        crnn export_onnx --weights {input.weights:q} --opset {params.opset} --threads {threads} \
-            --output {output.raw:q} --record {output.record:q} >{log:q} 2>&1
+        crnn export_onnx --weights {input.weights:q} {params.opset:q} --threads {threads} --output {output.raw:q} \
+            --record {output.record:q} >{log:q} 2>&1
         """
 
 
@@ -68,23 +70,24 @@ rule fix_onnx:
         fixed=f"{MODEL}/fixed.onnx",
         record=f"{MODEL}/fixed.json",
     log:
-        "logs/fix_onnx/{model}.log",
+        f"{LOGS}/fix_onnx/{{model}}.log",
+    benchmark:
+        f"{LOGS}/fix_onnx/{{model}}.tsv"
     conda:
         "../envs/onnx.yaml"
     threads: 2
     resources:
-        mem_mb=grows(4000),
-        runtime=grows(15),
+        **needs(mb=4000, minutes=15),
     params:
-        code=code("fix_onnx"),
-        surgery=lambda w: canonical(MODELS[w.model]["surgery"]),
-        tolerance=config["budgets"]["max_abs_difference"],
+        **MAKERS.params("fix_onnx", "onnx"),
+        surgery=option("surgery", of_model("surgery")),
+        tolerance=TOLERANCE,
     message:
         "Operating on the graph of {wildcards.model}"
     shell:
         r"""
-        crnn fix_onnx --raw {input.raw:q} --surgery {params.surgery:q} --tolerance {params.tolerance} \
-            --threads {threads} --output {output.fixed:q} --record {output.record:q} >{log:q} 2>&1
+        crnn fix_onnx --raw {input.raw:q} {params.surgery:q} {params.tolerance:q} --threads {threads} \
+            --output {output.fixed:q} --record {output.record:q} >{log:q} 2>&1
         """
 
 
@@ -94,8 +97,10 @@ use rule fix_onnx as fix_onnx_for_deployment with:
         fixed=f"{MODEL}/fixed.for-{{deployment}}.onnx",
         record=f"{MODEL}/fixed.for-{{deployment}}.json",
     log:
-        "logs/fix_onnx/{model}.{deployment}.log",
+        f"{LOGS}/fix_onnx/{{model}}.{{deployment}}.log",
+    benchmark:
+        f"{LOGS}/fix_onnx/{{model}}.{{deployment}}.tsv"
     wildcard_constraints:
-        deployment=one_of(deployments_with("surgery")),
+        deployment=one_of(layout.with_surgery()),
     params:
-        surgery=lambda w: canonical(deployment(w)["surgery"]),
+        surgery=option("surgery", lambda w: layout.deployments[w.deployment].surgery),

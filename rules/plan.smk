@@ -4,83 +4,66 @@
 # accuracy budget on words of their own; plot_plan draws the choice. A plan belongs to a width rule, and names the
 # deployment it is measured on, whose own widths are not planned. What reads tensors by the rule waits for the plan.
 
-PLANS = "results/plans/{model}/{deployment}"
+PLANS = f"{RESULTS}/plans/{{model}}/{{deployment}}"
 
 
 # As time_words: nothing else runs meanwhile.
 rule measure_costs:
     input:
-        build=build_files,
+        model=lambda w: reader_of(w).files,
     output:
         costs=f"{PLANS}/costs.parquet",
         record=f"{PLANS}/costs.json",
     log:
-        "logs/measure_costs/{model}.{deployment}.log",
+        f"{LOGS}/measure_costs/{{model}}.{{deployment}}.log",
+    benchmark:
+        f"{LOGS}/measure_costs/{{model}}.{{deployment}}.tsv"
     conda:
         runtime_env
     threads: all_cores
     resources:
         **ON_DEVICE,
-        mem_mb=grows(8000),
-        runtime=grows(120),
+        **needs(mb=8000, minutes=120),
     params:
-        code=runtime_code("measure_costs"),
-        runtime=lambda w: deployment(w)["runtime"],
-        options=runtime_options,
-        lanes=lanes,
-        grid=canonical({key: config["planning"][key] for key in ("widths", "batches", "repeats")}),
+        **made_by_runtime("measure_costs"),
+        **SESSION,
+        grid=option("grid", {key: config["planning"][key] for key in ("widths", "batches", "repeats")}),
     message:
         "Timing calls of {wildcards.deployment} by width and batch (nothing else runs meanwhile)"
     shell:
         r"""
-        crnn measure_costs --model {input.build[0]:q} --runtime {params.runtime:q} --options {params.options:q} \
-            {params.lanes:q} --grid {params.grid:q} --threads {threads} --output {output.costs:q} \
-            --record {output.record:q} >{log:q} 2>&1
+        crnn measure_costs --model {input.model[0]:q} {params.runtime:q} {params.options:q} {params.calls:q} \
+            {params.grid:q} --threads {threads} --output {output.costs:q} --record {output.record:q} >{log:q} 2>&1
         """
-
-
-# Other words than those of any dataset: the seed is another.
-use rule render_sample as render_tuning with:
-    output:
-        data="results/plans/words.lmdb/data.mdb",
-        record="results/plans/words.json",
-    log:
-        "logs/render_tuning/words.log",
-    params:
-        words=config["planning"]["words"],
-        seed=config["planning"]["seed"],
-    message:
-        "Rendering the words that plans are tuned on"
 
 
 rule plan_buckets:
     input:
-        samples=counted_samples,
+        samples=lambda w: layout.counted_samples(w.widths, w.deployment),
         costs=f"{PLANS}/costs.parquet",
-        words=tuning_words,
-        build=build_files,
+        words=layout.words(TUNING),
+        model=lambda w: reader_of(w).files,
     output:
         plan=f"{PLANS}/{{widths}}/plan.json",
         record=f"{PLANS}/{{widths}}/record.json",
     log:
-        "logs/plan_buckets/{model}.{deployment}.{widths}.log",
+        f"{LOGS}/plan_buckets/{{model}}.{{deployment}}.{{widths}}.log",
+    benchmark:
+        f"{LOGS}/plan_buckets/{{model}}.{{deployment}}.{{widths}}.tsv"
     wildcard_constraints:
-        widths=one_of(PLANNED),
+        widths=one_of(layout.planned),
     conda:
         runtime_env
     threads: 2
     resources:
         **ON_DEVICE,
-        mem_mb=grows(4000),
-        runtime=grows(120),
+        **needs(mb=4000, minutes=120),
     params:
-        code=runtime_code("plan_buckets"),
-        contents=contents(own_tuning_words),
-        runtime=lambda w: deployment(w)["runtime"],
-        options=runtime_options,
-        charset=charset,
-        bounds=plan_bounds,
-        interpolation=plan_interpolation,
+        **made_by_runtime("plan_buckets"),
+        **SESSION,
+        charset=CHARSET,
+        bounds=option("bounds", lambda w: layout.plan_bounds(w.widths)),
+        interpolation=option("interpolation", lambda w: config["widths"][w.widths].get("interpolation")),
         labels=LABELS,
         words=subpath(input.words, parent=True),
     message:
@@ -88,9 +71,9 @@ rule plan_buckets:
     shell:
         r"""
         crnn plan_buckets --samples {input.samples:q} --costs {input.costs:q} --words {params.words:q} \
-            --bounds {params.bounds:q} {params.interpolation:q} --labels {params.labels:q} --charset {params.charset:q} \
-            --model {input.build[0]:q} --runtime {params.runtime:q} --options {params.options:q} --threads {threads} \
-            --output {output.plan:q} --record {output.record:q} >{log:q} 2>&1
+            {params.bounds:q} {params.interpolation:q} {params.labels:q} {params.charset:q} --model {input.model[0]:q} \
+            {params.runtime:q} {params.options:q} --threads {threads} --output {output.plan:q} \
+            --record {output.record:q} >{log:q} 2>&1
         """
 
 
@@ -99,29 +82,29 @@ rule plot_plan:
         plan=f"{PLANS}/{{widths}}/plan.json",
         costs=f"{PLANS}/costs.parquet",
     output:
-        picture=report(
+        figure=report(
             f"{PLANS}/{{widths}}/plan.svg", category="Plans", labels={"widths": "{widths}", "on": "{deployment}"}
         ),
     log:
-        "logs/plot_plan/{model}.{deployment}.{widths}.log",
+        f"{LOGS}/plot_plan/{{model}}.{{deployment}}.{{widths}}.log",
+    benchmark:
+        f"{LOGS}/plot_plan/{{model}}.{{deployment}}.{{widths}}.tsv"
     conda:
         "../envs/report.yaml"
-    threads: 1
     resources:
-        mem_mb=grows(1000),
-        runtime=grows(5),
+        **needs(mb=1000, minutes=5),
     params:
-        code=code("plot_plan"),
+        **MAKERS.params("plot_plan", "report"),
     message:
         "Drawing the buckets of {wildcards.widths}"
     shell:
         r"""
-        crnn plot_plan --plan {input.plan:q} --costs {input.costs:q} --output {output.picture:q} >{log:q} 2>&1
+        crnn plot_plan --plan {input.plan:q} --costs {input.costs:q} --output {output.figure:q} >{log:q} 2>&1
         """
 
 
 rule plan:
     input:
-        [plan_of(name).replace("plan.json", "plan.svg") for name in PLANNED],
+        [plan.replace(".json", ".svg") for name in layout.planned for plan in layout.plan(name)],
     message:
         "Buckets are planned: {input}"

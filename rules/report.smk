@@ -1,13 +1,18 @@
 # Texts and times → scores, audit, page, verdict.
 #
 # score_run and audit_run make a run's row; make_report joins the rows; check_budgets fails the run where a deployment
-# lost more than the config allows. The page is complete either way, so that a failure can be looked into.
+# lost more than the config allows. The page is complete either way, so that a failure can be looked into. `compare`
+# sets the report beside the one that report.previous names.
+
+BUDGETS = option("budgets", config["budgets"])
+TEMPLATES = tuple(path.relative_to(STAGES).as_posix() for path in sorted((STAGES / "crnn/report/templates").iterdir()))
+PUBLISHED = layout.shipped("resources/published.json")
 
 
 rule score_run:
     input:
-        samples=tensors_of("samples.parquet"),
-        predictions=f"{RUN}/predictions.parquet",
+        samples=lambda w: layout.tensors_of(run_of(w), "samples.parquet"),
+        predictions=lambda w: layout.predictions_of(run_of(w)),
         batching=f"{RUN}/batching.json",
         timings=f"{RUN}/timings.parquet",
         texts=f"{RUN}/texts.parquet",
@@ -15,211 +20,156 @@ rule score_run:
     output:
         run=f"{RUN}/run.json",
     log:
-        "logs/score_run/{dataset}.{model}.{deployment}.log",
+        f"{LOGS}/score_run/{{dataset}}.{{model}}.{{deployment}}.log",
+    benchmark:
+        f"{LOGS}/score_run/{{dataset}}.{{model}}.{{deployment}}.tsv"
     conda:
         "../envs/score.yaml"
-    threads: 1
     resources:
-        mem_mb=grows(2000),
-        runtime=grows(30),
+        **needs(mb=2000, minutes=30),
     params:
-        code=code("score_run"),
+        **MAKERS.params("score_run", "score"),
         labels=LABELS,
-        run=run_identity,
+        run=option("run", lambda w: layout.run_identity(run_of(w))),
     message:
         "Scoring {wildcards.deployment} on {wildcards.dataset}"
     shell:
         r"""
-        crnn score_run --run {params.run:q} --labels {params.labels:q} --samples {input.samples:q} \
-            --predictions {input.predictions:q} --batching {input.batching:q} --timings {input.timings:q} \
-            --texts {input.texts:q} --timing-record {input.timing_record:q} --output {output.run:q} >{log:q} 2>&1
+        crnn score_run {params.run:q} {params.labels:q} --samples {input.samples:q} --predictions {input.predictions:q} \
+            --batching {input.batching:q} --timings {input.timings:q} --texts {input.texts:q} \
+            --timing-record {input.timing_record:q} --output {output.run:q} >{log:q} 2>&1
         """
 
 
 rule audit_run:
     input:
-        samples=tensors_of("samples.parquet"),
-        references=references_of,
-        proof=lambda w: f"{reference_folder(w)}/proof.json",
-        predictions=f"{RUN}/predictions.parquet",
+        samples=lambda w: layout.tensors_of(run_of(w), "samples.parquet"),
+        readings=lambda w: [file for files in layout.audited(run_of(w)).values() for file in files],
+        surgery=lambda w: layout.surgery_records(run_of(w)),
     output:
         audit=f"{RUN}/audit.json",
         flips=f"{RUN}/audit.parquet",
     log:
-        "logs/audit_run/{dataset}.{model}.{deployment}.log",
+        f"{LOGS}/audit_run/{{dataset}}.{{model}}.{{deployment}}.log",
+    benchmark:
+        f"{LOGS}/audit_run/{{dataset}}.{{model}}.{{deployment}}.tsv"
     conda:
         "../envs/score.yaml"
-    threads: 1
     resources:
-        mem_mb=grows(2000),
-        runtime=grows(30),
+        **needs(mb=2000, minutes=30),
     params:
-        code=code("audit_run"),
+        **MAKERS.params("audit_run", "score"),
         labels=LABELS,
-        stages=lambda w, input: [f"--stage={Path(file).stem}={file}" for file in input.references],
-        last=lambda w, input: f"--stage=build={input.predictions}",
+        stages=lambda w: [
+            f"--stage={name}={file}" for name, files in layout.audited(run_of(w)).items() for file in files
+        ],
+        surgery=lambda w, input: ["--surgery", *input.surgery] if input.surgery else [],
     message:
         "Following the words to {wildcards.deployment} on {wildcards.dataset}"
     shell:
         r"""
-        crnn audit_run --samples {input.samples:q} --labels {params.labels:q} {params.stages:q} \
-            {params.last:q} --proof {input.proof:q} --output {output.audit:q} --flips {output.flips:q} >{log:q} 2>&1
+        crnn audit_run --samples {input.samples:q} {params.labels:q} {params.stages:q} {params.surgery:q} \
+            --output {output.audit:q} --flips {output.flips:q} >{log:q} 2>&1
         """
 
 
 # snakemake --cores 1 results/runs/sample/crnn/ort/errors.json; the card of a trained checkpoint shows it.
 rule analyse_errors:
     input:
-        tensors=tensors_of("contract.json"),
-        buckets=bucket_plan,
-        predictions=f"{RUN}/predictions.parquet",
+        tensors=lambda w: layout.tensors_of(run_of(w)),
+        predictions=lambda w: layout.predictions_of(run_of(w)),
         run=f"{RUN}/run.json",
     output:
         errors=f"{RUN}/errors.json",
     log:
-        "logs/analyse_errors/{dataset}.{model}.{deployment}.log",
+        f"{LOGS}/analyse_errors/{{dataset}}.{{model}}.{{deployment}}.log",
+    benchmark:
+        f"{LOGS}/analyse_errors/{{dataset}}.{{model}}.{{deployment}}.tsv"
     conda:
         "../envs/report.yaml"
-    threads: 1
     resources:
-        mem_mb=grows(2000),
-        runtime=grows(30),
+        **needs(mb=2000, minutes=30),
     params:
-        code=code("analyse_errors"),
-        widths=width_settings,
+        **MAKERS.params("analyse_errors", "report"),
+        widths=WIDTHS,
         labels=LABELS,
-        charset=charset,
-        tensors=subpath(input.tensors, parent=True),
+        charset=CHARSET,
+        tensors=parents_of("tensors"),
     message:
         "Finding where {wildcards.deployment} misreads {wildcards.dataset}"
     shell:
         r"""
-        crnn analyse_errors --tensors {params.tensors:q} --widths {params.widths:q} --charset {params.charset:q} \
-            --labels {params.labels:q} --run {input.run:q} --predictions {input.predictions:q} \
-            --output {output.errors:q} >{log:q} 2>&1
+        crnn analyse_errors --tensors {params.tensors:q} --predictions {input.predictions:q} {params.widths:q} \
+            {params.charset:q} {params.labels:q} --run {input.run:q} --output {output.errors:q} >{log:q} 2>&1
         """
 
 
 rule make_report:
     input:
-        runs=of_runs(f"{RUN}/run.json"),
-        audits=of_runs(f"{RUN}/audit.json"),
-        flips=of_runs(f"{RUN}/audit.parquet"),
-        predictions=of_runs(f"{RUN}/predictions.parquet"),
-        timings=of_runs(f"{RUN}/timings.parquet"),
-        samples=of_runs("results/datasets/{dataset}/tensors/{widths}/samples.parquet"),
-        contracts=of_runs("results/datasets/{dataset}/tensors/{widths}/contract.json"),
-        words=of_runs("results/datasets/{dataset}/words.lmdb/data.mdb"),
-        records=of_records(),
-        published=shipped("resources/published.json"),
-        previous=previous_report(),
-        training=list(training_logs().values()),
-        plans=list(plan_pictures()),
+        runs=layout.of_runs(f"{RUN}/run.json", f"{RUN}/audit.json", f"{RUN}/audit.parquet", f"{RUN}/timings.parquet"),
+        predictions=[file for run in layout.runs for file in layout.predictions_of(run)],
+        tensors=layout.of_runs(f"{TENSORS}/samples.parquet", f"{TENSORS}/contract.json"),
+        words=layout.of_runs(WORDS),
+        records=layout.records,
+        published=PUBLISHED,
+        previous=layout.previous_report,
+        training=list(layout.training_logs.values()),
+        plans=[plan.replace(".json", ".svg") for plan in layout.plans.values()],
     output:
-        page=report(
-            "results/report/index.html",
-            category="Report",
-            labels={"what": "accuracy and end-to-end time"},
-        ),
-        rows="results/report/report.json",
-        accuracy="results/report/accuracy.csv",
-        audit="results/report/audit.csv",
-        readings="results/report/readings.parquet",
-        record="results/report/record.json",
+        page=report(f"{RESULTS}/report/index.html", category="Report", labels={"what": "accuracy and end-to-end time"}),
+        rows=f"{RESULTS}/report/report.json",
+        accuracy=f"{RESULTS}/report/accuracy.csv",
+        audit=f"{RESULTS}/report/audit.csv",
+        readings=f"{RESULTS}/report/readings.parquet",
+        record=f"{RESULTS}/report/record.json",
     log:
-        "logs/make_report.log",
+        f"{LOGS}/make_report.log",
+    benchmark:
+        f"{LOGS}/make_report.tsv"
     conda:
         "../envs/report.yaml"
-    threads: 1
     resources:
-        mem_mb=grows(4000),
-        runtime=grows(30),
+        **needs(mb=4000, minutes=30),
     params:
-        code=code("make_report", *REPORT_ASSETS),
-        contents=contents(shipped("resources/published.json"), previous_report()),
-        budgets=canonical(config["budgets"]),
-        report=canonical(config["report"]),
-        runs=canonical([" ".join(run.values()) for run in RUNS]),
-        skipped=canonical(SKIPPED),
-        inputs=lambda w, input: canonical(report_inputs()),
+        **MAKERS.params("make_report", "report", files=TEMPLATES),
+        held=held(PUBLISHED, layout.previous_report),
+        budgets=BUDGETS,
+        report=option("report", config["report"]),
+        runs=canonical([" ".join(layout.run_identity(run).values()) for run in layout.runs]),
+        skipped=canonical(layout.skipped),
+        inputs=lambda w, input: canonical(layout.report_inputs()),
         directory=subpath(output.page, parent=True),
     message:
-        "Writing results/report"
+        "Writing {output.page}"
     shell:
         r"""
-        crnn make_report --inputs {params.inputs:q} --published {input.published:q} \
-            --output-dir {params.directory:q} --record {output.record:q} >{log:q} 2>&1
+        crnn make_report --inputs {params.inputs:q} --published {input.published:q} --output-dir {params.directory:q} \
+            --record {output.record:q} >{log:q} 2>&1
         """
 
 
 # Reads one small file: on a cluster it is not worth a job. And an exceeded budget is exceeded the second time too.
 rule check_budgets:
     input:
-        rows="results/report/report.json",
+        rows=f"{RESULTS}/report/report.json",
     output:
-        verdicts="results/report/budgets.json",
+        verdicts=f"{RESULTS}/report/budgets.json",
     log:
-        "logs/check_budgets.log",
+        f"{LOGS}/check_budgets.log",
+    benchmark:
+        f"{LOGS}/check_budgets.tsv"
     retries: 0
     localrule: True
     conda:
         "../envs/score.yaml"
-    threads: 1
     resources:
-        mem_mb=grows(500),
-        runtime=grows(5),
+        **needs(mb=500, minutes=5),
     params:
-        code=code("check_budgets"),
-        budgets=canonical(config["budgets"]),
+        **MAKERS.params("check_budgets", "score"),
+        budgets=BUDGETS,
     message:
         "Holding every deployment against the budgets"
     shell:
         r"""
-        crnn check_budgets --report {input.rows:q} --budgets {params.budgets:q} --output {output.verdicts:q} \
-            >{log:q} 2>&1
+        crnn check_budgets --report {input.rows:q} {params.budgets:q} --output {output.verdicts:q} >{log:q} 2>&1
         """
-
-
-# Word by word against the report that report.previous names. The verdict is check_comparison's, so that the page stays
-# when it is bad; `make compare OLD=… NEW=…` compares any two reports with the same stage, outside the workflow.
-rule compare_reports:
-    input:
-        previous=named_previous,
-        rows="results/report/report.json",
-        readings="results/report/readings.parquet",
-    output:
-        page="results/comparison/index.html",
-        rows="results/comparison/comparison.json",
-        record="results/comparison/record.json",
-    log:
-        "logs/compare_reports.log",
-    conda:
-        "../envs/report.yaml"
-    threads: 1
-    resources:
-        mem_mb=grows(4000),
-        runtime=grows(30),
-    params:
-        code=code("compare_reports", *REPORT_ASSETS),
-        contents=contents(previous_report()),
-        budgets=canonical(config["budgets"]),
-        old=lambda w, input: input.previous[0],
-        directory=subpath(output.page, parent=True),
-    message:
-        "Comparing with the report that report.previous names"
-    shell:
-        r"""
-        crnn compare_reports --old {params.old:q} --new {input.rows:q} --budgets {params.budgets:q} --exit-zero \
-            --output-dir {params.directory:q} >{log:q} 2>&1
-        """
-
-
-use rule check_budgets as check_comparison with:
-    input:
-        rows="results/comparison/comparison.json",
-    output:
-        verdicts="results/comparison/budgets.json",
-    log:
-        "logs/check_comparison.log",
-    message:
-        "Holding every deployment against what it was"

@@ -1,6 +1,6 @@
-"""What holds of a report whose rows are of a device's doubles, whichever device: for the DAG tests of each lane.
+"""What holds of a report whose rows are of a device's doubles, whichever device: for the DAG tests of each device.
 
-Not here: the doubles themselves (`contract`), and what only one lane promises.
+Not here: the doubles themselves (`contract`), and what only one device promises.
 """
 
 from typing import Any

@@ -100,16 +100,16 @@ def faulty_words(directory: Path) -> Path:
 class PixelReader:
     """Reads a character off every fourth column, so a word's text follows from its own pixels and nothing else.
 
-    A real Runtime: float32 [N, 1, 32, W] in, log-probabilities [W // 4 + 1, N, 37] out. Remembers its calls.
+    A real Session: float32 [N, 1, 32, W] in, log-probabilities [W // 4 + 1, N, 37] out. Keeps the shapes of its calls.
     """
 
-    lanes = 1
+    calls = 1
 
     def __init__(self) -> None:
-        self.calls: list[tuple[int, ...]] = []
+        self.shapes: list[tuple[int, ...]] = []
 
     def infer(self, images: Tensor) -> Tensor:
-        self.calls.append(images.shape)
+        self.shapes.append(images.shape)
         classes = self.classes(np.rint((images * 0.5 + 0.5) * 255).astype(np.int64))
         best = np.arange(37) == classes.T[:, :, None]
         log_probabilities: Tensor = np.array([np.log(0.01 / 36), np.log(0.99)], np.float32)[best.astype(int)]
@@ -140,7 +140,7 @@ class MoodyReader(PixelReader):
     """Never reads a word the same way twice, as a kernel with a race does."""
 
     def classes(self, levels: Levels) -> Levels:
-        return (super().classes(levels) + len(self.calls)) % 37
+        return (super().classes(levels) + len(self.shapes)) % 37
 
 
 def read_alone(index: int) -> str:

@@ -18,10 +18,9 @@ from torch import Tensor, nn
 
 from crnn.data.widths import HEIGHT
 from crnn.model.checkpoint import StateDict
-from crnn.model.export import INPUT, OUTPUT, SYMBOLS
+from crnn.model.contract import INPUT, OUTPUT, SYMBOLS
 from crnn.model.network import CRNN, NetworkSize
-from crnn.model.precision import Calibration
-from crnn.model.precision.calibration import measure_ranges
+from crnn.model.precision.calibration import Calibration, measure_ranges
 from crnn.model.precision.quantise import convolutions, never_negative
 from crnn.model.surgery import Step, operate
 

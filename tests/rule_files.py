@@ -4,14 +4,17 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
-from engine.targets import declared_targets
+from crnn.runtimes.registry import known_runtimes
+from engine.digest import Modules
+from stage import stage_files
 
 ROOT = Path(__file__).parents[1]
-STAGES = ROOT / "workflow"
+WORKFLOW = ROOT / "workflow"
 ENVS = sorted(path.stem for path in (ROOT / "envs").glob("*.yaml"))
 # Envs of devices that pin what cannot be beside the packages of the others, and so is not installed here.
 ELSEWHERE = {"onnxruntime_cann", "onnxruntime_cuda", "torch_npu"}
 INSTALLED = [name for name in ENVS if name not in ELSEWHERE]
+REGISTRY = WORKFLOW / "crnn/runtimes/registry.py"  # what a stage imports that loads a runtime by its name
 
 
 def rule_blocks() -> list[str]:
@@ -23,24 +26,41 @@ def rule_blocks() -> list[str]:
 
 
 def stage_of(block: str) -> str | None:
-    found = re.search(r'stage=stage\("(\w+)"\)', block)
+    """The stage that a rule's shell command runs."""
+    found = re.search(r"(?<![\w/.-])crnn (\w+) +[-\\{]", block)
     return found and found[1]
 
 
-def sources_by_env() -> dict[str, set[str]]:
-    """Env → source files of the stages that its rules run, relative to workflow/.
+def stage_file(stage: str) -> str:
+    """A stage's file, relative to workflow/."""
+    return stage_files()[stage].relative_to(WORKFLOW).as_posix()
 
-    A rule that takes its env from the deployment's runtime runs in every runtime's, with that runtime's module.
-    """
+
+def runtime_file(runtime: str) -> str:
+    """The file of a runtime's verbs, relative to workflow/."""
+    return known_runtimes()[runtime].module.replace(".", "/") + ".py"
+
+
+def stages_by_env() -> dict[str, set[str]]:
+    """Env → stages that its rules run. A rule that takes its env from the deployment's runtime runs in every one's."""
     found = defaultdict(set)
     for block in rule_blocks():
         stage, env = stage_of(block), re.search(r"conda:\s+(\S+)", block)
-        if stage is None or env is None:
-            continue
-        named = re.search(r"envs/(\w+)\.yaml", env[1])
-        if named:
-            found[named[1]] |= {f"{stage}.py", *re.findall(r'"(crnn/runtimes/\w+\.py)"', block)}
-        else:
-            for runtime in declared_targets(STAGES / "crnn" / "targets"):
-                found[runtime] |= {f"{stage}.py", f"crnn/runtimes/{runtime}.py"}
+        if stage and env:
+            named = re.search(r"envs/(\w+)\.yaml", env[1])
+            for name in [named[1]] if named else known_runtimes():
+                found[name].add(stage)
     return found
+
+
+def sources_by_env() -> dict[str, set[str]]:
+    """Env → source files that its stages start from, relative to workflow/.
+
+    In an env that has a runtime's name, a stage that loads a runtime by its name loads that one.
+    """
+    modules = Modules(WORKFLOW)
+    found = {env: {stage_file(stage) for stage in stages} for env, stages in stages_by_env().items()}
+    return {
+        env: files | ({runtime_file(env)} if env in known_runtimes() and REGISTRY in modules.closure(files) else set())
+        for env, files in found.items()
+    }

@@ -16,8 +16,8 @@ from xml.sax.saxutils import escape
 import onnx
 import onnx_graphsurgeon as gs
 
+from crnn.model.pattern import integers
 from crnn.model.surgery import PASSES
-from crnn.model.surgery.pattern import integers
 from networks import export_as_is, recipe_network, small_network
 
 # The form of the network on which a pass has something to do: one nn.LSTM of both directions, or the recipe's two.

@@ -10,6 +10,8 @@ import ast
 import importlib
 import logging
 import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 STAGES = Path(__file__).parent / "stages"
@@ -29,8 +31,19 @@ def overview() -> str:
     return "\n".join(lines)
 
 
+def run(main: Callable[[Namespace], None], command: ArgumentParser, arguments: Sequence[str] | None = None) -> None:
+    """Parse a command line and do what it says; a UserError becomes one line on stderr and exit status 1."""
+    from crnn.core.errors import UserError
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
+    try:
+        main(command.parse_args(arguments))
+    except UserError as error:
+        sys.exit(f"error: {error}")
+
+
 def main() -> None:
-    """Parse the command line and run the stage; a UserError becomes one line on stderr and exit status 1."""
+    """Run the stage that the command line names."""
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if name in ("-h", "--help"):
         print(overview())
@@ -39,16 +52,10 @@ def main() -> None:
     if name not in files:
         sys.exit(f"error: stage {name!r}: expected one of {', '.join(files)}")
     sys.path.insert(0, str(STAGES.parent))
-    from crnn.core.errors import UserError
-
     stage = importlib.import_module(f"stages.{files[name].parent.name}.{name}")
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
     command = stage.arguments()
     command.prog = f"crnn {name}"
-    try:
-        stage.main(command.parse_args(sys.argv[2:]))
-    except UserError as error:
-        sys.exit(f"error: {error}")
+    run(stage.main, command, sys.argv[2:])
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import pytest
 
 from engine.environment import distribution
 from linked_env import EnvError, make_linked_env, pinned_distributions, with_requirements
-from rule_files import INSTALLED, ROOT, STAGES, sources_by_env
+from rule_files import INSTALLED, ROOT, WORKFLOW, stages_by_env
 
 pytestmark = pytest.mark.xdist_group("conda")
 
@@ -44,13 +44,13 @@ def python_of(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 @pytest.mark.parametrize(
     ("env", "stage"),
-    [(env, name) for env in INSTALLED for name in sorted(sources_by_env()[env]) if "/" not in name],
+    [(env, name) for env in INSTALLED for name in sorted(stages_by_env()[env])],
 )
 def test_a_stage_explains_itself_in_its_env(env: str, stage: str, python_of: Made, tmp_path: Path) -> None:
-    command = [str(python_of(env)), str(STAGES / stage), "--help"]
+    command = [str(python_of(env)), str(WORKFLOW / "stage.py"), stage, "--help"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env={})
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith(f"usage: {stage}")
+    assert done.stdout.startswith(f"usage: crnn {stage}")
 
 
 @pytest.mark.parametrize("env", INSTALLED)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from conda_workspace import CondaWorkspace
-from rule_files import ENVS, INSTALLED, sources_by_env
+from rule_files import ENVS, INSTALLED, stages_by_env
 
 pytestmark = [pytest.mark.dag, pytest.mark.xdist_group("conda")]
 
@@ -38,7 +38,7 @@ def without(package: str, env: Path) -> None:
 
 
 def test_every_stage_worked_in_every_env_that_a_rule_gives_it(session_in_own_envs: CondaWorkspace) -> None:
-    named = {(env, name.removesuffix(".py")) for env in INSTALLED for name in sources_by_env()[env] if "/" not in name}
+    named = {(env, name) for env in INSTALLED for name in stages_by_env()[env]}
     assert set(jobs(session_in_own_envs)) == named
 
 

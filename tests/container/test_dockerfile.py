@@ -33,7 +33,7 @@ def test_the_linter_has_nothing_to_say() -> None:
 
 
 def test_it_copies_what_a_run_needs_and_what_says_its_packages() -> None:
-    assert copied() == {*WORKFLOW_FILES, "pyproject.toml", "requirements.lock"}
+    assert copied() == {*WORKFLOW_FILES, "requirements.lock"}
 
 
 def test_the_engine_gets_what_is_copied_and_no_more() -> None:

@@ -18,8 +18,8 @@ import torch
 from contract.toolkit import DEVICES
 from crnn.core.errors import UserError
 from crnn.model.checkpoint import write_weights
-from crnn.runtimes.devices import Claims, checked_device
-from crnn.runtimes.nvidia_driver import card_name, driver_version
+from crnn.runtimes.devices import DeviceLocks, checked_device
+from crnn.runtimes.nvidia_driver import driver_version, gpu_name
 from crnn.runtimes.onnxruntime.cpu import OnnxSession
 from crnn.runtimes.onnxruntime.provider import Provider
 from crnn.runtimes.pytorch.device import MOST_GRAPHS, DeviceSession
@@ -75,8 +75,8 @@ def opened(fixed: Path, tmp_path: Path) -> Opened:
         if name in PYTORCH:
             source = tmp_path / "weights.safetensors"
             write_weights(small_network().state_dict(), SMALL, source)
-        find_runtime(name).build(source, tmp_path / name, options)
-        return find_runtime(name).load(tmp_path / name, options, threads=1, lanes=4)
+        (model,) = find_runtime(name).build(source, tmp_path / name, options)
+        return find_runtime(name).load(model, options, threads=1, calls=4)
 
     return build_and_load
 
@@ -95,7 +95,7 @@ def test_a_provider_computes_what_the_cpu_does(name: str, provided: None, opened
     facts = runtime.describe()
     assert (facts["provider"], facts["simulated"], facts["nodes_on_cpu"]) == (NAMES[name], True, 0)
     assert facts["nodes"] > 20
-    assert runtime.lanes == 1
+    assert runtime.calls == 1
     runtime.close()
 
 
@@ -149,19 +149,19 @@ def test_copies_are_told_apart_and_counted_once(name: str, provided: None, gpu: 
 @pytest.mark.parametrize(("name", "kind"), [("onnxruntime_cuda", "gpu"), ("onnxruntime_cann", "npu")])
 def test_a_card_is_held_while_a_model_is_open(name: str, kind: str, provided: None, opened: Opened) -> None:
     runtime = opened(name, device=1)
-    taken, held = Claims(kind).claim([1, 3])
+    taken, held = DeviceLocks(kind).acquire([1, 3])
     assert taken == [3]
     runtime.close()
     held.close()
-    taken, held = Claims(kind).claim([1, 3])
+    taken, held = DeviceLocks(kind).acquire([1, 3])
     assert taken == [1]
     held.close()
 
 
 def test_as_many_free_cards_are_taken_as_are_wanted(tmp_path: Path) -> None:
-    claims = Claims("npu", tmp_path)
-    first, held = claims.claim([0, 1, 2], most=2)
-    second, other = claims.claim([0, 1, 2], most=2)
+    locks = DeviceLocks("npu", tmp_path)
+    first, held = locks.acquire([0, 1, 2], most=2)
+    second, other = locks.acquire([0, 1, 2], most=2)
     assert (first, second) == ([0, 1], [2])
     held.close()
     other.close()
@@ -169,11 +169,11 @@ def test_as_many_free_cards_are_taken_as_are_wanted(tmp_path: Path) -> None:
 
 def test_a_card_is_known_by_its_number_on_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A job that was given card 3 alone counts it as 0; it is not card 0 of a job that was given others."""
-    claims = Claims("gpu", tmp_path)
+    locks = DeviceLocks("gpu", tmp_path)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
-    first, held = claims.claim([0])
+    first, held = locks.acquire([0])
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,3,GPU-8a/..")
-    second, other = claims.claim([0, 1, 2], most=3)
+    second, other = locks.acquire([0, 1, 2], most=3)
     assert (first, second) == ([0], [0, 2])
     held.close()
     other.close()
@@ -229,7 +229,7 @@ def test_a_silent_fall_back_to_the_cpu_is_an_error(
     monkeypatch.setenv("PRETENDED_FALLS_BACK", "1")
     with pytest.raises(UserError, match=f"runs on CPUExecutionProvider and not on {NAMES[name]}"):
         opened(name)
-    _, held = Claims("gpu").claim([0])  # the card was given back, or this would wait
+    _, held = DeviceLocks("gpu").acquire([0])  # the card was given back, or this would wait
     held.close()
 
 
@@ -265,9 +265,9 @@ def test_a_library_that_is_missing_is_named_with_what_holds_it(tmp_path: Path, m
     (tmp_path / "capi/libonnxruntime_providers_cuda.so").write_text("no library")
     monkeypatch.setattr(onnxruntime, "__file__", str(tmp_path / "__init__.py"))
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["X"])
-    provider = Provider("X", "cuda", "gpu", "onnxruntime-x", {"libcuda.so": "driver", "": "install it"}, str)
+    provider = Provider("x", "X", "cuda", "gpu", "onnxruntime-x", {"libcuda.so": "driver", "": "install it"}, str)
     with pytest.raises(UserError, match=r"X cannot start: .*libonnxruntime_providers_cuda\.so: .*; install it$"):
-        provider.check()
+        provider.check_installed()
 
 
 def test_a_card_beyond_those_there_are_is_an_error(gpu: Any, opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,11 +307,11 @@ def test_the_first_card_is_the_default() -> None:
 
 
 def test_a_driver_names_its_cards_and_its_version(tmp_path: Path) -> None:
-    assert (card_name(tmp_path), driver_version(tmp_path)) == ("NVIDIA GPU", "")
+    assert (gpu_name(tmp_path), driver_version(tmp_path)) == ("NVIDIA GPU", "")
     for bus, model in (("0000:01:00.0", "NVIDIA L4"), ("0000:02:00.0", "NVIDIA L4")):
         (tmp_path / "gpus" / bus).mkdir(parents=True)
         (tmp_path / "gpus" / bus / "information").write_text(f"Model: \t\t {model}\nIRQ:   \t\t 42\n")
     (tmp_path / "version").write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.65.06  Sun Jul 27\n")
-    assert (card_name(tmp_path), driver_version(tmp_path)) == ("NVIDIA L4", "580.65.06")
+    assert (gpu_name(tmp_path), driver_version(tmp_path)) == ("NVIDIA L4", "580.65.06")
     (tmp_path / "gpus/0000:02:00.0/information").write_text("Model: \t\t NVIDIA T4\n")
-    assert card_name(tmp_path) == "NVIDIA L4 or NVIDIA T4"
+    assert gpu_name(tmp_path) == "NVIDIA L4 or NVIDIA T4"

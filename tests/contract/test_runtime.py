@@ -17,7 +17,7 @@ import yaml
 from contract.toolkit import PACKAGES, Toolkit, Use
 from crnn.core.errors import UserError
 from crnn.runtimes.ascend.session import execution_milliseconds
-from crnn.runtimes.devices import Claims
+from crnn.runtimes.devices import DeviceLocks
 from crnn.runtimes.onnxruntime.cpu import OnnxSession
 from crnn.runtimes.registry import find_runtime
 from networks import EXPORTS, SMALL, images
@@ -57,10 +57,10 @@ def options(toolkit: Toolkit, name: str, **more: Any) -> dict[str, Any]:
     return {"set_env": str(toolkit.set_env), "soc_version": "Ascend310P3", **CONVERSIONS[name], **more}
 
 
-def opened(toolkit: Toolkit, fixed: Path, name: str, folder: Path, lanes: int = 1, **more: Any) -> Any:
+def opened(toolkit: Toolkit, fixed: Path, name: str, folder: Path, calls: int = 1, **more: Any) -> Any:
     chosen = options(toolkit, name, **more)
     find_runtime("ascend").build(fixed, folder / "build", chosen)
-    return find_runtime("ascend").load(folder / "build" / "model.om", chosen, threads=1, lanes=lanes)
+    return find_runtime("ascend").load(folder / "build" / "model.om", chosen, threads=1, calls=calls)
 
 
 # --- equal answers -----------------------------------------------------------------------------------------
@@ -172,22 +172,22 @@ def test_execution_times_of_either_generation_are_durations() -> None:
 
 
 def test_jobs_beside_each_other_take_a_card_each(tmp_path: Path) -> None:
-    claims = Claims("npu", tmp_path)
-    first, lock = claims.claim([0, 2])
-    second, other = claims.claim([0, 2])
+    locks = DeviceLocks("npu", tmp_path)
+    first, lock = locks.acquire([0, 2])
+    second, other = locks.acquire([0, 2])
     assert (first, second) == ([0], [2])
     lock.close()
-    third, again = claims.claim([0, 2])
+    third, again = locks.acquire([0, 2])
     assert third == [0]
     other.close()
     again.close()
 
 
 def test_a_job_waits_where_no_card_is_free(tmp_path: Path) -> None:
-    _, lock = Claims("npu", tmp_path).claim([0])
+    _, lock = DeviceLocks("npu", tmp_path).acquire([0])
     code = (
-        "import sys; from pathlib import Path; from crnn.runtimes.devices import Claims\n"
-        "print(*Claims('npu', Path(sys.argv[1])).claim([0])[0])"
+        "import sys; from pathlib import Path; from crnn.runtimes.devices import DeviceLocks\n"
+        "print(*DeviceLocks('npu', Path(sys.argv[1])).acquire([0])[0])"
     )
     workflow = Path(__file__).parents[2] / "workflow"
     waiting = subprocess.Popen(
@@ -205,10 +205,10 @@ def test_a_job_waits_where_no_card_is_free(tmp_path: Path) -> None:
 def test_several_cards_serve_as_many_calls_at_a_time(
     generation: str, toolkit: Toolkit, fixed: Path, tmp_path: Path, events: Events
 ) -> None:
-    runtime, reference = opened(toolkit, fixed, "range", tmp_path, lanes=4, devices=[1, 3]), OnnxSession(fixed, 1)
-    assert runtime.lanes == 2
+    runtime, reference = opened(toolkit, fixed, "range", tmp_path, calls=4, devices=[1, 3]), OnnxSession(fixed, 1)
+    assert runtime.calls == 2
     batches = [images(count, 100, seed=count) for count in range(1, 9)]
-    with ThreadPoolExecutor(runtime.lanes) as callers:
+    with ThreadPoolExecutor(runtime.calls) as callers:
         outputs = list(callers.map(runtime.infer, batches))
     for batch, output in zip(batches, outputs, strict=True):
         np.testing.assert_allclose(output, reference.infer(batch), atol=1e-5)
@@ -227,9 +227,9 @@ def test_one_call_at_a_time_takes_one_card_and_leaves_the_others(
     doubles: None, toolkit: Toolkit, fixed: Path, tmp_path: Path
 ) -> None:
     first = opened(toolkit, fixed, "range", tmp_path / "a", devices=[0, 1])
-    second = opened(toolkit, fixed, "range", tmp_path / "b", devices=[0, 1], lanes=2)
-    assert (first.lanes, first.describe()["device"]) == (1, "Ascend310P3, device 0")
-    assert (second.lanes, second.describe()["device"]) == (1, "Ascend310P3, device 1")  # the one that is left
+    second = opened(toolkit, fixed, "range", tmp_path / "b", devices=[0, 1], calls=2)
+    assert (first.calls, first.describe()["device"]) == (1, "Ascend310P3, device 0")
+    assert (second.calls, second.describe()["device"]) == (1, "Ascend310P3, device 1")  # the one that is left
     first.close()
     second.close()
 
@@ -238,7 +238,7 @@ def test_a_fault_of_one_of_several_cards_is_named(
     doubles: None, toolkit: Toolkit, fixed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ACLRUNTIME_FAILS_AFTER", "1")
-    runtime = opened(toolkit, fixed, "range", tmp_path, lanes=2, devices=[0, 1])
+    runtime = opened(toolkit, fixed, "range", tmp_path, calls=2, devices=[0, 1])
     for _ in range(2):
         runtime.infer(images(1, 100))
     with pytest.raises(UserError, match=r"device 0: inference of \[1, 1, 32, 100\] in mode dymshape failed"):
@@ -246,9 +246,9 @@ def test_a_fault_of_one_of_several_cards_is_named(
     runtime.close()
 
     with pytest.raises(UserError, match=r"device 9: the model of Ascend310P3 cannot be loaded"):
-        opened(toolkit, fixed, "range", tmp_path / "b", lanes=2, devices=[0, 9])
+        opened(toolkit, fixed, "range", tmp_path / "b", calls=2, devices=[0, 9])
     assert list((tmp_path / "tmp").glob("crnn-om-*")) == []
-    taken, lock = Claims("npu").claim([0, 9], most=2)
+    taken, lock = DeviceLocks("npu").acquire([0, 9], most=2)
     assert taken == [0, 9]
     lock.close()
 
@@ -256,7 +256,7 @@ def test_a_fault_of_one_of_several_cards_is_named(
 def test_a_process_that_ends_is_an_error_and_no_wait(
     doubles: None, toolkit: Toolkit, fixed: Path, tmp_path: Path
 ) -> None:
-    runtime = opened(toolkit, fixed, "static", tmp_path, lanes=2, devices=[0, 1])
+    runtime = opened(toolkit, fixed, "static", tmp_path, calls=2, devices=[0, 1])
     for process in runtime._processes[0]._processes.values():
         process.kill()
         process.join()
@@ -360,7 +360,7 @@ def test_what_was_taken_is_given_back_when_loading_fails(
     with pytest.raises(UserError, match=r"device \d: the model of Ascend310P3 cannot be loaded \(\[.*npu-smi info"):
         find_runtime("ascend").load(tmp_path / "build" / "model.om", chosen, threads=1)
     assert list((tmp_path / "tmp").glob("crnn-om-*")) == []
-    _, lock = Claims("npu").claim(chosen["devices"])  # free again, or this would wait
+    _, lock = DeviceLocks("npu").acquire(chosen["devices"])  # free again, or this would wait
     lock.close()
 
 
@@ -429,7 +429,7 @@ REAL = os.environ.get("AIS_BENCH", "")
 )
 @pytest.mark.filterwarnings("ignore:invalid escape sequence:DeprecationWarning")  # in its source
 @pytest.mark.parametrize("name", CONVERSIONS)
-def test_the_real_ais_bench_drives_the_lane(
+def test_the_real_ais_bench_drives_the_runtime(
     name: str, packages: Use, toolkit: Toolkit, fixed: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "extension").mkdir()

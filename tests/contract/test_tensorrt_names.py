@@ -1,4 +1,4 @@
-"""The names of TensorRT, pycuda and cuda-python that the lane uses, held against what these have.
+"""The names of TensorRT, pycuda and cuda-python that the runtime uses, held against what these have.
 
 tensorrt_names.json lists the members of the classes in question, as the bindings of 10.16.1.11 and 11.4.0.106 have
 them, and what earlier versions from 8.6 on had and 11.4 has no longer (`removed`). gpu_names.json is from a pycuda
@@ -24,7 +24,7 @@ from contract.toolkit import PACKAGES_NVIDIA, Use
 from crnn.runtimes.tensorrt.profiles import Profile, Profiles
 from crnn.runtimes.tensorrt.settings import COMPATIBILITY, BuildSettings
 
-LANE = Path(__file__).parents[2] / "workflow" / "crnn" / "nvidia"
+LANE = Path(__file__).parents[2] / "workflow" / "crnn" / "runtimes" / "tensorrt"
 NAMES = json.loads(Path(__file__).with_name("tensorrt_names.json").read_text())
 GPU_NAMES = json.loads(Path(__file__).with_name("gpu_names.json").read_text())
 REMOVED = NAMES.pop("removed")
@@ -61,7 +61,7 @@ def asked_of(node: ast.expr) -> str:
 
 
 def used(modules: list[str], classes: dict[str, str]) -> Iterator[Used]:
-    """Every attribute that modules of the lane ask of a variable in `classes`, or of a class of `trt`."""
+    """Every attribute that modules of the runtime ask of a variable in `classes`, or of a class of `trt`."""
     for module in modules:
         tree = ast.parse((LANE / f"{module}.py").read_text())
         calls = {id(node.func): node for node in ast.walk(tree) if isinstance(node, ast.Call)}
@@ -245,11 +245,11 @@ def test_a_builder_without_a_gpu_fails_as_the_double_does(real: dict[str, Any]) 
     assert real["builder"] == "pybind11::init(): factory function returned nullptr"
 
 
-# As the lane loads TensorRT, listens to it and makes a builder; prints what a user would read.
+# As the runtime loads TensorRT, listens to it and makes a builder; prints what a user would read.
 USE = """
 from crnn.core.errors import UserError
 from crnn.runtimes.tensorrt.engine import make_builder
-from crnn.runtimes.tensorrt.library import listening_logger, load_tensorrt, told
+from crnn.runtimes.tensorrt.library import listening_logger, load_tensorrt
 try:
     trt = load_tensorrt()
     logger = listening_logger(trt)

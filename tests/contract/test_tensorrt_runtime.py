@@ -18,8 +18,8 @@ import pytest
 from contract.toolkit import PACKAGES_NVIDIA, Use
 from crnn.core.errors import UserError
 from crnn.core.files import read_json, sha256
-from crnn.model.precision import convert
-from crnn.runtimes.devices import Claims
+from crnn.model.precision.convert import convert
+from crnn.runtimes.devices import DeviceLocks
 from crnn.runtimes.onnxruntime.cpu import OnnxSession
 from crnn.runtimes.registry import find_runtime
 from networks import EXPORTS, SMALL, calibrated, images
@@ -92,13 +92,12 @@ def built(fixed: Path, folder: Path, shapes: str = "one profile", **more: Any) -
     return folder / "build"
 
 
-def opened(fixed: Path, folder: Path, shapes: str = "one profile", lanes: int = 1, **more: Any) -> Any:
-    return loaded(built(fixed, folder, shapes, **more), lanes, **more)
+def opened(fixed: Path, folder: Path, shapes: str = "one profile", calls: int = 1, **more: Any) -> Any:
+    return loaded(built(fixed, folder, shapes, **more), calls, **more)
 
 
-def loaded(build: Path, lanes: int = 1, **more: Any) -> Any:
-    module: Any = find_runtime("tensorrt")  # `lanes` is more than the protocol asks for
-    return module.load(build, more, threads=1, lanes=lanes)
+def loaded(build: Path, calls: int = 1, **more: Any) -> Any:
+    return find_runtime("tensorrt").load(build / "model.engine", more, threads=1, calls=calls)
 
 
 # --- equal answers -----------------------------------------------------------------------------------------
@@ -155,10 +154,10 @@ def test_what_was_returned_stays_as_it_is(gpu: None, fixed: Path, tmp_path: Path
     runtime.close()
 
 
-@pytest.mark.parametrize("lanes", [1, 2])
-def test_threads_get_their_own_answers(lanes: int, driver: str, fixed: Path, tmp_path: Path) -> None:
-    runtime, reference = opened(fixed, tmp_path, lanes=lanes), OnnxSession(fixed, 1)
-    assert runtime.lanes == lanes
+@pytest.mark.parametrize("calls", [1, 2])
+def test_threads_get_their_own_answers(calls: int, driver: str, fixed: Path, tmp_path: Path) -> None:
+    runtime, reference = opened(fixed, tmp_path, calls=calls), OnnxSession(fixed, 1)
+    assert runtime.calls == calls
     batches = [images(1 + seed % 5, WIDTHS[seed % 4], seed) for seed in range(40)]
     with ThreadPoolExecutor(4) as pool:
         for batch, output in zip(batches, pool.map(runtime.infer, batches), strict=True):
@@ -191,7 +190,7 @@ def test_memory_is_allocated_once_for_the_largest_call(gpu: None, fixed: Path, t
 def test_all_memory_is_given_back(graphs: bool, driver: str, fixed: Path, tmp_path: Path) -> None:
     import gpu_double
 
-    runtime = opened(fixed, tmp_path, lanes=2, cuda_graphs=graphs)
+    runtime = opened(fixed, tmp_path, calls=2, cuda_graphs=graphs)
     for _ in range(3):
         runtime.infer(images(2, 100))
     runtime.close()
@@ -200,8 +199,8 @@ def test_all_memory_is_given_back(graphs: bool, driver: str, fixed: Path, tmp_pa
     assert not getattr(double.thread, "stack", [])
 
 
-def test_two_lanes_have_streams_of_their_own(gpu: None, fixed: Path, tmp_path: Path, events: Events) -> None:
-    runtime, gate = opened(fixed, tmp_path, lanes=2), threading.Barrier(2)
+def test_two_calls_have_streams_of_their_own(gpu: None, fixed: Path, tmp_path: Path, events: Events) -> None:
+    runtime, gate = opened(fixed, tmp_path, calls=2), threading.Barrier(2)
     call = runtime._call
 
     def together(words: Any, profile: int) -> Any:
@@ -216,11 +215,11 @@ def test_two_lanes_have_streams_of_their_own(gpu: None, fixed: Path, tmp_path: P
     assert len({event["stream"] for event in events("run")}) == 2
 
 
-def test_no_more_lanes_than_streams_are_made(gpu: None, fixed: Path, tmp_path: Path) -> None:
+def test_no_more_calls_than_streams_are_taken(gpu: None, fixed: Path, tmp_path: Path) -> None:
     build = built(fixed, tmp_path)
     for asked, streams, made in ((4, 2, 2), (1, 2, 1), (4, 3, 3)):
         runtime = loaded(build, asked, streams=streams)
-        assert runtime.lanes == made
+        assert runtime.calls == made
         runtime.close()
 
 
@@ -264,9 +263,9 @@ def test_what_it_says_of_itself(driver: str, fixed: Path, tmp_path: Path) -> Non
     facts = runtime.describe()
     runtime.close()
     assert facts["device_ms_median"] == pytest.approx(0.1)
-    assert {key: facts[key] for key in ("device", "simulated", "memory", "lanes", "batch", "device_calls")} == {
+    assert {key: facts[key] for key in ("device", "simulated", "memory", "calls", "batch", "device_calls")} == {
         **{"device": "Simulated GPU", "simulated": True, "memory": driver},
-        **{"lanes": 1, "batch": 16, "device_calls": 1},
+        **{"calls": 1, "batch": 16, "device_calls": 1},
     }
 
 
@@ -277,11 +276,11 @@ def test_a_gpu_is_held_while_an_engine_is_open(
     """As by the other runtimes of GPUs, so that no job computes beside a clock."""
     monkeypatch.setenv("GPU_DOUBLE_COUNT", "2")
     runtime = opened(fixed, tmp_path, device=index)
-    taken, lock = Claims("gpu").claim([index, 7])
+    taken, lock = DeviceLocks("gpu").acquire([index, 7])
     assert taken == [7]
     lock.close()
     runtime.close()
-    taken, lock = Claims("gpu").claim([index, 7])
+    taken, lock = DeviceLocks("gpu").acquire([index, 7])
     assert taken == [index]
     lock.close()
 
@@ -291,7 +290,7 @@ def test_a_gpu_is_free_again_when_an_engine_cannot_be_opened(gpu: None, fixed: P
     (build / "model.engine").write_bytes(b"none")
     load_fault(build)
     load_fault(build, device=3)
-    taken, lock = Claims("gpu").claim([3, 0], most=2)
+    taken, lock = DeviceLocks("gpu").acquire([3, 0], most=2)
     assert taken == [3, 0]
     lock.close()
 
@@ -321,7 +320,7 @@ def test_equal_builds_have_equal_facts(gpu: None, fixed: Path, tmp_path: Path) -
 
 
 def test_a_build_waits_for_the_gpu_whose_kernels_it_times(gpu: None, fixed: Path, tmp_path: Path) -> None:
-    _, lock = Claims("gpu").claim([0])
+    _, lock = DeviceLocks("gpu").acquire([0])
     with ThreadPoolExecutor(1) as pool:
         building = pool.submit(built, fixed, tmp_path)
         with pytest.raises(TimeoutError):
@@ -601,22 +600,22 @@ def test_an_engine_exchanged_by_hand_is_recognised(gpu: None, fixed: Path, tmp_p
 
 
 def memory_for(fixed: Path, batch: int) -> int:
-    """Bytes that the engine and one lane of `batch` words of 320 columns take."""
+    """Bytes that the engine and one slot of `batch` words of 320 columns take."""
     return fixed.stat().st_size + batch * 320 * (32 * 4 + 1024) + 81 * batch * 37 * 4
 
 
-def test_a_gpu_with_little_memory_gets_fewer_lanes_then_smaller_batches(
+def test_a_gpu_with_little_memory_serves_fewer_calls_then_smaller_batches(
     driver: str, fixed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     build, reference = built(fixed, tmp_path), OnnxSession(fixed, 1)
     for memory, batch in ((memory_for(fixed, 16), 16), (memory_for(fixed, 5), 4)):
         caplog.clear()
         monkeypatch.setenv("GPU_DOUBLE_MEMORY", str(memory))
-        runtime = loaded(build, lanes=2)
+        runtime = loaded(build, calls=2)
         for count in (1, 4, 16):
             words = images(count, 320)
             np.testing.assert_allclose(runtime.infer(words), reference.infer(words), atol=1e-5)
-        assert (runtime.lanes, runtime.describe()["batch"]) == (1, batch)
+        assert (runtime.calls, runtime.describe()["batch"]) == (1, batch)
         runtime.close()
         said = [record.message for record in caplog.records if record.levelno == logging.WARNING]
         assert said == [
@@ -658,7 +657,7 @@ def test_memory_that_is_gone_when_a_call_comes_is_reported(
     with pytest.raises(UserError, match=r"ran out of memory for images \[2, 1, 32, 100\] \(Error Code 2: OutOfMemory"):
         runtime.infer(images(2, 100))
     monkeypatch.delenv("GPU_DOUBLE_MEMORY")
-    assert runtime.infer(images(2, 100)).shape == (26, 2, SMALL.classes)  # the lane is free again
+    assert runtime.infer(images(2, 100)).shape == (26, 2, SMALL.classes)  # the slot is free again
     runtime.close()
 
 
@@ -678,7 +677,7 @@ def test_an_engine_that_fails_is_reported_with_what_tensorrt_says(
     runtime = opened(fixed, tmp_path)
     monkeypatch.setenv("GPU_DOUBLE_FAILS_AFTER", "1")
     runtime.infer(images(1, 100))
-    for _ in range(2):  # the lane is free again
+    for _ in range(2):  # the slot is free again
         with pytest.raises(
             UserError, match=r"TensorRT cannot run the engine \(Error Code 1: Cuda Runtime \(an illegal"
         ):

@@ -1,4 +1,4 @@
-"""An installed CANN toolkit and a card's tools, as far as the lane looks at them: files in a folder of a test.
+"""An installed CANN toolkit and a card's tools, as far as the runtime looks at them: files in a folder of a test.
 
 set_env.sh exports what that of CANN 8.1 does. `atc` is the double in atc.py, run by the Python of the tests; `python3`
 beside it stands for the interpreter that a user gives ATC, and has a numpy before 2.

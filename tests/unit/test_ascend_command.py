@@ -18,7 +18,7 @@ from crnn.runtimes.ascend.atc import (
     explained,
     product,
 )
-from crnn.runtimes.ascend.shapes import Shapes, planned_shapes
+from crnn.runtimes.ascend.shapes import Shapes, shapes_for
 
 ASPECT = {"rule": "aspect", "stretch": 1.2, "step": 8, "min": 40, "max": 400}
 FIXED = {"rule": "fixed", "width": 100}
@@ -26,7 +26,7 @@ RECIPE = {"rule": "recipe", "interpolation": "pillow-bicubic"}
 
 
 def command(soc: str, cann: str, options: dict[str, Any], **more: Any) -> str:
-    return " ".join(Conversion(soc, cann, planned_shapes(options), **more).command())
+    return " ".join(Conversion(soc, cann, shapes_for(options), **more).command())
 
 
 # --- golden command lines ----------------------------------------------------------------------------------
@@ -81,7 +81,7 @@ def test_a_range_of_the_batch_alone_names_the_width_once() -> None:
 
 
 def test_the_default_widths_make_few_enough_gears() -> None:
-    shapes = planned_shapes({"shapes": "gears", "batch": 16, "width_rule": ASPECT})
+    shapes = shapes_for({"shapes": "gears", "batch": 16, "width_rule": ASPECT})
     assert (shapes.batches, len(shapes.widths), len(shapes.gears())) == ((1, 16), 46, 92)
 
 
@@ -130,7 +130,7 @@ def test_sizes_that_are_named_stand_before_a_plan() -> None:
 
 
 def test_a_planned_width_is_called_in_its_own_batches() -> None:
-    shapes = Shapes.from_facts(planned_shapes({"shapes": "gears", "plan": PLAN}).facts())
+    shapes = Shapes.from_facts(shapes_for({"shapes": "gears", "plan": PLAN}).facts())
     assert list(shapes.calls(9, 160)) == [(0, 4, 4), (4, 8, 4), (8, 9, 1)]
     assert list(shapes.calls(9, 64)) == [(0, 9, 16)]
     assert [batch for _, _, batch in shapes.calls(3, 320)] == [1, 1, 1]
@@ -175,7 +175,7 @@ REFUSED_SHAPES = {
 @pytest.mark.parametrize(("options", "message"), REFUSED_SHAPES.values(), ids=REFUSED_SHAPES)
 def test_shapes_that_make_no_model_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
-        planned_shapes(options)
+        shapes_for(options)
 
 
 SOME_SHAPES = [

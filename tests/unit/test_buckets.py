@@ -39,7 +39,7 @@ def test_words_are_read_in_the_batches_of_the_plan_and_as_alone(plan: Path, heal
     planned, alone = PixelReader(), PixelReader()
     texts = predict(tensors, planned, CHARSET, batch_sizes(str(plan)))
     assert texts.equals(predict(tensors, alone, CHARSET, at_most(1)))
-    largest = {width: max(shape[0] for shape in planned.calls if shape[3] == width) for width in (48, 96, 400)}
+    largest = {width: max(shape[0] for shape in planned.shapes if shape[3] == width) for width in (48, 96, 400)}
     assert largest == {48: 1, 96: 3, 400: 2}
 
 

@@ -348,7 +348,7 @@ def test_the_trap_is_a_real_one(tmp_path: Path) -> None:
 
 def test_a_pickled_network_is_refused_without_advice_to_trust_it(tmp_path: Path) -> None:
     torch.save(small_network(), tmp_path / "whole.pth")
-    with pytest.raises(UserError, match=r"holds crnn\.network\.CRNN .* Save only the tensors") as error:
+    with pytest.raises(UserError, match=r"holds crnn\.model\.network\.CRNN .* Save only the tensors") as error:
         read_checkpoint(tmp_path / "whole.pth", SMALL)
     assert "weights_only" not in str(error.value)
     assert "safe_globals" not in str(error.value)
@@ -356,9 +356,9 @@ def test_a_pickled_network_is_refused_without_advice_to_trust_it(tmp_path: Path)
 
 def test_the_command_ends_with_one_line(tmp_path: Path) -> None:
     path = trapped(tmp_path / "trap.pth", tmp_path / "it-ran", "zip")
-    script = ROOT / "workflow" / "stage.py", "import_checkpoint"
     paths = ["--checkpoint", path, "--output", tmp_path / "weights.safetensors", "--record", tmp_path / "weights.json"]
-    command = [sys.executable, script, *paths, "--network", json.dumps(SIZES)]
+    stage = [ROOT / "workflow" / "stage.py", "import_checkpoint"]
+    command = [sys.executable, *stage, *paths, "--network", json.dumps(SIZES)]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith(f"error: {path}: refused")

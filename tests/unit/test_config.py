@@ -21,10 +21,8 @@ from crnn.runtimes.registry import known_runtimes
 from crnn.train.recipe import Recipe
 from engine.config import ConfigError, check_files, check_precisions, check_references, check_schema, drop_nulls
 from engine.interpreter import offer_own_interpreter
-from engine.targets import offered_precisions
 
 ROOT = Path(__file__).parents[2]
-TARGETS = ROOT / "workflow" / "crnn" / "targets"
 SCHEMA_FILE = ROOT / "config" / "schema.yaml"
 Config = dict[str, Any]
 
@@ -55,7 +53,7 @@ def checked(*overlays: Config) -> Config:
     """As the rules check a config, but for the files it names."""
     config = with_defaults(shipped(*overlays))
     check_references(config, known_runtimes(), ["torch", "torch_cuda", "torch_npu"])
-    check_precisions(config, {name: offered_precisions(TARGETS / f"{name}.py") for name in known_runtimes()})
+    check_precisions(config, {name: dict(runtime.precisions) for name, runtime in known_runtimes().items()})
     return config
 
 

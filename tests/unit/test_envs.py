@@ -1,5 +1,6 @@
 """The conda envs: each that a rule names is there, pinned as requirements.lock is, and holds what its stages import.
-The lock file in turn has a version of all that pyproject.toml asks for, and of nothing else.
+The lock files in turn have a version of all that pyproject.toml asks for, and of nothing else: requirements.lock for a
+run, requirements-dev.lock for what comes on top.
 
 Imports are followed through this repository's own modules, as the digests of the rules are. No conda runs here, and
 nothing is installed: tests/conda has the tests that run in the envs.
@@ -9,7 +10,6 @@ import ast
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,10 @@ from engine.environment import (
     probed_versions,
 )
 from linked_env import NOT_HERE
-from rule_files import ELSEWHERE, ENVS, INSTALLED, ROOT, STAGES, rule_blocks, sources_by_env
+from rule_files import ELSEWHERE, ENVS, INSTALLED, ROOT, WORKFLOW, rule_blocks, sources_by_env, stage_of, stages_by_env
+from stage import stage_files
 
+LOCKS = ("requirements.lock", "requirements-dev.lock")
 UNLOCKED = {"python", "pip"}  # what the environment is made with, not what a stage imports
 UNINDEXED = {"aclruntime", "ais-bench"}  # built on the machine that has CANN (docs/ascend.md)
 # Distributions that hold a module which another holds in the environment of these tests.
@@ -47,15 +49,16 @@ MODULES = {
     "cuda": {"cuda-bindings"},
     "pycuda": set(),
 }
-ASKED_BEFORE_A_RUN = "check_toolchains.py"  # in Snakemake's own environment
+ASKED_BEFORE_A_RUN = "check_toolchains"  # in Snakemake's own environment
 
 
 def env_file(name: str) -> Any:
     return yaml.safe_load((ROOT / "envs" / f"{name}.yaml").read_text())
 
 
-def locked_versions() -> dict[str, str]:
-    lines = (ROOT / "requirements.lock").read_text().splitlines()
+def locked_versions(*files: str) -> dict[str, str]:
+    """Distribution → version of some lock files; of both without a name."""
+    lines = "".join((ROOT / file).read_text() for file in files or LOCKS).splitlines()
     return {distribution(name): version for name, found, version in (line.partition("==") for line in lines) if found}
 
 
@@ -66,25 +69,24 @@ def pins(name: str) -> dict[str, str]:
 def imported_distributions(files: set[str]) -> set[str]:
     """Third-party distributions that files of workflow/ import, directly or through this repository's modules."""
     modules = set()
-    for path in Modules(STAGES).closure(files):
+    for path in Modules(WORKFLOW).closure(files):
         for node in ast.walk(ast.parse(path.read_bytes())):
             if isinstance(node, ast.Import):
                 modules |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
                 modules.add(node.module.partition(".")[0])
-    outside = modules - sys.stdlib_module_names - {"crnn", "engine"}
+    outside = modules - sys.stdlib_module_names - {"crnn", "engine", "stages"}
     distributions = metadata.packages_distributions()
     # A toolchain that is not installed here is taken to be named as its module is, if MODULES does not know better.
     names = {distribution(distributions.get(module, [module])[0]) for module in outside}
     return set().union(*(MODULES.get(name, {name}) for name in names))
 
 
-def declared_requirements() -> Iterator[Requirement]:
-    """What pyproject.toml asks for: for the workflow, for its profiles and for its checks."""
+def declared_requirements() -> tuple[list[Requirement], list[Requirement]]:
+    """What pyproject.toml asks for: for a run, and for profiles and checks besides."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    yield from map(Requirement, project["project"]["dependencies"])
-    for group in project["dependency-groups"].values():
-        yield from map(Requirement, group)
+    groups = [entry for group in project["dependency-groups"].values() for entry in group]
+    return [Requirement(entry) for entry in project["project"]["dependencies"]], list(map(Requirement, groups))
 
 
 def required_distributions(requirements: list[Requirement]) -> set[str]:
@@ -104,15 +106,11 @@ def required_distributions(requirements: list[Requirement]) -> set[str]:
 
 
 SOURCES = sources_by_env()
-DECLARED = list(declared_requirements())
+OF_A_RUN, BESIDES = declared_requirements()
 
 
 def test_every_rule_with_a_stage_was_found() -> None:
-    rules = [path.read_text() for path in (ROOT / "rules").glob("*.smk")]
-    assert sum(text.count("stage=stage(") for text in rules) == sum(text.count("conda:") for text in rules) > 10
-    assert {name for files in SOURCES.values() for name in files if "/" not in name} == {
-        path.name for path in STAGES.glob("*.py") if path.name != ASKED_BEFORE_A_RUN
-    }
+    assert set().union(*stages_by_env().values()) == stage_files().keys() - {ASKED_BEFORE_A_RUN}
 
 
 def test_every_rule_that_runs_a_command_has_an_env() -> None:
@@ -122,6 +120,7 @@ def test_every_rule_that_runs_a_command_has_an_env() -> None:
             re.findall(r"^ +(conda|shell|script|run|notebook|wrapper|template_engine|cwl):", block, re.MULTILINE)
         )
         assert found in ({"conda", "shell"}, set()), block
+        assert ("shell" in found) == (stage_of(block) is not None), block
 
 
 def test_every_env_that_a_rule_names_exists_and_none_is_spare() -> None:
@@ -199,19 +198,22 @@ def test_this_environment_has_what_the_env_pins(name: str) -> None:
 # --- lock file and pyproject.toml ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("requirement", DECLARED, ids=lambda requirement: requirement.name)
-def test_the_lock_file_has_a_version_that_the_project_allows(requirement: Requirement) -> None:
-    assert requirement.specifier.contains(locked_versions()[distribution(requirement.name)])
+def test_the_lock_files_have_versions_that_the_project_allows() -> None:
+    locked = locked_versions()
+    declared = [*OF_A_RUN, *BESIDES]
+    assert [entry for entry in declared if not entry.specifier.contains(locked[distribution(entry.name)])] == []
 
 
-def test_the_lock_file_has_nothing_that_the_project_does_not_lead_to() -> None:
-    assert set(locked_versions()) - required_distributions(DECLARED) == set()
-
-
-def test_the_lock_file_has_all_that_its_own_packages_require() -> None:
+def test_a_run_is_given_what_it_leads_to_and_nothing_of_the_checks() -> None:
     """But for setuptools, which `pip freeze` leaves out, and what only another build of PyTorch needs (CUDA)."""
-    missing = required_distributions(DECLARED) - set(locked_versions()) - {"setuptools"}
-    assert {name for name in missing if not name.startswith(("nvidia-", "cuda-", "triton"))} == set()
+    run, checks = (set(locked_versions(file)) for file in LOCKS)
+    needed, besides = required_distributions(OF_A_RUN), required_distributions(BESIDES)
+    assert run - needed == set()
+    assert checks - besides == set()
+    assert run & checks == set()
+    missing = needed - run | besides - run - checks
+    unfrozen = ("setuptools", "nvidia-", "cuda-", "triton")
+    assert {name for name in missing if not name.startswith(unfrozen)} == set()
 
 
 def test_every_env_is_of_the_python_that_the_project_requires() -> None:

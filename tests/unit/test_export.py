@@ -13,7 +13,6 @@ from crnn.core.errors import UserError
 from crnn.core.files import read_json, sha256
 from crnn.model.checkpoint import write_weights
 from crnn.model.export import export_onnx
-from crnn.model.opset import check_portable
 from crnn.model.parity import prove_equal
 from crnn.runtimes.onnxruntime.cpu import OnnxSession
 from networks import EXPORTS, SMALL, run_network, small_network
@@ -76,30 +75,6 @@ def test_an_opset_that_atc_does_not_read_is_refused(opset: int, tmp_path: Path) 
     with pytest.raises(UserError, match=f"opset {opset}: expected one of 11, 12, 13"):
         exported(tmp_path, opset)
     assert list(tmp_path.iterdir()) == []
-
-
-def add_domain(model: onnx.ModelProto) -> None:
-    model.opset_import.append(onnx.helper.make_opsetid("ai.onnx.ml", 2))
-
-
-def renew(model: onnx.ModelProto) -> None:
-    model.ir_version = 9
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (add_domain, r"\['ai.onnx', 'ai.onnx.ml'\]; ATC allows ai.onnx alone \(error E16005\)"),
-        (renew, "IR version 9; allowed is at most 8"),
-    ],
-)
-def test_a_model_that_atc_would_refuse_is_refused(
-    change: Callable[[onnx.ModelProto], None], message: str, tmp_path: Path
-) -> None:
-    model = exported(tmp_path)
-    change(model)
-    with pytest.raises(UserError, match=message):
-        check_portable(model)
 
 
 # --- the stages --------------------------------------------------------------------------------------------

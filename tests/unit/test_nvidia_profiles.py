@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from crnn.core.errors import UserError
 from crnn.runtimes.shapes import asked_widths
-from crnn.runtimes.tensorrt.profiles import Profile, Profiles, planned_profiles
+from crnn.runtimes.tensorrt.profiles import Profile, Profiles, profiles_for
 
 ASPECT = {"batch": 16, "width_rule": {"rule": "aspect", "interpolation": "opencv-cubic"}}
 
@@ -33,7 +33,7 @@ PLANNED: dict[str, tuple[dict[str, Any], list[Profile]]] = {
 @pytest.mark.parametrize("name", PLANNED)
 def test_profiles_are_planned(name: str) -> None:
     options, expected = PLANNED[name]
-    assert list(planned_profiles(options).each) == expected
+    assert list(profiles_for(options).each) == expected
 
 
 def test_a_profile_is_given_by_three_shapes() -> None:
@@ -41,14 +41,14 @@ def test_a_profile_is_given_by_three_shapes() -> None:
 
 
 def test_facts_are_read_back() -> None:
-    profiles = planned_profiles({**ASPECT, "profiles": 3})
+    profiles = profiles_for({**ASPECT, "profiles": 3})
     assert Profiles.from_facts(profiles.facts()) == profiles
 
 
 @given(st.dictionaries(st.integers(32, 500), st.integers(1, 64), min_size=1), st.data())
 def test_every_planned_width_is_in_one_profile_that_takes_its_batch(plan: dict[int, int], data: st.DataObject) -> None:
     number = data.draw(st.integers(1, len(plan)))
-    profiles = planned_profiles({"plan": plan, "profiles": number})
+    profiles = profiles_for({"plan": plan, "profiles": number})
     assert len(profiles.each) == number
     for width, batch in plan.items():
         (covering,) = [profile for profile in profiles.each if profile.low <= width <= profile.high]
@@ -58,13 +58,13 @@ def test_every_planned_width_is_in_one_profile_that_takes_its_batch(plan: dict[i
 
 @given(st.integers(1, 200), st.integers(1, 64), st.integers(1, 64))
 def test_calls_hold_every_word_once_and_none_too_many(count: int, batch: int, most: int) -> None:
-    calls = list(planned_profiles({"plan": {100: batch}}).calls(count, 100, most))
+    calls = list(profiles_for({"plan": {100: batch}}).calls(count, 100, most))
     assert [index for start, stop, _ in calls for index in range(start, stop)] == list(range(count))
     assert all(stop - start <= min(batch, most) for start, stop, _ in calls)
 
 
 def test_a_width_of_no_profile_is_refused_with_what_is_covered() -> None:
-    profiles = planned_profiles({"plan": {100: 8, 160: 4}, "profiles": 2})
+    profiles = profiles_for({"plan": {100: 8, 160: 4}, "profiles": 2})
     with pytest.raises(UserError, match=r"128 wide.*widths 100 to 100 at batch 1 to 8 and widths 160 to 160 at batch"):
         list(profiles.calls(1, 128, 8))
 

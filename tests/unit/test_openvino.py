@@ -11,7 +11,7 @@ from crnn.core.errors import UserError
 from crnn.core.files import sha256
 from crnn.model.export import export_onnx
 from crnn.model.parity import prove_equal, random_images
-from crnn.model.precision import convert
+from crnn.model.precision.convert import convert
 from crnn.model.precision.winograd import by_winograd
 from crnn.runtimes.onnxruntime.cpu import OnnxSession
 from crnn.runtimes.openvino import cpu as openvino
@@ -35,9 +35,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def loaded(source: Path, folder: Path, precision: str = "fp32", lanes: int = 1) -> openvino.OpenVinoSession:
-    openvino.build(source, folder, {"precision": precision})
-    return openvino.load(folder, {"precision": precision}, threads=1, lanes=lanes)
+def loaded(source: Path, folder: Path, precision: str = "fp32", calls: int = 1) -> openvino.OpenVinoSession:
+    model, _ = openvino.build(source, folder, {"precision": precision})
+    return openvino.load(model, {"precision": precision}, threads=1, calls=calls)
 
 
 @pytest.mark.parametrize("source", ["raw.onnx", "fixed.onnx", "winograd.onnx"])
@@ -62,9 +62,9 @@ def test_an_output_outlives_the_next_call(models: Path, tmp_path: Path) -> None:
 
 
 def test_threads_may_call_at_a_time(models: Path, tmp_path: Path) -> None:
-    runtime = loaded(models / "fixed.onnx", tmp_path, lanes=2)
-    assert runtime.lanes == 2
-    batches = list(random_images())[:12] * 2
+    runtime = loaded(models / "fixed.onnx", tmp_path, calls=2)
+    assert runtime.calls == 2
+    batches = list(random_images()) * 6
     with ThreadPoolExecutor(2) as pool:
         together = list(pool.map(runtime.infer, batches))
     for batch, output in zip(batches, together, strict=True):

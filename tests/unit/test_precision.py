@@ -1,5 +1,7 @@
 """Number formats: the types are what the name says, the words stay, and what costs too many of them stays whole."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,14 +14,23 @@ from onnx import numpy_helper
 
 from crnn.core.errors import UserError
 from crnn.model.export import export_onnx
-from crnn.model.precision import Calibration, convert, prove_types
-from crnn.model.precision.calibration import Budget, Magnitudes, Reading, choose_whole, divergence, measure_ranges
+from crnn.model.precision.calibration import (
+    Budget,
+    Calibration,
+    Magnitudes,
+    Reading,
+    choose_whole,
+    divergence,
+    measure_ranges,
+)
+from crnn.model.precision.convert import convert, prove_types
 from crnn.model.precision.quantise import convolutions
 from crnn.runtimes.onnxruntime import cpu as ort
 from networks import EXPORTS, Array, calibrated, images, load_graph, repaired, small_network
 
 pytestmark = EXPORTS
 
+ROOT = Path(__file__).parents[2]
 LSTM_AND_SOFTMAX = {"LSTM": {"float": 4}, "LogSoftmax": {"float": 1}}
 
 
@@ -33,6 +44,14 @@ def fixed(tmp_path_factory: pytest.TempPathFactory) -> onnx.ModelProto:
 @pytest.fixture(scope="module")
 def calibration(fixed: onnx.ModelProto) -> Calibration:
     return calibrated(fixed)
+
+
+def test_rules_can_read_the_variants_without_a_package() -> None:
+    code = "import sys, crnn.model.precision; print(*{'numpy', 'onnx', 'torch'} & set(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT / "workflow", capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == ""
 
 
 # --- half precision ----------------------------------------------------------------------------------------
@@ -51,17 +70,17 @@ def test_fp16_lstm32_keeps_lstm_and_softmax_whole(fixed: onnx.ModelProto) -> Non
     assert found["Conv"] == {"float16": 7}
 
 
-@pytest.mark.parametrize("form", ["fp16", "fp16-lstm32"])
-def test_half_precision_gives_nearly_the_same_numbers_in_float32(form: str, fixed: onnx.ModelProto) -> None:
-    half, whole = load_graph(convert(fixed, form)), load_graph(fixed)
+@pytest.mark.parametrize("variant", ["fp16", "fp16-lstm32"])
+def test_half_precision_gives_nearly_the_same_numbers_in_float32(variant: str, fixed: onnx.ModelProto) -> None:
+    half, whole = load_graph(convert(fixed, variant)), load_graph(fixed)
     batch = images(3, 64)
     output = half(batch)[0]
     assert output.dtype == np.float32
     assert np.abs(np.exp(output) - np.exp(whole(batch)[0])).max() < 0.05
 
 
-def test_a_type_that_is_not_the_forms_is_an_error(fixed: onnx.ModelProto) -> None:
-    with pytest.raises(UserError, match=r"form fp16: Add computes in \{'float': 2\}; expected float16"):
+def test_a_type_that_is_not_the_variants_is_an_error(fixed: onnx.ModelProto) -> None:
+    with pytest.raises(UserError, match=r"variant fp16: Add computes in \{'float': 2\}; expected float16"):
         prove_types(fixed, "fp16")
 
 
@@ -74,8 +93,8 @@ def test_an_output_that_is_not_float32_is_an_error(fixed: onnx.ModelProto) -> No
 
 def test_the_original_stays_as_it_is(fixed: onnx.ModelProto, calibration: Calibration) -> None:
     before = fixed.SerializeToString()
-    for form in ("fp16", "int8"):
-        convert(fixed, form, calibration)
+    for variant in ("fp16", "int8"):
+        convert(fixed, variant, calibration)
     assert fixed.SerializeToString() == before
 
 
@@ -134,9 +153,9 @@ def test_a_convolution_that_stays_whole_is_left_as_it_was(fixed: onnx.ModelProto
     assert prove_types(model, "int8")["Conv"] == {"quantised": 6, "float": 1}
 
 
-@pytest.mark.parametrize("form", ["int8", "uint8"])
-def test_8_bits_stay_near(form: str, fixed: onnx.ModelProto, calibration: Calibration) -> None:
-    whole, quantised = load_graph(fixed), load_graph(convert(fixed, form, calibration))
+@pytest.mark.parametrize("variant", ["int8", "uint8"])
+def test_8_bits_stay_near(variant: str, fixed: onnx.ModelProto, calibration: Calibration) -> None:
+    whole, quantised = load_graph(fixed), load_graph(convert(fixed, variant, calibration))
     batch = images(4, 100, seed=100)
     nothing = np.full_like(whole(batch)[0], -np.log(37))
     assert divergence(whole(batch)[0], quantised(batch)[0]) < 0.1 * divergence(whole(batch)[0], nothing)
@@ -152,7 +171,7 @@ def test_onnxruntime_runs_uint8_on_bytes(fixed: onnx.ModelProto, calibration: Ca
 
 
 def test_8_bits_need_a_calibration(fixed: onnx.ModelProto) -> None:
-    with pytest.raises(UserError, match="form int8: needs a calibration"):
+    with pytest.raises(UserError, match="variant int8: needs a calibration"):
         convert(fixed, "int8")
 
 
@@ -160,7 +179,7 @@ def test_an_opset_without_scales_per_channel_is_refused(fixed: onnx.ModelProto, 
     older = onnx.ModelProto()
     older.CopyFrom(fixed)
     older.opset_import[0].version = 12
-    with pytest.raises(UserError, match=r"opset 12; scales per channel need 13: models.<name>.opset"):
+    with pytest.raises(UserError, match=r"opset 12; variant int8 needs 13: models.<name>.opset"):
         convert(older, "int8", calibration)
 
 

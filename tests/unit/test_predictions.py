@@ -57,8 +57,8 @@ def test_words_that_cannot_be_read_have_no_text(tmp_path: Path) -> None:
 def test_no_call_is_larger_than_the_batch(tensors: TensorSet) -> None:
     reader = PixelReader()
     predict(tensors, reader, CHARSET, at_most(2))
-    assert {shape[0] for shape in reader.calls} == {1, 2}
-    assert sum(shape[0] for shape in reader.calls) == 12
+    assert {shape[0] for shape in reader.shapes} == {1, 2}
+    assert sum(shape[0] for shape in reader.shapes) == 12
 
 
 def test_a_limit_reads_the_first_words(tensors: TensorSet, predictions: pl.DataFrame) -> None:
@@ -71,14 +71,14 @@ def test_a_limit_reads_the_first_words(tensors: TensorSet, predictions: pl.DataF
 
 
 def test_side_by_side_equals_predicting_with_each(tensors: TensorSet, predictions: pl.DataFrame) -> None:
-    left, right, difference = predict_side_by_side(tensors, PixelReader(), NeighbourlyReader(), CHARSET, batch=4)
+    left, right, difference = predict_side_by_side(tensors, PixelReader(), NeighbourlyReader(), CHARSET, at_most(4))
     assert left.equals(predictions)
     assert right.equals(predict(tensors, NeighbourlyReader(), CHARSET, at_most(4)))
     assert difference > 1
 
 
 def test_a_model_does_not_differ_from_itself(tensors: TensorSet) -> None:
-    left, right, difference = predict_side_by_side(tensors, PixelReader(), PixelReader(), CHARSET, batch=4)
+    left, right, difference = predict_side_by_side(tensors, PixelReader(), PixelReader(), CHARSET, at_most(4))
     assert left.equals(right)
     assert difference == 0
 

@@ -1,9 +1,8 @@
-"""The stages from tensors to verdict, each called as its rule calls it, on thirteen words and a target of one file.
+"""The stages from tensors to verdict, each called as its rule calls it, on thirteen words and a runtime of one test.
 
-The target is a module that the test adds to `crnn.runtimes`, as a new device would be.
+The runtime is a folder that the test adds to `crnn.runtimes`, as a new device would be.
 """
 
-import importlib
 import json
 import subprocess
 import sys
@@ -16,51 +15,32 @@ import numpy as np
 import polars as pl
 import pytest
 
-import crnn.runtimes
 from crnn.core.command import parser
 from crnn.core.errors import UserError
 from crnn.core.files import read_json, sha256
 from examples import CHARSET, SIZES, png, put_words, read_alone, scribble
+from stage_calls import added_runtime, call, stage_module
 from stages.arguments import add_runtime_arguments, add_tensor_arguments, opened_session
 
 WORKFLOW = Path(__file__).parents[2] / "workflow"
-TARGET = '''"""Reads pixels with no network, and leaves a file that tells when it was closed."""
-
+SESSION = """
 from examples import PixelReader
 
-FILES = ()
-TOOLS = ()
 
-
-def build(source, directory, options):
-    return []
-
-
-def load(directory, options, threads, lanes=1):
+def load(model, options, threads, calls=1):
     runtime = PixelReader()
-    runtime.close = lambda: (directory / "closed").touch()
+    runtime.close = lambda: (model.parent / "closed").touch()
     return runtime
-'''
+"""
 LABELS = json.dumps({"characters": CHARSET.characters})
 MISLABELLED, CORRUPT = 2, 13
 
 
-def call(stage: str, /, **options: object) -> None:
-    """Run a stage's main in this process, with its own arguments parsed as from a command line."""
-    module = importlib.import_module(stage)
-    words = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
-    module.main(module.arguments().parse_args(words))
-
-
 @pytest.fixture(scope="module")
 def columns(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The name of a runtime that exists while the tests of this module run."""
-    directory = tmp_path_factory.mktemp("targets")
-    (directory / "columns.py").write_text(TARGET)
-    crnn.runtimes.__path__.append(str(directory))
-    yield "columns"
-    crnn.runtimes.__path__.remove(str(directory))
-    sys.modules.pop("crnn.runtimes.columns", None)
+    """The name of a runtime that reads pixels with no network, and leaves a file that tells when it was closed."""
+    with added_runtime(tmp_path_factory.mktemp("runtimes"), "columns", SESSION) as name:
+        yield name
 
 
 @dataclass
@@ -93,11 +73,12 @@ def chain(columns: str, tmp_path_factory: pytest.TempPathFactory) -> Chain:
     root = tmp_path_factory.mktemp("chain")
     words, widths = thirteen_words(root / "words.lmdb"), '{"rule": "aspect"}'
     (root / "build").mkdir()
+    (root / "build/model.bin").touch()
     call("make_tensors", words=words, widths=widths, labels=LABELS, output=root / "t", record=root / "tensors.json")
     common = {"tensors": root / "t", "widths": widths, "charset": CHARSET.characters}
-    model = {**common, "build": root / "build", "runtime": columns, "options": "{}", "threads": 1}
+    model = {**common, "model": root / "build/model.bin", "runtime": columns, "options": "{}", "threads": 1}
     predictions, samples = root / "predictions.parquet", root / "t" / "samples.parquet"
-    call("predict_words", **model, batch=4, output=predictions, record=root / "predictions.json")
+    call("predict", **model, batch=4, output=predictions, record=root / "predictions.json")
     sizes = {"sizes": "[1, 3]", "words": 8}
     call("check_batching", **model, predictions=predictions, **sizes, output=root / "batching.json")
     measure = '{"passes": 2, "warmup": 3, "words": 99, "batch": 4}'
@@ -120,7 +101,7 @@ def test_make_tensors_records_what_became_of_the_words(chain: Chain) -> None:
     assert {Path(path).name for path in record["outputs"]} == {"samples.parquet", "contract.json"}
 
 
-def test_predict_words_writes_a_row_per_record(chain: Chain) -> None:
+def test_predict_writes_a_row_per_record(chain: Chain) -> None:
     predictions = chain.table("predictions.parquet")
     assert predictions["text"].to_list() == [*[read_alone(index) for index in range(1, 13)], None]
     record = chain.json("predictions.json")
@@ -137,6 +118,26 @@ def test_time_words_times_and_keeps_what_it_read(chain: Chain) -> None:
     assert set(chain.table("timings.parquet")["phase"]) == {"cold", "e2e", "e2e_total", "infer_only"}
     assert chain.table("texts.parquet").height == 2 * 2 * 12
     assert chain.json("timings.json")["parameters"]["measure"]["passes"] == 2
+
+
+def test_batching_and_times_are_those_of_all_parts(chain: Chain, tmp_path: Path) -> None:
+    words, widths = chain.path("words.lmdb"), {"widths": '{"rule": "aspect"}'}
+    parts = [tmp_path / str(number) for number in (1, 2)]
+    for part in parts:
+        call(
+            "make_tensors", words=words, **widths, labels=LABELS, part=f"{part.name}/2", output=part, record=part / "r"
+        )
+        read = {"output": part / "p.parquet", "record": part / "p.json"}
+        call("predict", **{**chain.model, "tensors": part}, **read)
+    model = {**chain.model, "tensors": tuple(parts)}
+    predictions = tuple(part / "p.parquet" for part in parts)
+    call("check_batching", **model, predictions=predictions, sizes="[2]", words=9, output=tmp_path / "batching.json")
+    assert read_json(tmp_path / "batching.json") == {"sizes": [2], "words": 9, "changed": []}
+    measure = '{"passes": 1, "warmup": 0, "words": 99, "batch": 4}'
+    timings = {"output": tmp_path / "t.parquet", "texts": tmp_path / "x.parquet", "record": tmp_path / "t.json"}
+    call("time_words", **model, words=words, measure=measure, **timings)
+    assert pl.read_parquet(tmp_path / "t.parquet").filter(phase="infer_only").height == 12
+    assert {Path(path).parent for path in read_json(tmp_path / "t.json")["inputs"]} == {words, *parts}
 
 
 def test_score_run_makes_the_row_of_the_report(chain: Chain) -> None:
@@ -161,11 +162,11 @@ def test_the_device_is_released_when_the_stage_fails(columns: str, tmp_path: Pat
     add_tensor_arguments(command)
     add_runtime_arguments(command)
     args = command.parse_args(
-        [f"--tensors={tmp_path}", "--widths={}", "--charset=a", f"--build={tmp_path}", f"--runtime={columns}"]
+        [f"--tensors={tmp_path}", "--widths={}", "--charset=a", f"--model={tmp_path}/m", f"--runtime={columns}"]
     )
 
     def fail() -> None:
-        with opened_session(args):
+        with opened_session(args, args.model):
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -189,7 +190,7 @@ def test_write_recipe_layout_writes_what_other_tools_read(chain: Chain, tmp_path
 def test_tensors_made_by_another_rule_stop_a_run(chain: Chain, tmp_path: Path) -> None:
     other = {**chain.model, "widths": '{"rule": "fixed"}', "output": tmp_path / "p", "record": tmp_path / "r"}
     with pytest.raises(UserError, match=r"contract.json: rule is"):
-        call("predict_words", **other)
+        call("predict", **other)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -209,14 +210,14 @@ def test_a_path_that_is_no_lmdb_stops_make_tensors_with_one_line(tmp_path: Path)
     [
         "make_tensors",
         "write_recipe_layout",
-        "predict_words",
+        "predict",
         "check_batching",
         "time_words",
         "score_run",
     ],
 )
 def test_help_is_the_docstring_and_every_option_is_in_it(name: str) -> None:
-    module = importlib.import_module(name)
+    module = stage_module(name)
     text = module.arguments().format_help()
     assert str(module.__doc__).strip() in text
     assert "--output" in text

@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
+from crnn.runtimes.registry import known_runtimes
 from engine.schema_page import CONFIG, allowed, overlay, page, prose
-from engine.targets import declared_targets, occupied_device, offered_precisions, takes_weights
 
 ROOT = Path(__file__).parents[2]
-TARGETS = ROOT / "workflow" / "crnn" / "targets"
 SCHEMA = yaml.safe_load((CONFIG / "schema.yaml").read_text(encoding="utf-8"))
 PAGE = (CONFIG / "README.md").read_text(encoding="utf-8")
 FISH = {
@@ -126,9 +125,9 @@ def test_the_runtimes_of_the_prose_page_are_those_that_there_are() -> None:
     assert sorted(rows) == [
         (
             name,
-            devices[occupied_device(TARGETS / f"{name}.py", "DEVICE")],
-            "checkpoint" if takes_weights(TARGETS / f"{name}.py") else "ONNX",
-            ", ".join(f"`{precision}`" for precision in offered_precisions(TARGETS / f"{name}.py")),
+            devices[runtime.device],
+            "checkpoint" if runtime.source == "checkpoint" else "ONNX",
+            ", ".join(f"`{precision}`" for precision in runtime.precisions),
         )
-        for name in sorted(declared_targets(TARGETS))
+        for name, runtime in sorted(known_runtimes().items())
     ]

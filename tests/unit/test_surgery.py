@@ -21,7 +21,7 @@ from onnx import numpy_helper
 
 from crnn.core.errors import UserError
 from crnn.model.network import NetworkSize
-from crnn.model.opset import check_portable
+from crnn.model.opset import check_opset
 from crnn.model.parity import random_images
 from crnn.model.surgery import PASSES, Step, operate
 from networks import (
@@ -646,7 +646,7 @@ def test_both_exports_of_a_crnn_become_the_same_33_nodes(form: str, opset: int, 
     assert [node.op_type for node in fixed.graph.node if not node.name] == []
     used = {name for node in fixed.graph.node for name in node.input}
     assert {initialiser.name for initialiser in fixed.graph.initializer} <= used
-    check_portable(fixed)
+    check_opset(fixed)
 
 
 @pytest.mark.parametrize("opset", [11, 13])

@@ -1,18 +1,30 @@
-"""Checking a config against its schema, with errors a person can act on.
+"""Checking a config: against its schema, and then for what no schema can say; with errors a person can act on.
 
-Not here: reading keys for rules (`rules/common.smk`), defaults (Snakemake's `validate` fills them from the schema).
+Not here: reading keys for rules (`engine.layout`), defaults (Snakemake's `validate` fills them from the schema).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
+from crnn.runtimes.runtime import Runtime
+
 Config = dict[str, Any]
 
 SOURCES = ("lmdb", "images", "iiit5k", "sample")  # of a dataset; the first that an entry has is used
+OWN_WORDS = ("calibration", "tuning")  # datasets that the workflow makes for itself
+STAGE_READERS = ("raw", "fixed", "fixed.")  # what reads words besides deployments begins like this
+QUANTISED = ("int8", "uint8")  # variants whose files follow from a calibration
+CONVERTED = ("fp16", "fp16-lstm32", "winograd")
+OPSET_OF_SCALES = 13  # the first in which a scale may have an axis
+RENAMED = {
+    "shard_words": "parts, the number of parts that the words are divided into",
+    "lanes": "calls",
+}
 
 
 class ConfigError(ValueError):
@@ -45,6 +57,8 @@ def _explain(error: ValidationError) -> str:
         case "additionalProperties":
             known = schema.get("properties", {})
             unknown = sorted(set(value) - set(known))
+            if unknown[0] in RENAMED:
+                return f"{key}: the key {unknown[0]!r} is now {RENAMED[unknown[0]]}"
             return f"{key}: unknown key {', '.join(map(repr, unknown))}; allowed: {', '.join(known)}"
         case "required":
             missing = sorted(set(allowed) - set(value))
@@ -76,45 +90,84 @@ def _expected(rule: str, allowed: Any, message: str) -> str:
     return message
 
 
-def check_references(config: Config, runtimes: list[str], from_weights: list[str]) -> None:
-    """Raise ConfigError where a deployment names what does not exist, or a dataset has more than one source.
+def check_meaning(config: Config, runtimes: Mapping[str, Runtime], root: Path, results: str = "results") -> None:
+    """Raise ConfigError where a config with its defaults asks for what does not exist, cannot be made, or is not there.
 
-    `from_weights` are those of the runtimes that build from a checkpoint; the others build from an ONNX file.
+    Relative paths start from the working directory; checkpoints also from `root`, where the shipped ones are. What
+    `training` names is left to the rules that read it: a report needs none of it.
     """
-    faults = []
-    for name, dataset in config["datasets"].items():
-        given = [source for source in SOURCES if source in dataset]
-        if not given:
-            faults.append(f"datasets.{name}: has no words; expected one source of {', '.join(SOURCES)}")
-        if len([source for source in given if source != "lmdb"]) > 1:
-            faults.append(
-                f"datasets.{name}: has {' and '.join(given)}; expected one source (and at most an lmdb beside it)"
-            )
-    for name, deployment in config["deployments"].items():
-        key, runtime, widths = f"deployments.{name}", deployment["runtime"], deployment["widths"]
-        if runtime not in runtimes:
-            faults.append(f"{key}.runtime is {runtime!r}; expected one of {', '.join(runtimes)}")
-        if widths not in config["widths"]:
-            faults.append(
-                f"{key}.widths is {widths!r}; expected one of {', '.join(config['widths'])} (the keys of widths)"
-            )
-        source = deployment["source"]
-        if (runtime in from_weights) != (source == "checkpoint"):
-            takers = ", ".join(from_weights)
-            faults.append(f"{key}.source is {source!r}; {takers} take checkpoint, every other runtime raw or fixed")
-        if "surgery" in deployment and source != "fixed":
-            faults.append(f"{key}.source is {source!r}; with passes of its own (surgery) it is fixed")
-    faults += _planning_faults(config)
+    faults = [
+        *chain.from_iterable(_dataset_faults(name, entry) for name, entry in config["datasets"].items()),
+        *chain.from_iterable(
+            _deployment_faults(f"deployments.{name}", name, entry, config, runtimes)
+            for name, entry in config["deployments"].items()
+        ),
+        *_planning_faults(config),
+        *_training_faults(config),
+        *_file_faults(config, root, results),
+    ]
     if all("skip" in deployment for deployment in config["deployments"].values()):
         faults.append("deployments: every one has skip; a report needs one that is run")
-    for name, recipe in config["training"].items():
-        if config["widths"].get(recipe["widths"], {}).get("rule") not in ("aspect", "fixed"):
-            known = [key for key, widths in config["widths"].items() if widths["rule"] in ("aspect", "fixed")]
-            faults.append(
-                f"training.{name}.widths is {recipe['widths']!r}; expected one of {', '.join(known)} (aspect or fixed)"
-            )
     if faults:
         raise ConfigError(faults)
+
+
+def _dataset_faults(name: str, entry: Config) -> Iterator[str]:
+    given = [source for source in SOURCES if source in entry]
+    if name in OWN_WORDS:
+        yield f"datasets.{name}: the workflow makes words of that name for itself; expected another name"
+    if not given:
+        yield f"datasets.{name}: has no words; expected one source of {', '.join(SOURCES)}"
+    if len([source for source in given if source != "lmdb"]) > 1:
+        yield f"datasets.{name}: has {' and '.join(given)}; expected one source (and at most an lmdb beside it)"
+
+
+def _deployment_faults(
+    key: str, name: str, entry: Config, config: Config, runtimes: Mapping[str, Runtime]
+) -> Iterator[str]:
+    """What keeps a deployment from being built or told from a stage of the model."""
+    runtime, source = runtimes.get(entry["runtime"]), entry["source"]
+    if runtime is None:
+        yield f"{key}.runtime is {entry['runtime']!r}; expected one of {', '.join(runtimes)}"
+        return
+    if entry["widths"] not in config["widths"]:
+        known = ", ".join(config["widths"])
+        yield f"{key}.widths is {entry['widths']!r}; expected one of {known} (the keys of widths)"
+    if (runtime.source == "checkpoint") != (source == "checkpoint"):
+        takers = ", ".join(each.name for each in runtimes.values() if each.source == "checkpoint")
+        yield f"{key}.source is {source!r}; {takers} take checkpoint, every other runtime raw or fixed"
+    if "surgery" in entry and source != "fixed":
+        yield f"{key}.source is {source!r}; with passes of its own (surgery) it is fixed"
+    if name in STAGE_READERS or name.startswith(STAGE_READERS[-1]) or (name == "torch") > (runtime.name == "torch"):
+        yield f"{key}: {name} is the name of a stage of the model; expected another name"
+    yield from _precision_faults(key, entry, config, runtime)
+
+
+def _precision_faults(key: str, entry: Config, config: Config, runtime: Runtime) -> Iterator[str]:
+    """What keeps a precision from being had or made."""
+    precision = entry["precision"]
+    if precision not in runtime.precisions:
+        yield (
+            f"{key}.precision is {precision!r}; expected one of {', '.join(runtime.precisions)} "
+            f"(what {runtime.name} has)"
+        )
+        return
+    variant = runtime.precisions[precision]
+    if variant != "fp32" and entry["source"] != "fixed":
+        yield f"{key}.source is {entry['source']!r}; in {precision} it is fixed"
+    for model, made in config["models"].items() if variant in QUANTISED else ():
+        if made["opset"] < OPSET_OF_SCALES:
+            yield (
+                f"models.{model}.opset is {made['opset']}; expected {OPSET_OF_SCALES} "
+                f"({key}.precision is {precision!r})"
+            )
+
+
+def _training_faults(config: Config) -> Iterator[str]:
+    known = [key for key, widths in config["widths"].items() if widths["rule"] in ("aspect", "fixed")]
+    for name, entry in config["training"].items():
+        if entry["widths"] not in known:
+            yield f"training.{name}.widths is {entry['widths']!r}; expected one of {', '.join(known)} (aspect or fixed)"
 
 
 def planned_widths(config: Config) -> Config:
@@ -150,86 +203,41 @@ def _planning_faults(config: Config) -> Iterator[str]:
             yield f"planning.seed is {planning['seed']}, as datasets.{name}.sample.seed; expected another"
 
 
-QUANTISED = ("int8", "uint8")  # forms whose files follow from a calibration
-OPSET_OF_SCALES = 13  # the first in which a scale may have an axis
+def trained_weights(name: str, results: str = "results") -> str:
+    """Where the checkpoint of the training `name` lands."""
+    return f"{results}/training/{name}/weights.safetensors"
 
 
-def check_precisions(config: Config, offered: dict[str, dict[str, str]]) -> None:
-    """Raise ConfigError where a deployment asks for a precision that its runtime does not have, or that cannot be made.
+def _file_faults(config: Config, root: Path, results: str) -> Iterator[str]:
+    """Files that the config names and that are not there.
 
-    `offered`: runtime → precision → form of the model file.
+    Snakemake would go on with what an earlier run left of them, and report the old words under the new name.
     """
-    faults = []
-    for name, deployment in config["deployments"].items():
-        key, precision, known = f"deployments.{name}", deployment["precision"], offered[deployment["runtime"]]
-        if precision not in known:
-            faults.append(
-                f"{key}.precision is {precision!r}; expected one of {', '.join(known)} "
-                f"(what {deployment['runtime']} has)"
-            )
-            continue
-        if known[precision] == "fp32":
-            continue
-        if deployment["source"] != "fixed":
-            faults.append(f"{key}.source is {deployment['source']!r}; in {precision} it is fixed")
-        if known[precision] in QUANTISED:
-            faults += [
-                f"models.{model}.opset is {entry['opset']}; "
-                f"expected {OPSET_OF_SCALES} ({key}.precision is {precision!r})"
-                for model, entry in config["models"].items()
-                if entry["opset"] < OPSET_OF_SCALES
-            ]
-    if faults:
-        raise ConfigError(faults)
-
-
-def trained_weights(name: str) -> str:
-    """Where the checkpoint of the recipe `name` lands."""
-    return f"results/training/{name}/weights.safetensors"
-
-
-def check_files(config: Config, root: Path) -> None:
-    """Raise ConfigError where a file that the config names does not exist.
-
-    Snakemake would go on with what an earlier run left of it, and report the old words under the new name.
-    Relative paths start from the working directory; checkpoints also from `root`, where the shipped ones are. What
-    `training` names is left to the rules that read it: a report needs none of it.
-    """
-    faults = []
-    for name, dataset in config["datasets"].items():
-        if "lmdb" in dataset:
-            data = Path(dataset["lmdb"]) / "data.mdb"
+    named = {f"datasets.{name}": entry for name, entry in config["datasets"].items()}
+    for key, entry in {**named, "planning": config["planning"], "calibration": config["calibration"]}.items():
+        if "lmdb" in entry:
+            data = Path(entry["lmdb"]) / "data.mdb"
             if not data.is_file():
-                faults.append(
-                    f"datasets.{name}.lmdb is {dataset['lmdb']!r}; expected an LMDB folder, but there is no {data}"
-                )
+                yield f"{key}.lmdb is {entry['lmdb']!r}; expected an LMDB folder, but there is no {data}"
             continue
         for source in ("images", "iiit5k"):
-            for key in ("folder", "labels", "archive"):
-                path = dataset.get(source, {}).get(key)
+            for option in ("folder", "labels", "archive"):
+                path = entry.get(source, {}).get(option)
                 if path is not None and not Path(path).exists():
-                    faults.append(f"datasets.{name}.{source}.{key} is {path!r}, which does not exist")
-    tuning = config["planning"].get("lmdb")
-    if tuning is not None and not (Path(tuning) / "data.mdb").is_file():
-        faults.append(f"planning.lmdb is {tuning!r}; expected an LMDB folder, but it has no data.mdb")
+                    yield f"{key}.{source}.{option} is {path!r}, which does not exist"
     previous = config.get("report", {}).get("previous")
     if previous is not None:
-        faults += _previous_faults(Path(previous))
-    words = config["calibration"].get("lmdb")
-    if words is not None and not (Path(words) / "data.mdb").is_file():
-        faults.append(f"calibration.lmdb is {words!r}; expected an LMDB folder, but there is no {words}/data.mdb")
-    made = {trained_weights(name) for name in config["training"]}
+        yield from _previous_faults(Path(previous), results)
+    made = {trained_weights(name, results) for name in config["training"]}
     for name, model in config["models"].items():
         path = model["checkpoint"]
         if path not in made and not (Path(path).is_file() or (root / path).is_file()):
-            faults.append(f"models.{name}.checkpoint is {path!r}, which does not exist")
-    if faults:
-        raise ConfigError(faults)
+            yield f"models.{name}.checkpoint is {path!r}, which does not exist"
 
 
-def _previous_faults(report: Path) -> list[str]:
+def _previous_faults(report: Path, results: str) -> list[str]:
     """What is wrong with the earlier report that report.previous names."""
-    if report.resolve() == Path("results/report/report.json").resolve():
+    if report.resolve() == Path(results, "report/report.json").resolve():
         return [f"report.previous is {str(report)!r}, which this run writes; keep a copy of its folder and name that"]
     lost = [str(path) for path in (report, report.with_name("readings.parquet")) if not path.is_file()]
     return [f"report.previous is {str(report)!r}, but there is no {' and no '.join(lost)}"] if lost else []

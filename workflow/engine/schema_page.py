@@ -78,6 +78,7 @@ def allowed(schema: Schema) -> str:
 
 
 def allowed_list(schema: Schema) -> str:
+    """How many elements a list may have, and which."""
     least, most = schema.get("minItems", 0), schema.get("maxItems")
     size = f" of {least}" if least == most else f" of at least {least}" if least > 1 else ""
     unique = ", no two equal" if schema.get("uniqueItems") else ""
@@ -113,11 +114,13 @@ def prose(text: str) -> str:
 
 
 def row(*cells: str) -> str:
+    """A line of a table."""
     escaped = (cell.replace("|", "\\|") for cell in cells)
     return f"| {' | '.join(escaped)} |"
 
 
 def table(keys: list[Key]) -> Iterator[str]:
+    """A row per key; below it the defaults that are too long for a cell."""
     yield from (row("key", "allowed", "default", "meaning"), "|---|---|---|---|")
     for key in keys:
         yield row(f"`{key.path}`", allowed(key.schema), default(key), prose(key.schema["description"]))
@@ -154,6 +157,7 @@ def page(schema: Schema, overlays: list[Path]) -> str:
 
 
 def main() -> None:
+    """Print the page of config/."""
     schema = CONFIG / "schema.yaml"
     overlays = sorted(path for path in CONFIG.glob("*.yaml") if path != schema)
     print(page(yaml.safe_load(schema.read_text(encoding="utf-8")), overlays), end="")

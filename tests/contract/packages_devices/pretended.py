@@ -130,7 +130,7 @@ class CUDAGraph:
 
 
 class Device:
-    """`torch.cuda` or `torch.npu` as far as the lanes use them; `kind` is how tensors are sent there.
+    """`torch.cuda` or `torch.npu` as far as the calls use them; `kind` is how tensors are sent there.
 
     What else PyTorch itself asks of the module, `rest` answers.
     """

@@ -12,6 +12,8 @@ from crnn.core.command import json_object
 from crnn.core.errors import UserError
 from crnn.core.files import read_json
 
+DEFAULT_BATCH = 16  # most words in a call where nothing else is said
+
 BatchOf = Callable[[int], int]  # tensor width → most words in one call
 
 

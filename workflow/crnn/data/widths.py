@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from crnn.core.errors import UserError
 
@@ -19,6 +19,10 @@ class WidthRule(Protocol):
     """Maps an image's (width, height) in pixels to the width of its tensor."""
 
     def __call__(self, image_width: int, image_height: int) -> int: ...
+
+    def possible(self) -> Sequence[int]:
+        """Every width that a word can get, ascending."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,9 @@ class Aspect:
         bucket = -(-(ideal - self.min - self.step / 2) // self.step)
         return self.min + self.step * int(min(max(bucket, 0), (self.max - self.min) // self.step))
 
+    def possible(self) -> Sequence[int]:
+        return range(self.min, self.max + 1, self.step)
+
 
 @dataclass(frozen=True)
 class Fixed:
@@ -53,6 +60,9 @@ class Fixed:
     def __call__(self, image_width: int, image_height: int) -> int:
         return self.width
 
+    def possible(self) -> Sequence[int]:
+        return (self.width,)
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -62,9 +72,15 @@ class Recipe:
     int(h / 32) where it should divide, and squeezes every image of at most 32 rows to 100 columns.
     """
 
+    min: ClassVar[int] = 32
+    max: ClassVar[int] = 320
+
     def __call__(self, image_width: int, image_height: int) -> int:
         width = int(image_height / HEIGHT) * image_width if image_height > HEIGHT else 100
-        return max(32, min(width, 320))
+        return max(self.min, min(width, self.max))
+
+    def possible(self) -> Sequence[int]:
+        return range(self.min, self.max + 1)
 
 
 @dataclass(frozen=True)
@@ -89,6 +105,9 @@ class Buckets:
     def __call__(self, image_width: int, image_height: int) -> int:
         ideal = image_width * HEIGHT / image_height * self.stretch
         return self.widths[min(bisect_left(self.upto, ideal), len(self.widths) - 1)]
+
+    def possible(self) -> Sequence[int]:
+        return self.widths
 
 
 def _ascending(numbers: Sequence[float]) -> bool:

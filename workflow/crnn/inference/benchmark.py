@@ -16,7 +16,7 @@ from crnn.data.lmdb import Words
 from crnn.data.preprocess import Preprocess, Tensor
 from crnn.data.tensors import TensorSet
 from crnn.inference.predict import Readings, rows_of
-from crnn.inference.scheduler import Reading, Stream, transfers
+from crnn.inference.scheduler import Reading, Scheduler, transfers
 from crnn.inference.sources import EncodedWords
 from crnn.inference.timings import Timings
 from crnn.model.charset import Charset, greedy_decode
@@ -35,12 +35,12 @@ class Repeats:
 
 
 @dataclass(frozen=True)
-class Pipeline:
-    """Reads, decodes, resizes, batches by width, infers and decodes the words of an LMDB."""
+class EndToEnd:
+    """The path that the e2e clock times: the words of an LMDB read, decoded, resized, batched, inferred and decoded."""
 
     words: Path
     preprocess: Preprocess
-    runtime: Session
+    session: Session
     charset: Charset
     batch_of: BatchOf
     workers: int = 1
@@ -51,7 +51,7 @@ class Pipeline:
         Adds a row per inference call (phase `e2e`, with its steps) and one for the whole pass (`e2e_total`).
         """
         readings = Readings()
-        transfers(self.runtime)  # those of earlier calls
+        transfers(self.session)  # those of earlier calls
         started = time.perf_counter()
         with Words(self.words) as words:
             count = len(words) if limit is None else min(len(words), limit)
@@ -59,13 +59,13 @@ class Pipeline:
 
                 def deliver(reading: Reading) -> None:
                     readings.add(rows_of(reading))
-                    timings.add("e2e", number, len(reading.indices), reading.width, reading.seconds, reading.laps)
+                    timings.add("e2e", number, len(reading.indices), reading.width, reading.seconds, reading.steps)
                     bar.update(len(reading.indices))
 
-                feed = EncodedWords(words, self.preprocess, self.batch_of, count)
-                rest = Stream(feed, self.runtime, self.charset, self.workers).run(deliver)
+                source = EncodedWords(words, self.preprocess, self.batch_of, count)
+                after = Scheduler(source, self.session, self.charset, self.workers).run(deliver)
         found = readings.frame()
-        timings.add_pass(number, count, time.perf_counter() - started, rest, self.workers, self.runtime.lanes)
+        timings.add_pass(number, count, time.perf_counter() - started, after, self.workers, self.session.calls)
         return found
 
     def time(self, timings: Timings, repeats: Repeats) -> Passes:
@@ -79,7 +79,7 @@ class Pipeline:
 
 
 def time_infer_only(
-    runtime: Session, charset: Charset, tensors: TensorSet, timings: Timings, repeats: Repeats
+    session: Session, charset: Charset, tensors: TensorSet, timings: Timings, repeats: Repeats
 ) -> Passes:
     """Time the inference call alone, one word at a time in LMDB order; return what each pass read.
 
@@ -88,14 +88,14 @@ def time_infer_only(
     """
     inputs = sorted(((indices[0], images) for indices, images in tensors.batches(1, repeats.limit)), key=itemgetter(0))
     for _, images in inputs[:1]:
-        _timed_call(runtime, images, timings, "cold", 0)
+        _timed_call(session, images, timings, "cold", 0)
     for _, images in inputs[: repeats.warmup]:
-        runtime.infer(images)
-    return [_infer_alone(runtime, charset, inputs, timings, number, repeats) for number in range(repeats.passes)]
+        session.infer(images)
+    return [_infer_alone(session, charset, inputs, timings, number, repeats) for number in range(repeats.passes)]
 
 
 def _infer_alone(
-    runtime: Session,
+    session: Session,
     charset: Charset,
     inputs: list[tuple[int, Tensor]],
     timings: Timings,
@@ -105,14 +105,14 @@ def _infer_alone(
     readings = Readings()
     what = f"infer_only, pass {number + 1} of {repeats.passes}"
     for index, images in progress(inputs, total=len(inputs), what=what):
-        log_probabilities = _timed_call(runtime, images, timings, "infer_only", number)
+        log_probabilities = _timed_call(session, images, timings, "infer_only", number)
         readings.add(zip([index], *greedy_decode(log_probabilities, charset), strict=True))
     return readings.frame()
 
 
-def _timed_call(runtime: Session, images: Tensor, timings: Timings, phase: str, number: int) -> Tensor:
+def _timed_call(session: Session, images: Tensor, timings: Timings, phase: str, number: int) -> Tensor:
     called = time.perf_counter()
-    log_probabilities = runtime.infer(images)
+    log_probabilities = session.infer(images)
     timings.add(phase, number, len(images), images.shape[3], time.perf_counter() - called)
     return log_probabilities
 

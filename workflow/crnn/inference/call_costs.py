@@ -21,25 +21,25 @@ Seconds = npt.NDArray[np.float64]
 
 
 def time_calls(
-    runtime: Session, widths: Sequence[int], batches: Sequence[int], repeats: int, lanes: int = 1
+    session: Session, widths: Sequence[int], batches: Sequence[int], repeats: int, calls: int = 1
 ) -> pl.DataFrame:
     """Time infer() at every width and batch size: width, batch, seconds (the median), fastest, slowest.
 
-    `lanes` calls are under way at a time, as in a run; their wall time is divided by how many. A
-    pass over the whole grid comes before the next, so that a slow spell of the machine falls on all points alike. The
-    first pass is not counted. Images are noise, for zeros can be faster than words.
+    `calls` calls are under way at a time, as in a run, and share their wall time. The whole grid is timed once before
+    any point is timed again: a slow spell of the machine falls on all points alike. The first pass is not counted.
+    Images are noise, as zeros can be faster than words.
     """
     grid = [(width, batch) for width in widths for batch in batches]
     noise = np.random.default_rng(0).uniform(-1, 1, (max(batches), 1, HEIGHT, max(widths))).astype(np.float32)
     measured: dict[tuple[int, int], list[float]] = {point: [] for point in grid}
-    calls = [(counted, point) for counted in [False, *[True] * repeats] for point in grid]
-    with ThreadPoolExecutor(lanes) as pool:
-        side_by_side = pool.map if lanes > 1 else map  # a device may want its calls from the thread that opened it
-        for counted, (width, batch) in progress(calls, total=len(calls), what="costs", unit="calls"):
-            images = [np.ascontiguousarray(noise[:batch, :, :, :width])] * lanes
+    rounds = [(counted, point) for counted in [False, *[True] * repeats] for point in grid]
+    with ThreadPoolExecutor(calls) as pool:
+        side_by_side = pool.map if calls > 1 else map  # a device may want its calls from the thread that opened it
+        for counted, (width, batch) in progress(rounds, total=len(rounds), what="costs", unit="calls"):
+            images = [np.ascontiguousarray(noise[:batch, :, :, :width])] * calls
             started = time.perf_counter()
-            list(side_by_side(runtime.infer, images))  # raises what a call raises
-            seconds = (time.perf_counter() - started) / lanes
+            list(side_by_side(session.infer, images))  # raises what a call raises
+            seconds = (time.perf_counter() - started) / calls
             if counted:
                 measured[width, batch].append(seconds)
     rows = [

@@ -14,7 +14,7 @@ import polars as pl
 from crnn.core.command import counter
 from crnn.data.buckets import BatchOf, at_most
 from crnn.data.tensors import TensorSet
-from crnn.inference.scheduler import Reading, Stream
+from crnn.inference.scheduler import Reading, Scheduler
 from crnn.inference.sources import TensorWords
 from crnn.model.charset import Charset, greedy_decode
 from crnn.model.parity import largest_difference
@@ -22,7 +22,7 @@ from crnn.runtimes.runtime import Session
 
 Row = tuple[int, str, float]
 SCHEMA = {"index": pl.Int64, "text": pl.String, "confidence": pl.Float64}
-PIECE = 4096  # rows that are ordered at a time
+SLICE = 4096  # rows that are ordered at a time
 
 
 class Readings:
@@ -42,9 +42,9 @@ class Readings:
     def frame(self) -> pl.DataFrame:
         """index, text, confidence; in the order of the index."""
         order = np.argsort(self._indices).astype(np.uint32)  # half of the room, while the frame is made
-        # A piece at a time: sorting a whole frame holds its texts twice, the most memory that a long run would take.
-        pieces = [self._rows(order[start : start + PIECE].tolist()) for start in range(0, len(order), PIECE)]
-        return pl.concat([pl.DataFrame(schema=SCHEMA), *pieces])
+        # A slice at a time: sorting a whole frame holds its texts twice, the most memory that a long run would take.
+        slices = [self._rows(order[start : start + SLICE].tolist()) for start in range(0, len(order), SLICE)]
+        return pl.concat([pl.DataFrame(schema=SCHEMA), *slices])
 
     def _rows(self, places: list[int]) -> pl.DataFrame:
         columns = {
@@ -56,6 +56,7 @@ class Readings:
 
 
 def rows_of(reading: Reading) -> Iterable[Row]:
+    """A row per word: index, text, confidence."""
     return zip(reading.indices, reading.texts, reading.confidences, strict=True)
 
 
@@ -67,7 +68,7 @@ def _whole(tensors: TensorSet, readings: Readings, limit: int | None = None) -> 
 
 def predict(
     tensors: TensorSet,
-    runtime: Session,
+    session: Session,
     charset: Charset,
     batch_of: BatchOf,
     workers: int = 1,
@@ -84,18 +85,19 @@ def predict(
             readings.add(rows_of(reading))
             bar.update(len(reading.indices))
 
-        Stream(TensorWords(tensors, batch_of, limit), runtime, charset, workers).run(deliver)
+        Scheduler(TensorWords(tensors, batch_of, limit), session, charset, workers).run(deliver)
     return _whole(tensors, readings, limit)
 
 
 def predict_side_by_side(
-    tensors: TensorSet, first: Session, second: Session, charset: Charset, batch: int
+    tensors: TensorSet, first: Session, second: Session, charset: Charset, batch_of: BatchOf
 ) -> tuple[pl.DataFrame, pl.DataFrame, float]:
-    """Read every word with two models; return both predictions and the largest difference of their outputs."""
+    """Read every word with two models: both predictions, and the largest difference of their outputs."""
     found = (Readings(), Readings())
     worst = 0.0
-    with counter(tensors.samples.height, "prove") as bar:
-        for indices, images in tensors.batches(batch):
+    with counter(tensors.samples.height, "predict") as bar:
+        for batch in tensors.unread(batch_of):
+            indices, images = batch.indices, batch.load()
             outputs = (first.infer(images), second.infer(images))
             worst = max(worst, largest_difference(*outputs))
             for readings, output in zip(found, outputs, strict=True):
@@ -106,7 +108,7 @@ def predict_side_by_side(
 
 def changed_by_batching(
     tensors: TensorSet,
-    runtime: Session,
+    session: Session,
     charset: Charset,
     predictions: pl.DataFrame,
     sizes: Sequence[int],
@@ -117,7 +119,7 @@ def changed_by_batching(
     expected = predictions.select("index", expected="text")
     changed: list[dict[str, Any]] = []
     for size in sizes:
-        again = predict(tensors, runtime, charset, at_most(size), workers, limit=words).join(expected, on="index")
+        again = predict(tensors, session, charset, at_most(size), workers, limit=words).join(expected, on="index")
         different = again.filter(pl.col("text").ne_missing(pl.col("expected")))
         changed += [
             {"batch": size, **row} for row in different.select("index", "text", "expected").iter_rows(named=True)

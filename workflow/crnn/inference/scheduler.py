@@ -1,9 +1,9 @@
-"""Words through a model on every core at once: prepared, put together by width, inferred, decoded.
+"""Words through a model on every core at once: prepared, collated by width, inferred, decoded.
 
-Workers share two kinds of work. Whoever is free infers a batch where one is whole and the runtime takes another call,
-and prepares more words where not. So inference is fed first, no core waits while there is work, and what is in memory
-depends on the number of workers and widths and not on the number of words. What was prepared is put together in the
-order in which it was taken, so the batches of a run are the same whoever prepared them.
+Every worker takes the most urgent work: a whole batch where the session takes another call, or else the next chunk of
+words to prepare. So inference is fed first, no core waits while there is work, and the memory depends on the number of
+workers and widths, not on the number of words. Chunks are collated in the order in which they were taken: the batches
+of a run are the same whoever prepared them.
 
 Workers are threads: decoding, resizing and inference leave Python's lock. Not here: where words come from
 (`crnn.inference.sources`), what becomes of the texts (`crnn.inference.predict`, `crnn.inference.benchmark`).
@@ -20,12 +20,12 @@ import numpy as np
 
 from crnn.data.preprocess import Pixels, Tensor, normalise_into
 from crnn.data.widths import HEIGHT
-from crnn.inference.step_timer import Laps
+from crnn.inference.step_timer import StepTimer
 from crnn.model.charset import Charset, greedy_decode
 from crnn.runtimes.runtime import Session
 
-AHEAD = 2  # whole batches that wait per call that the runtime takes at a time; more would only be memory
-PIECES = 2  # pieces per worker that are taken and not put together yet
+AHEAD = 2  # whole batches that wait per concurrent call; more would only be memory
+OPEN_CHUNKS = 2  # chunks per worker that are taken and not collated yet
 
 
 @dataclass(frozen=True)
@@ -40,101 +40,91 @@ class Batch:
         return int(self.images[0].shape[-1])
 
 
-class Feed(Protocol):
+class Source(Protocol):
     """Where words come from. One run uses it up."""
 
-    def pieces(self) -> Iterator[Any]:
-        """Yield pieces of the work, cheaply: one worker at a time advances it."""
+    def chunks(self) -> Iterator[Any]:
+        """Yield chunks of the work, cheaply: one worker at a time advances it."""
         ...
 
-    def prepare(self, piece: Any, laps: Laps) -> Any:
-        """Do the work on a piece; any number of workers at a time."""
+    def prepare(self, chunk: Any, timer: StepTimer) -> Any:
+        """Do the work on a chunk; any number of workers at a time."""
         ...
 
-    def put_together(self, prepared: Any) -> list[Batch]:
-        """Take what became of the next piece; return the batches that are whole now. One worker at a time."""
+    def collate(self, prepared: Any) -> list[Batch]:
+        """Take what became of the next chunk; return the batches that are whole now. One worker at a time."""
         ...
 
-    def rest(self) -> list[Batch]:
-        """The batches that are not full, once every piece has been put together."""
+    def flush(self) -> list[Batch]:
+        """The batches that are not full, once every chunk has been collated."""
         ...
 
 
 class Reading(NamedTuple):
-    """What came of one call. seconds: wall time of it; laps: of its steps, and of what its worker prepared before."""
+    """What came of one call. seconds: its wall time; steps: seconds by step, with what its worker prepared before."""
 
     indices: list[int]
     width: int
     texts: list[str]
     confidences: list[float]
     seconds: float
-    laps: dict[str, float]
+    steps: dict[str, float]
 
 
 Deliver = Callable[[Reading], None]
 
 
-@dataclass(frozen=True)
-class Stream:
-    """Everything that a run needs: the words, the model, and how many workers there are."""
-
-    feed: Feed
-    runtime: Session
-    charset: Charset
-    workers: int = 1
-
-    def run(self, deliver: Deliver) -> list[dict[str, float]]:
-        """Read every word once. `deliver` gets each reading as it comes, one at a time.
-
-        Returns the laps of each worker since its last call. What a worker raises is raised here, once the others have
-        ended what they were at.
-        """
-        desk = _Desk(self.feed, self.runtime.lanes, self.workers, deliver)
-        workers = [_Worker(desk, self) for _ in range(self.workers)]
-        threads = [threading.Thread(target=worker.work, daemon=True) for worker in workers[1:]]
-        for thread in threads:
-            thread.start()
-        workers[0].work()
-        for thread in threads:
-            thread.join()
-        desk.raise_failure()
-        return [worker.laps.take() for worker in workers]
-
-
-class _Piece(NamedTuple):
+class _Chunk(NamedTuple):
     number: int
     content: Any
 
 
-class _Desk:
-    """What is to be done next, and what has been done: everything that workers share."""
+class Scheduler:
+    """One run over the words of a source: what is to be done next, and what has been done. Its workers share it."""
 
-    def __init__(self, feed: Feed, lanes: int, workers: int, deliver: Deliver) -> None:
-        self._feed, self._deliver, self._lanes = feed, deliver, lanes
-        self._pieces = feed.pieces()
-        self._most_ready, self._most_open = AHEAD * lanes, PIECES * workers
+    def __init__(self, source: Source, session: Session, charset: Charset, workers: int = 1) -> None:
+        self.source, self.session, self.charset = source, session, charset
+        self._chunks = source.chunks()
+        self._workers = [_WorkerThread(self) for _ in range(workers)]
+        self._most_ready, self._most_open = AHEAD * session.calls, OPEN_CHUNKS * workers
         self._changed = threading.Condition()
         self._prepared: dict[int, Any] = {}
         self._ready: deque[Batch] = deque()
-        self._taken = self._together = self._inferring = 0
+        self._taken = self._collated = self._inferring = 0
         self._exhausted = self._complete = False
         self._failure: BaseException | None = None
 
-    def next(self, laps: Laps) -> Batch | _Piece | None:
+    def run(self, deliver: Deliver) -> list[dict[str, float]]:
+        """Read every word once. `deliver` gets each reading as it comes, one at a time.
+
+        Returns the seconds by step of each worker since its last call. What a worker raises is raised here, once the
+        others have ended what they were at.
+        """
+        self._deliver = deliver
+        for worker in self._workers[1:]:
+            worker.start()
+        self._workers[0].run()  # in this thread
+        for worker in self._workers[1:]:
+            worker.join()
+        if self._failure is not None:
+            raise self._failure
+        return [worker.timer.take() for worker in self._workers]
+
+    def next(self, timer: StepTimer) -> Batch | _Chunk | None:
         """Wait for work. None where nothing is left to do, or another worker has failed."""
         with self._changed:
             while self._failure is None:
-                if self._ready and self._inferring < self._lanes:
+                if self._ready and self._inferring < self.session.calls:
                     self._inferring += 1
                     return self._ready.popleft()
                 if self._may_take():
-                    with laps.step("read"):
-                        content = next(self._pieces, None)
+                    with timer.step("read"):
+                        content = next(self._chunks, None)
                     if content is not None:
                         self._taken += 1
-                        return _Piece(self._taken - 1, content)
+                        return _Chunk(self._taken - 1, content)
                     self._exhausted = True
-                    self._complete_if_together()
+                    self._flush_if_collated()
                     continue
                 if self._complete and not self._ready:
                     return None
@@ -142,25 +132,25 @@ class _Desk:
         return None
 
     def _may_take(self) -> bool:
-        waiting = self._taken - self._together
+        waiting = self._taken - self._collated
         return not self._exhausted and len(self._ready) < self._most_ready and waiting < self._most_open
 
-    def _complete_if_together(self) -> None:
-        if self._exhausted and self._together == self._taken:
+    def _flush_if_collated(self) -> None:
+        if self._exhausted and self._collated == self._taken:
             # The longest first: workers then end at about the same time.
-            rest = sorted(self._feed.rest(), key=lambda batch: len(batch.indices) * batch.width, reverse=True)
-            self._ready.extend(rest)
+            last = sorted(self.source.flush(), key=lambda batch: len(batch.indices) * batch.width, reverse=True)
+            self._ready.extend(last)
             self._complete = True
             self._changed.notify_all()
 
-    def put(self, piece: _Piece, prepared: Any) -> None:
-        """Hand in a prepared piece."""
+    def put(self, chunk: _Chunk, prepared: Any) -> None:
+        """Hand in a prepared chunk."""
         with self._changed:
-            self._prepared[piece.number] = prepared
-            while self._together in self._prepared:
-                self._ready.extend(self._feed.put_together(self._prepared.pop(self._together)))
-                self._together += 1
-            self._complete_if_together()
+            self._prepared[chunk.number] = prepared
+            while self._collated in self._prepared:
+                self._ready.extend(self.source.collate(self._prepared.pop(self._collated)))
+                self._collated += 1
+            self._flush_if_collated()
             self._changed.notify_all()
 
     def deliver(self, reading: Reading) -> None:
@@ -171,48 +161,46 @@ class _Desk:
             self._changed.notify_all()
 
     def fail(self, error: BaseException) -> None:
-        """Send everybody home; the first error is the one that counts."""
+        """End the run; the first error is the one that counts."""
         with self._changed:
             self._failure = self._failure or error
             self._changed.notify_all()
 
-    def raise_failure(self) -> None:
-        if self._failure is not None:
-            raise self._failure
 
+class _WorkerThread(threading.Thread):
+    """Does whatever the scheduler has next. It keeps a buffer per width, and uses it again."""
 
-class _Worker:
-    """One thread: does whatever the desk has next. Its buffers are its own, one per width, and are used again."""
-
-    def __init__(self, desk: _Desk, stream: Stream) -> None:
-        self.laps = Laps()
-        self._desk, self._stream = desk, stream
+    def __init__(self, scheduler: Scheduler) -> None:
+        super().__init__(daemon=True)
+        self.timer = StepTimer()
+        self._scheduler = scheduler
         self._buffers: dict[int, Tensor] = {}
 
-    def work(self) -> None:
+    def run(self) -> None:
+        scheduler = self._scheduler
         try:
-            while (task := self._desk.next(self.laps)) is not None:
+            while (task := scheduler.next(self.timer)) is not None:
                 if isinstance(task, Batch):
-                    self._desk.deliver(self._read(task))
+                    scheduler.deliver(self._read(task))
                 else:
-                    self._desk.put(task, self._stream.feed.prepare(task.content, self.laps))
+                    scheduler.put(task, scheduler.source.prepare(task.content, self.timer))
         except BaseException as error:
-            self._desk.fail(error)
+            scheduler.fail(error)
 
     def _read(self, batch: Batch) -> Reading:
-        runtime, laps = self._stream.runtime, self.laps
+        session, timer = self._scheduler.session, self.timer
         called = time.perf_counter()
-        with laps.step("collate"):
-            images = self._collated(batch)
-        with laps.step("execute"):
-            log_probabilities = runtime.infer(images)
-        laps.move("execute", transfers(runtime))
-        with laps.step("ctc"):
-            texts, confidences = greedy_decode(log_probabilities, self._stream.charset)
+        with timer.step("collate"):
+            images = self._stacked(batch)
+        with timer.step("execute"):
+            log_probabilities = session.infer(images)
+        timer.move("execute", transfers(session))
+        with timer.step("ctc"):
+            texts, confidences = greedy_decode(log_probabilities, self._scheduler.charset)
         seconds = time.perf_counter() - called
-        return Reading(batch.indices, batch.width, texts, confidences, seconds, laps.take())
+        return Reading(batch.indices, batch.width, texts, confidences, seconds, timer.take())
 
-    def _collated(self, batch: Batch) -> Tensor:
+    def _stacked(self, batch: Batch) -> Tensor:
         if isinstance(batch.images, np.ndarray):
             return batch.images
         count, width = len(batch.images), batch.width
@@ -224,7 +212,7 @@ class _Worker:
         return buffer[:count]
 
 
-def transfers(runtime: Session) -> dict[str, float]:
-    """Seconds of the copies since the last call, by step, of a runtime that tells them apart."""
-    transfer_seconds = getattr(runtime, "transfer_seconds", None)
+def transfers(session: Session) -> dict[str, float]:
+    """Seconds of the copies since the last call, by step, of a session that tells them apart."""
+    transfer_seconds = getattr(session, "transfer_seconds", None)
     return dict(zip(("transfer_in", "transfer_out"), transfer_seconds(), strict=True)) if transfer_seconds else {}

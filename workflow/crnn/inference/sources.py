@@ -1,4 +1,4 @@
-"""Where a stream's words come from: the encoded images of an LMDB, or the tensors that were made of them.
+"""Where words come from: the encoded images of an LMDB, or the tensors that were made of them.
 
 Not here: what is done with a word (`crnn.inference.scheduler`), how wide it is (`crnn.data.widths`).
 """
@@ -10,12 +10,12 @@ from crnn.data.lmdb import Words
 from crnn.data.preprocess import Pixels, Preprocess
 from crnn.data.tensors import TensorBatch, TensorSet
 from crnn.inference.scheduler import Batch
-from crnn.inference.step_timer import Laps
+from crnn.inference.step_timer import StepTimer
 
 Encoded = tuple[int, bytes]
 Prepared = tuple[int, Pixels]
 
-PIECE = 32  # words that a worker decodes before it looks for a batch to infer: a few milliseconds
+CHUNK = 32  # words that a worker decodes before it looks for a batch to infer: a few milliseconds
 
 
 class EncodedWords:
@@ -29,24 +29,24 @@ class EncodedWords:
         self._count = len(words) if limit is None else min(len(words), limit)
         self._waiting: dict[int, list[Prepared]] = {}
 
-    def pieces(self) -> Iterator[list[Encoded]]:
-        for first in range(1, self._count + 1, PIECE):
-            indices = range(first, min(first + PIECE, self._count + 1))
+    def chunks(self) -> Iterator[list[Encoded]]:
+        for first in range(1, self._count + 1, CHUNK):
+            indices = range(first, min(first + CHUNK, self._count + 1))
             # One transaction serves all workers because they advance this one at a time.
             images = ((index, self._words.image(index)) for index in indices)
             yield [(index, image) for index, image in images if image]
 
-    def prepare(self, piece: list[Encoded], laps: Laps) -> list[Prepared]:
+    def prepare(self, chunk: list[Encoded], timer: StepTimer) -> list[Prepared]:
         prepared = []
-        for index, image in piece:
-            with laps.step("decode"):
+        for index, image in chunk:
+            with timer.step("decode"):
                 gray = self._preprocess.decode(image)
             if gray is not None:
-                with laps.step("resize"):
+                with timer.step("resize"):
                     prepared.append((index, self._preprocess.resize(gray)))
         return prepared
 
-    def put_together(self, prepared: list[Prepared]) -> list[Batch]:
+    def collate(self, prepared: list[Prepared]) -> list[Batch]:
         whole = []
         for index, pixels in prepared:
             width = pixels.shape[1]
@@ -56,7 +56,7 @@ class EncodedWords:
                 whole.append(_batch(self._waiting.pop(width)))
         return whole
 
-    def rest(self) -> list[Batch]:
+    def flush(self) -> list[Batch]:
         return [_batch(bucket) for bucket in self._waiting.values()]
 
 
@@ -70,15 +70,15 @@ class TensorWords:
     def __init__(self, tensors: TensorSet, batch_of: BatchOf, limit: int | None = None) -> None:
         self._tensors, self._batch_of, self._limit = tensors, batch_of, limit
 
-    def pieces(self) -> Iterator[TensorBatch]:
+    def chunks(self) -> Iterator[TensorBatch]:
         return self._tensors.unread(self._batch_of, self._limit)
 
-    def prepare(self, piece: TensorBatch, laps: Laps) -> Batch:
-        with laps.step("read"):
-            return Batch(piece.indices, piece.load())
+    def prepare(self, chunk: TensorBatch, timer: StepTimer) -> Batch:
+        with timer.step("read"):
+            return Batch(chunk.indices, chunk.load())
 
-    def put_together(self, prepared: Batch) -> list[Batch]:
+    def collate(self, prepared: Batch) -> list[Batch]:
         return [prepared]
 
-    def rest(self) -> list[Batch]:
+    def flush(self) -> list[Batch]:
         return []

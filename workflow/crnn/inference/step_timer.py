@@ -1,7 +1,4 @@
-"""Seconds by step of the work on a word, as they pass.
-
-Apart from `crnn.inference.timings`, which says what they come to: what is timed does not depend on how it is summed up.
-"""
+"""Seconds by step of the work on a word, as they pass. Not here: what they come to (`crnn.inference.timings`)."""
 
 import time
 from collections.abc import Iterator
@@ -13,7 +10,7 @@ STEPS = ("read", "decode", "resize", "collate", "transfer_in", "execute", "trans
 
 
 @dataclass
-class Laps:
+class StepTimer:
     """Seconds spent in each step since the last `take`. Wall time, from the monotonic clock."""
 
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STEPS, 0.0))
@@ -27,12 +24,12 @@ class Laps:
             self.seconds[name] += time.perf_counter() - started
 
     def move(self, name: str, parts: dict[str, float]) -> None:
-        """Count seconds that were spent inside step `name` under steps of their own instead."""
+        """Count seconds that were spent inside step `name` under other steps instead."""
         for part, seconds in parts.items():
             self.seconds[part] += seconds
             self.seconds[name] -= seconds
 
     def take(self) -> dict[str, float]:
-        """Return the laps so far and start again from zero."""
+        """Return the seconds so far and start again from zero."""
         taken, self.seconds = self.seconds, dict.fromkeys(STEPS, 0.0)
         return taken

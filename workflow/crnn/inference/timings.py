@@ -20,7 +20,7 @@ IN_CALL = frozenset({"transfer_in", "execute", "transfer_out"})  # steps within 
 PERCENTILES = (50, 90, 99)
 COLUMNS = {
     **{"phase": pl.String, "pass": pl.Int64, "batch": pl.Int64, "width": pl.Int64, "seconds": pl.Float64},
-    **{"cold": pl.Boolean, "workers": pl.Int64, "lanes": pl.Int64},
+    **{"cold": pl.Boolean, "workers": pl.Int64, "calls": pl.Int64},
     **dict.fromkeys(STEPS, pl.Float64),
 }
 ROWS = 512  # rows that are kept as Python objects, which take ten times the room
@@ -29,8 +29,8 @@ ROWS = 512  # rows that are kept as Python objects, which take ten times the roo
 class Timings:
     """One row per call or pass, as timings.parquet holds them. `seconds` is wall time.
 
-    A row of phase `e2e_total` is a whole pass, of `workers` threads and `lanes` calls at a time; its steps are what was
-    worked on after the last call.
+    A row of phase `e2e_total` is a whole pass of `workers` threads and `calls` concurrent calls; its steps are those
+    after the last call.
     """
 
     def __init__(self) -> None:
@@ -45,19 +45,19 @@ class Timings:
         batch: int,
         width: int | None,
         seconds: float,
-        laps: dict[str, float] | None = None,
+        steps: dict[str, float] | None = None,
     ) -> None:
         """Record a call of `phase` in pass `number`, with the steps it consisted of where they were timed."""
         call = {"phase": phase, "pass": number, "batch": batch, "width": width, "seconds": seconds}
-        self._append({**call, "cold": phase == "cold", **(laps or {})})
+        self._append({**call, "cold": phase == "cold", **(steps or {})})
 
     def add_pass(
-        self, number: int, words: int, seconds: float, rest: list[dict[str, float]], workers: int, lanes: int
+        self, number: int, words: int, seconds: float, after: list[dict[str, float]], workers: int, calls: int
     ) -> None:
-        """Record the whole of pass `number`. rest: each worker's steps after its last call."""
-        steps = {step: sum(laps[step] for laps in rest) for step in STEPS}
+        """Record the whole of pass `number`. after: each worker's steps after its last call."""
+        steps = {step: sum(worker[step] for worker in after) for step in STEPS}
         whole = {"phase": "e2e_total", "pass": number, "batch": words, "seconds": seconds, "cold": False}
-        self._append({**whole, "workers": workers, "lanes": lanes, **steps})
+        self._append({**whole, "workers": workers, "calls": calls, **steps})
 
     def _append(self, row: dict[str, Any]) -> None:
         self.last_seconds = row["seconds"]
@@ -90,7 +90,7 @@ def summarise_e2e(timings: pl.DataFrame) -> dict[str, Any] | None:
         return None
     middle = passes.row((passes.height - 1) // 2, named=True)
     steps = timings.filter(pl.col("phase").is_in(["e2e", "e2e_total"]) & (pl.col("pass") == middle["pass"]))
-    sharers = {step: middle["lanes"] if step in IN_CALL else middle["workers"] for step in STEPS}
+    sharers = {step: middle["calls"] if step in IN_CALL else middle["workers"] for step in STEPS}
     breakdown = {step: float(steps[step].sum()) / sharers[step] for step in STEPS}
     breakdown["other"] = max(0.0, middle["seconds"] - sum(breakdown.values()))
     return {
@@ -98,7 +98,8 @@ def summarise_e2e(timings: pl.DataFrame) -> dict[str, Any] | None:
         "images_per_second": middle["batch"] / middle["seconds"],
         "words": middle["batch"],
         "workers": middle["workers"],
-        "lanes": middle["lanes"],
+        "calls": middle["calls"],
+        "lanes": middle["calls"],  # the older name, which readers of report.json may know
         "passes": passes.height,
         "spread": [passes["seconds"].min(), passes["seconds"].max()],
         "breakdown": breakdown,

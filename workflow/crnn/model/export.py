@@ -1,6 +1,6 @@
-"""PyTorch network to ONNX, in a form that ATC, TensorRT, OpenVINO and ONNX Runtime all read.
+"""PyTorch network to an ONNX file that ATC, TensorRT, OpenVINO and ONNX Runtime all read.
 
-Not here: reshaping the graph for targets (`crnn.model.surgery`).
+Not here: reshaping the graph for runtimes (`crnn.model.surgery`).
 """
 
 import warnings
@@ -12,15 +12,12 @@ import torch
 from crnn.core.errors import UserError
 from crnn.core.files import atomic_path
 from crnn.data.widths import HEIGHT
+from crnn.model.contract import INPUT, NEWEST_IR, OPSETS, OUTPUT, SYMBOLS
 from crnn.model.network import CRNN
-from crnn.model.opset import NEWEST_IR, OPSETS, check_portable
-
-INPUT, OUTPUT = "imgs", "output1"
-# Three different symbols: a shared one would claim that batch, width and steps are equal.
-SYMBOLS = {INPUT: {0: "N", 3: "W"}, OUTPUT: {0: "T", 1: "N"}}
+from crnn.model.opset import check_opset
 
 
-def export_onnx(network: CRNN, path: Path, opset: int = 13) -> None:
+def export_onnx(network: CRNN, path: Path, opset: int = OPSETS[-1]) -> None:
     """Write `network` to `path`: input imgs float32 [N, 1, 32, W], output output1 float32 [T, N, classes].
 
     Raises UserError on an opset that ATC does not read.
@@ -45,5 +42,5 @@ def export_onnx(network: CRNN, path: Path, opset: int = 13) -> None:
         )
         model = onnx.load(temporary)
         model.ir_version = min(model.ir_version, NEWEST_IR)
-        check_portable(model)
+        check_opset(model)
         onnx.save(model, temporary)

@@ -1,4 +1,4 @@
-"""What an ONNX file must be for every target to read it.
+"""What an ONNX file must be for every runtime to read it.
 
 Not here: making one (`crnn.model.export`, `crnn.model.surgery`).
 """
@@ -6,14 +6,16 @@ Not here: making one (`crnn.model.export`, `crnn.model.surgery`).
 import onnx
 
 from crnn.core.errors import UserError
-
-# ATC reads opsets 9 to 13 in every release that is still in use; IR version 8 belongs to opset 15 and is read by all.
-OPSETS = (11, 12, 13)
-NEWEST_IR = 8
+from crnn.model.contract import NEWEST_IR
 
 
-def check_portable(model: onnx.ModelProto) -> None:
-    """Raise UserError unless the model is valid ONNX, of one opset domain, and old enough for every target."""
+def opset_of(model: onnx.ModelProto) -> int:
+    """The version of the opset that a model's own operators belong to."""
+    return next(int(entry.version) for entry in model.opset_import if not entry.domain)
+
+
+def check_opset(model: onnx.ModelProto) -> None:
+    """Raise UserError unless the model is valid ONNX, of one opset domain, and old enough for every runtime."""
     onnx.checker.check_model(model, full_check=True)
     domains = [entry.domain or "ai.onnx" for entry in model.opset_import]
     if domains != ["ai.onnx"]:

@@ -16,7 +16,7 @@ ROUNDS = 50
 
 
 @dataclass(frozen=True)
-class Chances:
+class AccuracyModel:
     """A logistic regression on the logarithms of the word's width and of what its tensor is stretched by.
 
     Their squares and product are among the terms: a narrow word may gain from a stretch that a wide one does not need.
@@ -26,7 +26,7 @@ class Chances:
     weights: Floats
 
     @classmethod
-    def fitted(cls, widths: Floats, tensors: Floats, right: npt.NDArray[np.bool_]) -> "Chances":
+    def fitted(cls, widths: Floats, tensors: Floats, right: npt.NDArray[np.bool_]) -> "AccuracyModel":
         """Fit to readings: the width that a word should have, that of its tensor, and whether it was read right.
 
         By Newton's method (iteratively reweighted least squares), whose objective has one maximum; steps are halved

@@ -17,17 +17,17 @@ import numpy as np
 
 from crnn.core.command import counter
 from crnn.core.errors import UserError
+from crnn.data.buckets import DEFAULT_BATCH
 from crnn.data.labels import LabelPolicy
 from crnn.data.lmdb import Words
 from crnn.data.preprocess import Pixels, Preprocess, normalise
 from crnn.data.tensors import prepare
 from crnn.data.widths import WidthRule
 from crnn.model.charset import Charset, greedy_decode
-from crnn.planning.accuracy_model import Chances
+from crnn.planning.accuracy_model import AccuracyModel
 from crnn.planning.optimiser import Candidate
 from crnn.runtimes.runtime import Session
 
-BATCH = 16
 CONFIDENCE = 1.645  # standard deviations that 95 % of a normal distribution lie below
 
 
@@ -60,7 +60,7 @@ class TuningWords:
         """The width that a rule gives each word."""
         return [rule(image.shape[1], image.shape[0]) for image in self.images]
 
-    def right(self, rules: Sequence[Preprocess], runtime: Session, charset: Charset) -> list[list[bool]]:
+    def right(self, rules: Sequence[Preprocess], session: Session, charset: Charset) -> list[list[bool]]:
         """Of every rule, which words read as their labels."""
         widths = [self.widths(rule.rule) for rule in rules]
         waiting: dict[int, dict[int, Pixels]] = {}
@@ -70,21 +70,23 @@ class TuningWords:
                     waiting[width][word] = rule.resize(self.images[word])
         with counter(sum(map(len, waiting.values())), "tuning") as bar:
             for width, words in waiting.items():
-                self._read(width, words, runtime, charset)
+                self._read(width, words, session, charset)
                 bar.update(len(words))
         return [[self._right[word, width] for word, width in enumerate(given)] for given in widths]
 
-    def chances(self, finest: Preprocess, shifted: Sequence[Preprocess], runtime: Session, charset: Charset) -> Chances:
+    def accuracy_model(
+        self, finest: Preprocess, shifted: Sequence[Preprocess], session: Session, charset: Charset
+    ) -> AccuracyModel:
         """The curve through what becomes of the words at the widths that the shifted rules give them."""
         own = np.array(self.widths(finest.rule) * len(shifted), np.float64)
         tensors = np.array([self.widths(rule.rule) for rule in shifted], np.float64).ravel()
-        return Chances.fitted(own, tensors, np.array(self.right(shifted, runtime, charset)).ravel())
+        return AccuracyModel.fitted(own, tensors, np.array(self.right(shifted, session, charset)).ravel())
 
-    def _read(self, width: int, words: dict[int, Pixels], runtime: Session, charset: Charset) -> None:
+    def _read(self, width: int, words: dict[int, Pixels], session: Session, charset: Charset) -> None:
         indices = list(words)
-        for start in range(0, len(indices), BATCH):
-            batch = indices[start : start + BATCH]
-            texts, _ = greedy_decode(runtime.infer(normalise(np.stack([words[i] for i in batch])[:, None])), charset)
+        for start in range(0, len(indices), DEFAULT_BATCH):
+            batch = indices[start : start + DEFAULT_BATCH]
+            texts, _ = greedy_decode(session.infer(normalise(np.stack([words[i] for i in batch])[:, None])), charset)
             for word, text in zip(batch, texts, strict=True):
                 self._right[word, width] = self.policy.apply(text)[0] == self.labels[word]
 
@@ -101,8 +103,8 @@ class Verdict:
     candidate: Candidate
     words: int
     correct: int
-    broken: int
-    fixed: int
+    lost: int
+    gained: int
     most_lost: float  # words, with 95 % confidence
     within: bool  # the accuracy budget
 
@@ -113,20 +115,20 @@ class Verdict:
             "upto": [span.upto for span in self.candidate.spans],
             "seconds": self.candidate.seconds,
             "predicted_lost": self.candidate.lost,
-            **{name: getattr(self, name) for name in ("correct", "broken", "fixed", "most_lost", "within")},
+            **{name: getattr(self, name) for name in ("correct", "lost", "gained", "most_lost", "within")},
         }
 
 
 def judged(candidate: Candidate, right: Sequence[bool], finest: Sequence[bool], accuracy_drop: float) -> Verdict:
     """Hold a candidate's words against the finest rule's: with 95 % confidence it may lose the share `accuracy_drop`.
 
-    Of words that read differently, as many break as are fixed unless the candidate is worse; so the loss has a variance
-    of their number (McNemar 1947), and what is held against the budget is its upper bound by the normal approximation.
+    Unless the candidate is worse, words that read differently are lost as often as gained. So the variance of the loss
+    is their number (McNemar 1947); its upper bound by the normal approximation is held against the budget.
     """
-    broken = sum(other and not own for own, other in zip(right, finest, strict=True))
-    fixed = sum(own and not other for own, other in zip(right, finest, strict=True))
-    most = broken - fixed + CONFIDENCE * sqrt(broken + fixed)
-    return Verdict(candidate, len(right), sum(right), broken, fixed, most, most <= accuracy_drop * len(right))
+    lost = sum(other and not own for own, other in zip(right, finest, strict=True))
+    gained = sum(own and not other for own, other in zip(right, finest, strict=True))
+    most = lost - gained + CONFIDENCE * sqrt(lost + gained)
+    return Verdict(candidate, len(right), sum(right), lost, gained, most, most <= accuracy_drop * len(right))
 
 
 def cheapest_within(verdicts: Sequence[Verdict], accuracy_drop: float) -> Candidate:
@@ -135,8 +137,8 @@ def cheapest_within(verdicts: Sequence[Verdict], accuracy_drop: float) -> Candid
     if not within:
         best = min(verdicts, key=lambda verdict: verdict.most_lost)
         raise UserError(
-            f"no plan surely loses less than {accuracy_drop:.2%} of the {best.words} tuning words; the best breaks "
-            f"{best.broken} and fixes {best.fixed}, which is at most {best.most_lost / best.words:.2%} with 95 % "
+            f"no plan surely loses less than {accuracy_drop:.2%} of the {best.words} tuning words; the best loses "
+            f"{best.lost} and gains {best.gained}, which is at most {best.most_lost / best.words:.2%} with 95 % "
             f"confidence. Tune on more words, allow more buckets or a larger accuracy_drop"
         )
     return min(within, key=lambda candidate: candidate.seconds)

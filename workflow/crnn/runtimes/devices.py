@@ -1,6 +1,6 @@
-"""Cards of a machine that jobs share: which numbers an option names, and which job has which card.
+"""Devices of a machine that jobs share: which numbers an option names, and which job has which device.
 
-Not here: what a card can do, or whether there is one.
+Not here: what a device can do, or whether there is one.
 """
 
 import fcntl
@@ -17,7 +17,7 @@ from crnn.core.errors import UserError
 
 MOST_DEVICES = 256  # ais_bench takes device 0 to 255; no machine has more
 
-# What a scheduler sets where it gives a job some of a machine's cards, which the job then counts from 0.
+# What a scheduler sets where it gives a job some of a machine's devices, which the job then counts from 0.
 VISIBLE = {"gpu": "CUDA_VISIBLE_DEVICES", "npu": "ASCEND_RT_VISIBLE_DEVICES"}
 
 
@@ -42,23 +42,23 @@ def _is_device(value: Any) -> bool:
 
 
 @dataclass(frozen=True)
-class Claims:
-    """Which cards of a kind (`npu`, `gpu`) a process uses, so that jobs beside each other on a machine have their own.
+class DeviceLocks:
+    """Which devices of a kind (`npu`, `gpu`) a process uses: jobs beside each other on a machine have different ones.
 
-    A claim is a lock on a file in the folder for temporary files; the system drops it with the process.
+    A device lock is one on a file in the folder for temporary files; the system drops it with the process.
     """
 
     kind: str
     folder: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
 
-    def claim(self, devices: list[int], most: int = 1) -> tuple[list[int], ExitStack]:
+    def acquire(self, devices: list[int], most: int = 1) -> tuple[list[int], ExitStack]:
         """The first of `devices` that are free, at most `most`, and what gives them back; waits where none is free."""
         held, taken = ExitStack(), list[int]()
         for device in devices:
             if len(taken) < most and self._lock(device, held, wait=False):
                 taken.append(device)
         if not taken:
-            LOG.info("every card of %s is taken; waiting for %d", devices, devices[0])
+            LOG.info("every device of %s is taken; waiting for %d", devices, devices[0])
             self._lock(devices[0], held, wait=True)
             taken = devices[:1]
         return taken, held
@@ -74,7 +74,7 @@ class Claims:
         return True
 
     def _on_machine(self, device: int) -> str:
-        """The name that the machine has for a card."""
+        """The name that the machine has for a device."""
         given = [each.strip() for each in os.environ.get(VISIBLE[self.kind], "").split(",") if each.strip()]
         return re.sub(r"[^\w-]", "_", given[device]) if device < len(given) else str(device)
 
@@ -86,7 +86,7 @@ class Claims:
         return path.open("rb")
 
 
-def claimed(kind: str, device: int) -> ExitStack:
-    """Wait for one card; closing what is returned gives it back."""
-    _, held = Claims(kind).claim([device])
+def lock_device(kind: str, device: int) -> ExitStack:
+    """Wait for one device; closing what is returned gives it back."""
+    _, held = DeviceLocks(kind).acquire([device])
     return held

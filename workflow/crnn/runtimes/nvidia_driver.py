@@ -1,4 +1,4 @@
-"""What the NVIDIA driver says of itself in its files: its version, and the names of the cards. No program is started.
+"""What the NVIDIA driver says of itself in its files: its version, and the names of the GPUs. No program is started.
 
 Not here: anything of CUDA, which a toolchain brings along.
 """
@@ -9,8 +9,8 @@ from pathlib import Path
 DRIVER = Path("/proc/driver/nvidia")
 
 
-def card_name(driver: Path = DRIVER) -> str:
-    """The model of this machine's cards; all of them where they differ, as their order is CUDA's to decide."""
+def gpu_name(driver: Path = DRIVER) -> str:
+    """The model of this machine's GPUs; all of them where they differ, as their order is CUDA's to decide."""
     texts = [path.read_text(errors="replace") for path in sorted(driver.glob("gpus/*/information"))]
     models = [found[1].strip() for found in (re.search(r"^Model:(.+)$", text, re.MULTILINE) for text in texts) if found]
     return " or ".join(dict.fromkeys(models)) or "NVIDIA GPU"

@@ -1,7 +1,7 @@
 """What a runtime is: its facts, its two verbs, and the session that it loads. Imports no toolchain."""
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -19,12 +19,12 @@ Device = Literal["gpu", "npu"]
 class Session(Protocol):
     """A model loaded on a device.
 
-    `lanes` is how many calls of `infer` it takes at a time, from different threads. One that copies to a device of its
-    own may also have `transfer_seconds() -> (in, out)`: seconds that copying took since the last time it was asked,
-    which the breakdown then shows apart from `execute`.
+    `calls` is how many calls of `infer` it takes at a time, from different threads. One that copies to a device may
+    also have `transfer_seconds() -> (in, out)`: seconds that copying took since it was asked last. The
+    breakdown then shows them apart from `execute`.
     """
 
-    lanes: int
+    calls: int
 
     def infer(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Images float32 [N, 1, 32, W] to log-probabilities float32 [T, N, classes], both in host memory.
@@ -47,13 +47,13 @@ class Runtime:
     """A way to run a model: the facts that rules and the config check read, and where its verbs are.
 
     `module` has `build(source, directory, options) -> list[Path]`, which writes `files` into a folder, and
-    `load(model, options, threads, lanes=1) -> Session`, which is given the first of them and finds the others beside
+    `load(model, options, threads, calls=1) -> Session`, which is given the first of them and finds the others beside
     it. It may have `check(options, building)`, which raises UserError where this machine cannot build or, if not
     `building`, cannot run; it is asked before a run begins.
 
     files: what `build` writes. tools: distributions whose versions belong into records. precisions: those that a
     deployment may ask for, each with the variant of the model file that it is made from (`fp32` as it is, or one of
-    `crnn.model.precision.FORMS`); where two share a variant, one is the runtime's own making, and its options then
+    `crnn.model.precision.VARIANTS`); where two share a variant, one is the runtime's own making, and its options then
     hold the deployment's `precision`, too. source: what it builds from. device, build_device: what running and
     building occupy; None for the processor. compiles_shapes: its build depends on the shapes that will be asked for;
     its options then hold `width_rule` and `batch` of the deployment or, where its widths are planned, `plan`, each
@@ -79,13 +79,13 @@ class Runtime:
         """Turn a model file into what the device loads: write `files` into `directory` and return them."""
         return cast(list[Path], self._verbs().build(source, directory, options))
 
-    def load(self, model: Path, options: Options, threads: int, lanes: int = 1) -> Session:
+    def load(self, model: Path, options: Options, threads: int, calls: int = 1) -> Session:
         """Load a model file: the first of what `build` wrote, or one of that kind.
 
-        threads: CPU cores that the session may use. lanes: calls that will be under way at a time; on the CPU they
-        share the cores. A runtime whose device takes another number of calls says so in the session's `lanes`.
+        threads: CPU cores that the session may use. calls: how many will be under way at a time; on the CPU they share
+        the cores. Where the device takes another number of calls, the session's `calls` says so.
         """
-        return cast(Session, self._verbs().load(model, options, threads, lanes))
+        return cast(Session, self._verbs().load(model, options, threads, calls))
 
     def check(self, options: Options, building: bool) -> None:
         """Raise UserError where this machine cannot build, or run, as far as the runtime can tell."""
@@ -105,6 +105,22 @@ class Runtime:
                 f"runtime {self.name}: {fault}; run with `--sdm conda` to get it from envs/{self.name}.yaml, "
                 f"or install it into this environment"
             ) from error
+
+
+def checked_flag(options: Options, name: str) -> bool:
+    """An option that is on or off, off where it is not given. Raises UserError where it is neither."""
+    value = options.get(name, False)
+    if not isinstance(value, bool):
+        raise UserError(f"options.{name} is {value!r}; expected true or false")
+    return value
+
+
+def checked_choice(options: Options, name: str, allowed: Collection[str]) -> str:
+    """An option that names one of `allowed`, by default the first. Raises UserError where it names none."""
+    value = options.get(name, next(iter(allowed)))
+    if value not in allowed:
+        raise UserError(f"options.{name} is {value!r}; expected one of {', '.join(allowed)}")
+    return str(value)
 
 
 def check_options(options: Options, *known: str) -> None:

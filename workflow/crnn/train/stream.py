@@ -20,6 +20,7 @@ from crnn.data.preprocess import RESAMPLERS, Pixels, Preprocess
 from crnn.data.render.sample import Renderer
 from crnn.data.widths import Aspect, WidthRule
 from crnn.model.charset import Charset, steps_needed
+from crnn.model.contract import narrowest
 
 CHUNK = 128  # words that a worker renders at a time
 WIDTH_STREAM = 1  # tells the generator that draws widths from the one that draws words
@@ -68,12 +69,9 @@ def jittered(rule: WidthRule, factor: float) -> WidthRule:
 
 
 def fitting_width(rule: WidthRule, width: int, height: int, text: str) -> int | None:
-    """The rule's width for an image, or the next one with time steps enough to spell `text`; None if there is none.
-
-    A tensor of width W gives W // 4 + 1 steps (`crnn.model.network`).
-    """
+    """The rule's width for an image, or the next one with time steps enough to spell `text`; None if there is none."""
     chosen = rule(width, height)
-    needed = 4 * (steps_needed(text) - 1)
+    needed = narrowest(steps_needed(text))
     if chosen >= needed:
         return chosen
     if not isinstance(rule, Aspect) or needed > rule.max:

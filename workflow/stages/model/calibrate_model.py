@@ -1,9 +1,9 @@
 """Find out how a model is quantised: the ranges of its activations, and which convolutions stay in float32.
 
-  --form int8 | uint8      --budget '{"accuracy_drop": 0.005, "flipped": 0.01}'
+  --variant int8 | uint8      --budget '{"accuracy_drop": 0.005, "flipped": 0.01}'
 
-Reads the calibration words with the model, then with candidates in that form, in ONNX Runtime. Writes calibration.json:
-the ranges by form, `whole`, and every candidate that was tried with what it lost.
+Reads the calibration words with the model, then with candidates of that variant, in ONNX Runtime. Writes
+calibration.json: the ranges by variant, `whole`, and every candidate that was tried with what it lost.
 """
 
 import tempfile
@@ -19,17 +19,18 @@ import onnx
 from crnn.core.command import LOG, json_object, parser
 from crnn.core.files import write_json
 from crnn.core.record import Record
+from crnn.data.buckets import DEFAULT_BATCH
 from crnn.data.labels import LabelPolicy
 from crnn.data.preprocess import Preprocess
 from crnn.data.tensors import TensorSet
 from crnn.model.charset import Charset, greedy_decode
-from crnn.model.precision import QUANTISED, Calibration, convert
-from crnn.model.precision.calibration import Budget, Reading, choose_whole, divergence, measure_ranges
+from crnn.model.precision import QUANTISED
+from crnn.model.precision.calibration import Budget, Calibration, Reading, choose_whole, divergence, measure_ranges
+from crnn.model.precision.convert import convert
 from crnn.model.precision.quantise import convolutions, never_negative
 from crnn.runtimes.onnxruntime.cpu import OnnxSession, build
 from stages.arguments import add_tensor_arguments
 
-BATCH = 16
 EVERY = 5  # batches, which come by width: enough of them to rank layers by a mean over all steps
 
 Array = npt.NDArray[np.float32]
@@ -40,7 +41,7 @@ def arguments() -> ArgumentParser:
     add_tensor_arguments(command)
     command.add_argument("--model", type=Path, required=True, help="fixed.onnx")
     command.add_argument(
-        "--form", choices=QUANTISED, required=True, help="of the candidates, and of what is made later"
+        "--variant", choices=QUANTISED, required=True, help="of the candidates, and of what is made later"
     )
     command.add_argument("--labels", type=json_object, required=True, help="label policy, as in config `labels`")
     command.add_argument("--budget", type=json_object, required=True, help="of config `calibration`: what may be lost")
@@ -56,12 +57,12 @@ class Candidates:
         self.model = onnx.load(args.model)
         self.tensors = TensorSet(args.tensors, Preprocess.from_settings(args.widths))
         self._charset, self._policy = Charset(args.charset), LabelPolicy.from_settings(args.labels)
-        self._form, self._threads = args.form, args.threads
+        self._variant, self._threads = args.variant, args.threads
         self._labels = dict(self.tensors.samples.select("index", "text").iter_rows())
         self.layers = [node.name for node in convolutions(self.model)]
         self.ranges = measure_ranges(self._observed(), never_negative(self.model))
         original = OnnxSession(args.model, args.threads)
-        self._outputs = [original.infer(images) for _, images in self.tensors.batches(BATCH)]
+        self._outputs = [original.infer(images) for _, images in self.tensors.batches(DEFAULT_BATCH)]
         self._texts = self._decoded(self._outputs)
 
     def _observed(self) -> Iterator[dict[str, Array]]:
@@ -77,7 +78,7 @@ class Candidates:
             path = Path(folder) / "watched.onnx"
             onnx.save(watched, path)
             runtime = OnnxSession(path, self._threads)
-            for _, images in self.tensors.batches(BATCH):
+            for _, images in self.tensors.batches(DEFAULT_BATCH):
                 found = runtime.observe(images)
                 yield {name: images if name in given else found[name] for name in names}
 
@@ -112,16 +113,16 @@ class Candidates:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             onnx.save(
-                convert(self.model, self._form, Calibration(self.ranges, tuple(whole))), folder / "candidate.onnx"
+                convert(self.model, self._variant, Calibration(self.ranges, tuple(whole))), folder / "candidate.onnx"
             )
             (built,) = build(folder / "candidate.onnx", folder / "build", {})
             runtime = OnnxSession(built, self._threads)
-            for _, images in islice(self.tensors.batches(BATCH), 0, None, every):
+            for _, images in islice(self.tensors.batches(DEFAULT_BATCH), 0, None, every):
                 yield runtime.infer(images)
 
     def _decoded(self, outputs: list[Array]) -> dict[int, str]:
         texts: dict[int, str] = {}
-        for (indices, _), output in zip(self.tensors.batches(BATCH), outputs, strict=True):
+        for (indices, _), output in zip(self.tensors.batches(DEFAULT_BATCH), outputs, strict=True):
             texts.update(zip(indices, greedy_decode(output, self._charset)[0], strict=True))
         return texts
 
@@ -132,7 +133,7 @@ class Candidates:
 
 
 def main(args: Namespace) -> None:
-    parameters = {"form": args.form, "budget": args.budget, "widths": args.widths}
+    parameters = {"variant": args.variant, "budget": args.budget, "widths": args.widths}
     inputs = [args.model, args.tensors / "contract.json"]
     record = Record("calibrate_model", inputs, parameters, tools=("onnx", "onnxruntime", "numpy"))
     candidates = Candidates(args)

@@ -1,8 +1,8 @@
-"""Write a model in another form, and prove on the calibration words how far it reads them the same.
+"""Write a variant of a model file, and count on the calibration words how many it reads differently.
 
-  --form fp16 | fp16-lstm32 | winograd | int8 | uint8        the last two with --calibration
+  --variant fp16 | fp16-lstm32 | winograd | int8 | uint8        the last two with --calibration
 
-Fails where an operator does not compute in the type of the form, or ONNX Runtime cannot run the file on a processor.
+Fails where an operator does not compute in the type of the variant, or ONNX Runtime cannot run the file on a processor.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -13,23 +13,24 @@ import onnx
 from crnn.core.command import LOG, parser
 from crnn.core.files import atomic_path
 from crnn.core.record import Record
+from crnn.data.buckets import DEFAULT_BATCH, at_most
 from crnn.data.preprocess import Preprocess
 from crnn.data.tensors import TensorSet
 from crnn.inference.predict import predict_side_by_side
 from crnn.model.charset import Charset
-from crnn.model.opset import check_portable
-from crnn.model.precision import FORMS, Calibration, convert, prove_types
+from crnn.model.opset import check_opset
+from crnn.model.precision import VARIANTS
+from crnn.model.precision.calibration import Calibration
+from crnn.model.precision.convert import convert, prove_types
 from crnn.runtimes.onnxruntime.cpu import OnnxSession
 from stages.arguments import add_tensor_arguments
-
-BATCH = 16
 
 
 def arguments() -> ArgumentParser:
     command = parser(__doc__)
     add_tensor_arguments(command)
     command.add_argument("--model", type=Path, required=True, help="fixed.onnx, float32")
-    command.add_argument("--form", choices=FORMS, required=True)
+    command.add_argument("--variant", choices=VARIANTS, required=True)
     command.add_argument("--calibration", type=Path, help="calibration.json of calibrate_model")
     command.add_argument("--output", type=Path, required=True, help="ONNX file to write")
     command.add_argument("--record", type=Path, required=True)
@@ -39,17 +40,19 @@ def arguments() -> ArgumentParser:
 def main(args: Namespace) -> None:
     inputs = [args.model, args.tensors / "contract.json", *([args.calibration] if args.calibration else [])]
     tools = ("onnx", "onnx-graphsurgeon", "onnxconverter-common", "onnxruntime", "numpy")
-    record = Record("convert_precision", inputs, {"form": args.form, "widths": args.widths}, tools)
+    record = Record("convert_precision", inputs, {"variant": args.variant, "widths": args.widths}, tools)
     calibration = Calibration.from_json(args.calibration) if args.calibration else None
-    model = convert(onnx.load(args.model), args.form, calibration)
-    check_portable(model)
-    types = prove_types(model, args.form)
+    model = convert(onnx.load(args.model), args.variant, calibration)
+    check_opset(model)
+    types = prove_types(model, args.variant)
     tensors = TensorSet(args.tensors, Preprocess.from_settings(args.widths))
     with atomic_path(args.output) as candidate:
         onnx.save(model, candidate)
         before, after = OnnxSession(args.model, args.threads), OnnxSession(candidate, args.threads)
-        first, second, worst = predict_side_by_side(tensors, before, after, Charset(args.charset), BATCH)
+        first, second, worst = predict_side_by_side(
+            tensors, before, after, Charset(args.charset), at_most(DEFAULT_BATCH)
+        )
     flipped = int(first["text"].ne_missing(second["text"]).sum())
-    LOG.info("%s: %s; %d of %d calibration words read otherwise", args.form, types, flipped, first.height)
+    LOG.info("%s: %s; %d of %d calibration words read differently", args.variant, types, flipped, first.height)
     record.results = {"types": types, "words": first.height, "flipped": flipped, "max_abs_difference": worst}
     record.write(args.record, [args.output])

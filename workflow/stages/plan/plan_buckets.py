@@ -68,10 +68,10 @@ def main(args: Namespace) -> None:
 
     charset, (finest_rule,) = Charset(args.charset), prepared([bounds.finest])
     words = TuningWords.read(args.words, finest_rule, LabelPolicy.from_settings(args.labels))
-    with opened_session(args, lanes=1) as session:  # words are read by one call at a time
+    with opened_session(args, args.model, calls=1) as session:  # words are read by one call at a time
         shifted = prepared(bounds.finest | {"stretch": bounds.stretch * factor} for factor in around(bounds.distortion))
-        chances = words.chances(finest_rule, shifted, session, charset)
-        demand = Demand.of(sizes, costs, chances.lost(bounds.lattice), bounds)
+        model = words.accuracy_model(finest_rule, shifted, session, charset)
+        demand = Demand.of(sizes, costs, model.lost(bounds.lattice), bounds)
         found = candidates(demand)
         rules = prepared(candidate.rule(bounds.stretch) for candidate in found)
         finest, *right = words.right([finest_rule, *rules], session, charset)
@@ -82,7 +82,7 @@ def main(args: Namespace) -> None:
     plan["rule"] |= resizing
     plan["tuning"] = {"words": len(finest), "finest_correct": sum(finest)}
     plan["candidates"] = [verdict.facts() for verdict in verdicts]
-    plan["chances"] = chances.weights.tolist()
+    plan["accuracy_model"] = model.weights.tolist()
     LOG.info("%d candidates; widths %s for words up to %s", len(found), plan["rule"]["widths"], plan["rule"]["upto"])
     write_json(args.output, plan)
     record.write(args.record, [args.output])

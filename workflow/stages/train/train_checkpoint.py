@@ -78,7 +78,8 @@ def rendering_processes(args: Namespace, device: torch.device) -> int:
     """A GPU learns faster than a core renders; a CPU learns slower, and shares its cores."""
     if args.processes is not None:
         return int(args.processes)
-    return max(1, args.threads - 1 if device.type == "cuda" else args.threads // 4)
+    threads = int(args.threads)
+    return max(1, threads - 1 if device.type == "cuda" else threads // 4)
 
 
 def main(args: Namespace) -> None:

@@ -1,4 +1,4 @@
-"""A double of pycuda.driver 2026.1: what the lane calls, on the simulated GPU."""
+"""A double of pycuda.driver 2026.1: what the runtime calls, on the simulated GPU."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -9,17 +9,37 @@ Not here: writing a quantised graph (`crnn.model.precision.quantise`).
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from crnn.core.errors import UserError
+from crnn.core.files import read_json
+from crnn.model.precision import QUANTISED, VARIANTS
 from crnn.model.precision.quantise import SIGNED, UNSIGNED, Ranges
 
 Array = npt.NDArray[np.float32]
 BINS = 4096
 CLIPS = np.linspace(0.2, 1, 81)  # shares of the largest magnitude that are tried
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What quantising needs to know of a model: how large its activations get, and which convolutions stay whole.
+
+    `ranges`: variant → tensor → the magnitude that the largest code stands for.
+    """
+
+    ranges: dict[str, Ranges]
+    whole: tuple[str, ...]
+
+    @classmethod
+    def from_json(cls, path: Path) -> "Calibration":
+        """Read what calibrate_model wrote. Raises UserError where it is missing."""
+        content = read_json(path)
+        return cls(content["ranges"], tuple(content["whole"]))
 
 
 @dataclass
@@ -55,7 +75,7 @@ class Magnitudes:
 
 
 def measure_ranges(observed: Iterable[dict[str, Array]], never_negative: Collection[str]) -> dict[str, Ranges]:
-    """Form → tensor → range, from batches of activations by tensor. Raises UserError where there is no batch."""
+    """Variant → tensor → range, from batches of activations by tensor. Raises UserError where there is no batch."""
     magnitudes: dict[str, Magnitudes] = {}
     for batch in observed:
         for name, values in batch.items():
@@ -63,8 +83,8 @@ def measure_ranges(observed: Iterable[dict[str, Array]], never_negative: Collect
     if not magnitudes:
         raise UserError("calibration: none of its words has a readable image")
     signed = {name: each.best_range(SIGNED) for name, each in magnitudes.items()}
-    wider = {name: magnitudes[name].best_range(UNSIGNED) for name in magnitudes if name in never_negative}
-    return {"int8": signed, "uint8": signed | wider}
+    wider = {name: each.best_range(UNSIGNED) for name, each in magnitudes.items() if name in never_negative}
+    return {name: signed | (wider if VARIANTS[name].unsigned else {}) for name in QUANTISED}
 
 
 @dataclass(frozen=True)

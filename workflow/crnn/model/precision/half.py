@@ -1,4 +1,4 @@
-"""Half precision, by onnxconverter-common. Not here: whether words change (`convert_precision.py` counts them)."""
+"""Half precision, by onnxconverter-common. Not here: whether words change (the stage convert_precision counts them)."""
 
 import warnings
 from collections.abc import Set

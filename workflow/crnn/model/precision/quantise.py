@@ -1,4 +1,4 @@
-"""Convolutions between QuantizeLinear and DequantizeLinear, with scales that every target reads: zero points are 0.
+"""Convolutions between QuantizeLinear and DequantizeLinear, with scales that every runtime reads: zero points are 0.
 
 Weights have a scale per output channel, activations one per tensor. Only what a convolution reads is quantised, and
 where it reads it: behind a MaxPool, not before. (The CPU plugin of OpenVINO 2026.4.1 computes some convolutions
@@ -14,11 +14,8 @@ import numpy.typing as npt
 import onnx
 from onnx import helper, numpy_helper
 
-from crnn.core.errors import UserError
-
 Ranges = dict[str, float]
 SIGNED, UNSIGNED = 127, 255  # the largest codes; -128 is left out, so that the range is symmetric
-OLDEST_OPSET = 13  # the first in which a scale may have an axis
 NEVER_NEGATIVE = ("Relu",)
 KEEPS_SIGNS = ("MaxPool", "Squeeze", "Transpose")
 
@@ -42,11 +39,8 @@ def quantise(model: onnx.ModelProto, ranges: Ranges, *, unsigned: bool, whole: C
     """A copy of `model` whose convolutions, but for those named in `whole`, compute in 8 bits.
 
     `ranges`: what each of them reads → the magnitude that its largest code stands for. `unsigned`: codes of tensors
-    that are never negative go from 0 to 255 instead of -127 to 127. Raises UserError below opset 13.
+    that are never negative go from 0 to 255 instead of -127 to 127.
     """
-    opset = next(entry.version for entry in model.opset_import if not entry.domain)
-    if opset < OLDEST_OPSET:
-        raise UserError(f"the model has opset {opset}; scales per channel need {OLDEST_OPSET}: models.<name>.opset")
     chosen = {node.name for node in convolutions(model)} - set(whole)
     writer = _Writer(model, ranges, never_negative(model) if unsigned else set())
     for node in model.graph.node:

@@ -6,7 +6,7 @@ are many.
 
 The runtimes for processors compute such a convolution directly; those for GPUs and NPUs choose for themselves.
 
-Not here: which targets take the form (`PRECISIONS` of their modules).
+Not here: which runtimes take the variant (`precisions` of their facts).
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ import onnx
 import onnx_graphsurgeon as gs
 
 from crnn.core.errors import UserError
-from crnn.model.surgery.pattern import constant, values
+from crnn.model.pattern import constant, values
 from crnn.model.winograd import FILTER, INPUTS, OUTPUTS
 
 FEWEST_CHANNELS = 256  # in and out; with fewer the sums cost nearly what the multiplications spare
@@ -36,7 +36,7 @@ def by_winograd(model: onnx.ModelProto, fewest: int = FEWEST_CHANNELS) -> onnx.M
     found = [node for node in graph.nodes if _is_suited(node, fewest)]
     if not found:
         raise UserError(
-            f"form winograd: the model has no plain convolution of 3 × 3 from and to {fewest} channels or more, "
+            f"variant winograd: the model has no plain convolution of 3 × 3 from and to {fewest} channels or more, "
             f"so there is nothing to gain; take precision fp32"
         )
     for node in found:

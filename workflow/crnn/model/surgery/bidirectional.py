@@ -7,7 +7,7 @@ shape. Two one-way LSTMs are joined by a Concat. ATC maps each to one DynamicRNN
 import numpy as np
 import onnx_graphsurgeon as gs
 
-from crnn.model.surgery.pattern import constant, integers, is_used, only_consumer, squeeze, values
+from crnn.model.pattern import constant, integers, is_used, only_consumer, squeeze, values
 
 # Attributes that change what an LSTM computes; a split that ignored one would be wrong.
 UNSUPPORTED = frozenset({"activations", "activation_alpha", "activation_beta", "clip", "input_forget", "layout"})

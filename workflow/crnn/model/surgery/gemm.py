@@ -7,7 +7,7 @@ broadcasts over leading axes, so MatMul → Add on [T, N, C] is the same.
 import numpy as np
 import onnx_graphsurgeon as gs
 
-from crnn.model.surgery.pattern import constant, integers, only_consumer, produced_by, producer, values
+from crnn.model.pattern import constant, integers, only_consumer, produced_by, producer, values
 
 
 def gemm_to_matmul(graph: gs.Graph) -> list[str]:

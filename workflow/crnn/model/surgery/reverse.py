@@ -6,7 +6,7 @@ step -1). ONNX has direction=reverse, whose output is in input order already.
 
 import onnx_graphsurgeon as gs
 
-from crnn.model.surgery.pattern import integers, only_consumer, produced_by
+from crnn.model.pattern import integers, only_consumer, produced_by
 
 # Slice over the whole axis backwards: from the last element, to before any first one.
 BEFORE_FIRST = -(2**31) + 1

@@ -6,7 +6,7 @@ and squeezing the result costs one.
 
 import onnx_graphsurgeon as gs
 
-from crnn.model.surgery.pattern import integers, only_consumer, produced_by, squeeze
+from crnn.model.pattern import integers, only_consumer, produced_by, squeeze
 
 
 def merge_squeezes(graph: gs.Graph) -> list[str]:

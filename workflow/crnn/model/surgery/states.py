@@ -8,7 +8,7 @@ in it. Not here: states that are not provably zero, which stay.
 import numpy as np
 import onnx_graphsurgeon as gs
 
-from crnn.model.surgery.pattern import constant, producer
+from crnn.model.pattern import constant, producer
 
 # Operators whose output holds only values of their first input.
 REARRANGING = frozenset({"Slice", "Expand", "Unsqueeze", "Squeeze", "Reshape", "Transpose", "Identity", "Cast", "Tile"})

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import vl_convert
 
-from crnn.planning.accuracy_model import Chances
+from crnn.planning.accuracy_model import AccuracyModel
 from crnn.report.drawing.charts import CONFIG
 from crnn.report.drawing.palette import SERIES, light
 
@@ -29,7 +29,7 @@ def plan_picture(plan: Content, costs: pl.DataFrame) -> str:
     span = [0, max(edges[-1], *map(int, plan["words"]["nearest_width"]))]
     widths = alt.vconcat(_words(plan, edges, span), _cost(plan, costs, edges, span)).resolve_scale(x="shared")
     chart = (
-        alt.vconcat(widths, _chances(plan), _candidates(plan), spacing=28).resolve_scale(color="independent").to_dict()
+        alt.vconcat(widths, _accuracy(plan), _candidates(plan), spacing=28).resolve_scale(color="independent").to_dict()
     )
     return vl_convert.vegalite_to_svg({**chart, "config": {**CONFIG, "background": "white"}})
 
@@ -93,14 +93,14 @@ def _cost(plan: Content, costs: pl.DataFrame, edges: list[float], span: list[flo
     return _titled("What a word costs. Gray: measured, in its best batch. Blue: in the bucket it goes to", line, steps)
 
 
-def _chances(plan: Content) -> alt.LayerChart:
-    chances, most = Chances(np.array(plan["chances"])), plan["bounds"]["distortion"]
+def _accuracy(plan: Content) -> alt.LayerChart:
+    model, most = AccuracyModel(np.array(plan["accuracy_model"])), plan["bounds"]["distortion"]
     met = [int(name) for name, words in plan["words"]["nearest_width"].items() for _ in range(words)]
     stretches = np.linspace(1 - most, 1 + most, 41)
     rows = [
         {"from": stretch, "chance": 100 * chance, "words": f"{width} columns"}
         for width in _quantiles(met)
-        for stretch, chance in zip(stretches.tolist(), chances(width, width * stretches).tolist(), strict=True)
+        for stretch, chance in zip(stretches.tolist(), model(width, width * stretches).tolist(), strict=True)
     ]
     names = list(dict.fromkeys(row["words"] for row in rows))
     colour = alt.Color("words:N", scale=alt.Scale(domain=names, range=list(SERIES)), title="true width")

@@ -64,7 +64,7 @@ def takes_ranges(soc: str) -> bool:
     return not re.fullmatch(r"Ascend310(B\w*)?", soc)
 
 
-def check_card(runtime: str, simulated: bool) -> None:
+def check_npu(runtime: str, simulated: bool) -> None:
     """Raise UserError where this machine has no Ascend card, unless a contract double stands for it."""
     if not simulated and not any(Path("/dev").glob("davinci[0-9]*")):
         raise UserError(

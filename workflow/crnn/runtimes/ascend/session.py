@@ -18,6 +18,8 @@ import numpy.typing as npt
 
 from crnn.core.errors import UserError
 from crnn.runtimes.ascend.shapes import Shapes
+from crnn.runtimes.device_clock import calls_on_device, is_double
+from crnn.runtimes.shapes import output_steps
 
 Array = npt.NDArray[np.float32]
 
@@ -56,7 +58,7 @@ def simulated() -> bool:
     """Whether the installed aclruntime is a contract double, which says so itself."""
     import aclruntime
 
-    return bool(getattr(aclruntime, "SIMULATED", False))
+    return is_double(aclruntime)
 
 
 def transfer_seconds() -> tuple[float, float]:
@@ -76,10 +78,10 @@ def execution_milliseconds(times: Sequence[Any]) -> list[float]:
     return [float(time[1] - time[0]) if isinstance(time, (tuple, list)) else float(time) for time in times]
 
 
-class AscendRuntime:
+class AscendSession:
     """A model on one card. Words are fitted to the shapes it was converted for; their widths are not changed."""
 
-    lanes = 1  # a session takes one call at a time
+    calls = 1  # a session takes one call at a time
 
     def __init__(self, model: Path, facts: dict[str, Any], device: int, held: ExitStack) -> None:
         """`facts` are those of conversion.json; `held` is closed with the runtime, and where it cannot be opened."""
@@ -123,12 +125,12 @@ class AscendRuntime:
 
     def infer(self, images: Array) -> Array:
         count, _, _, width = images.shape
-        pieces = [self._call(images[a:b], batch) for a, b, batch in self._shapes.calls(count, width)]
-        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1)
+        outputs = [self._call(images[a:b], batch) for a, b, batch in self._shapes.calls(count, width)]
+        return outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=1)
 
     def _call(self, words: Array, batch: int) -> Array:
         """One call with `words` filled up to `batch` with zeros, whose steps are dropped again."""
-        count, steps = len(words), words.shape[3] // 4 + 1
+        count, steps = len(words), output_steps(words.shape[3])
         images = np.ascontiguousarray(words, np.float32)
         if count < batch:
             images = np.concatenate([images, np.zeros((batch - count, *images.shape[1:]), np.float32)])
@@ -181,12 +183,6 @@ class AscendRuntime:
 
     def close(self) -> None:
         self._held.close()
-
-
-def calls_on_device(executions: list[float]) -> dict[str, Any]:
-    """How many calls there were on a device or on several, and how long the middle one took there."""
-    median = float(np.median(executions)) if executions else None
-    return {"device_calls": len(executions), "device_ms_median": median}
 
 
 def _released(session: Any) -> None:

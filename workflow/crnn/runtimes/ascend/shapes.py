@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from crnn.core.errors import UserError
+from crnn.runtimes.runtime import checked_choice
 from crnn.runtimes.shapes import asked_widths
 
 MODES = ("range", "gears", "static")
@@ -109,16 +110,14 @@ def _numbers(options: dict[str, Any], key: str, mode: str) -> tuple[int, ...] | 
     return tuple(sorted(values if mode == "range" else set(values)))
 
 
-def planned_shapes(options: dict[str, Any]) -> Shapes:
+def shapes_for(options: dict[str, Any]) -> Shapes:
     """The shapes that a deployment's options name, the rest taken from its `plan`, or its `batch` and `width_rule`.
 
     A plan gives each width a batch size of its own; gears have that and 1 at every width.
 
     Raises UserError where they are missing, make no model of the wanted mode, or are too many.
     """
-    mode = options.get("shapes", "range")
-    if mode not in MODES:
-        raise UserError(f"options.shapes is {mode!r}; expected one of {', '.join(MODES)}")
+    mode = checked_choice(options, "shapes", MODES)
     named = _numbers(options, "batches", mode), _numbers(options, "widths", mode)
     if mode == "gears" and "plan" in options and not any(named):
         return _planned_gears(options["plan"])
@@ -130,11 +129,6 @@ def _planned_gears(plan: dict[int, int]) -> Shapes:
     gears = [(batch, width) for width, largest in sorted(plan.items()) for batch in sorted({1, largest})]
     batches, widths = ({gear[place] for gear in gears} for place in (0, 1))
     return Shapes("gears", tuple(sorted(batches)), tuple(sorted(widths)), tuple(gears))
-
-
-def awaits_plan(options: dict[str, Any]) -> bool:
-    """Whether the shapes follow from a plan that is not made yet."""
-    return "plan" not in options and options.get("width_rule", {}).get("rule") == "planned"
 
 
 def _asked_batches(options: dict[str, Any], mode: str) -> tuple[int, ...]:

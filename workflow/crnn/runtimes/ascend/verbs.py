@@ -21,13 +21,14 @@ from crnn.core.command import LOG
 from crnn.core.errors import UserError
 from crnn.core.files import atomic_path, read_json, write_json
 from crnn.runtimes.ascend import FILES, atc
-from crnn.runtimes.ascend.chips import check_card, checked_soc
+from crnn.runtimes.ascend.chips import check_npu, checked_soc
+from crnn.runtimes.ascend.multi_device import open_devices
 from crnn.runtimes.ascend.session import infer_session, simulated
-from crnn.runtimes.ascend.shapes import awaits_plan, planned_shapes
-from crnn.runtimes.ascend.spread import open_cards
+from crnn.runtimes.ascend.shapes import shapes_for
 from crnn.runtimes.ascend.toolchain import Toolchain, find_toolchain
 from crnn.runtimes.devices import checked_devices
 from crnn.runtimes.runtime import Options, Session, check_options
+from crnn.runtimes.shapes import awaits_plan
 
 PRIVATE = 0o600  # ais_bench refuses a model that others may write
 BUILDING = ("soc_version", "set_env", "cann_version", "python", "precision_mode", "precision_mode_v2", "log", "flags")
@@ -37,7 +38,7 @@ SHAPING = ("shapes", "batches", "widths", "batch", "width_rule", "plan")
 def _conversion(toolchain: Toolchain, options: Options) -> atc.Conversion:
     soc = checked_soc(options["soc_version"]) if "soc_version" in options else toolchain.soc_version()
     precision, log, flags = atc.checked_precision(options), atc.checked_log(options), atc.checked_flags(options)
-    return atc.Conversion(soc, toolchain.version, planned_shapes(options), log, precision, flags)
+    return atc.Conversion(soc, toolchain.version, shapes_for(options), log, precision, flags)
 
 
 def build(source: Path, directory: Path, options: Options) -> list[Path]:
@@ -78,8 +79,8 @@ def _facts(toolchain: Toolchain, conversion: atc.Conversion, made: Path) -> dict
     }
 
 
-def load(model: Path, options: Options, threads: int, lanes: int = 1) -> Session:
-    return open_cards(model, read_json(model.with_name(FILES[1])), _devices(options), lanes)
+def load(model: Path, options: Options, threads: int, calls: int = 1) -> Session:
+    return open_devices(model, read_json(model.with_name(FILES[1])), _devices(options), calls)
 
 
 def _devices(options: Options) -> list[int]:
@@ -96,4 +97,4 @@ def check(options: Options, building: bool) -> None:
             _conversion(toolchain, options)
         return
     infer_session()
-    check_card("ascend", simulated())
+    check_npu("ascend", simulated())

@@ -24,11 +24,11 @@ ERRORS_AND_WORSE = 3  # onnxruntime's log_severity_level
 class OnnxSession:
     """An ONNX file run as it is: no optimisation happens on loading."""
 
-    def __init__(self, model: Path, threads: int, lanes: int = 1) -> None:
-        self.lanes = lanes
+    def __init__(self, model: Path, threads: int, calls: int = 1) -> None:
+        self.calls = calls
         settings = onnxruntime.SessionOptions()
         settings.graph_optimization_level = LEVELS["disabled"]
-        settings.intra_op_num_threads = max(1, threads // lanes)
+        settings.intra_op_num_threads = max(1, threads // calls)
         self._session = open_session(model, settings, [PROVIDER])
         self._input = self._session.get_inputs()[0].name
 
@@ -66,5 +66,5 @@ def build(source: Path, directory: Path, options: Options) -> list[Path]:
     return [directory / FILES[0]]
 
 
-def load(model: Path, options: Options, threads: int, lanes: int = 1) -> OnnxSession:
-    return OnnxSession(model, threads, lanes)
+def load(model: Path, options: Options, threads: int, calls: int = 1) -> OnnxSession:
+    return OnnxSession(model, threads, calls)

@@ -1,8 +1,8 @@
 """ONNX files on a device through one of ONNX Runtime's execution providers, and never on the CPU in its place.
 
 ONNX Runtime falls back to the CPU without an error where a provider cannot start, and places single nodes there that
-the provider has no kernel for. The first is an error here; the second is counted, logged and in what the runtime
-says of itself. A target names its provider in a `Provider`; not here: which there are, options of one alone.
+the provider has no kernel for. The first is an error here; the second is counted, logged, and among the facts of the
+session. A module for each runtime (`cuda`, `cann`) describes its `Provider`, whose methods are the verbs.
 """
 
 import ctypes
@@ -21,8 +21,12 @@ import onnxruntime
 
 from crnn.core.command import LOG
 from crnn.core.errors import UserError
-from crnn.runtimes.devices import claimed
-from crnn.runtimes.onnxruntime.opening import RECORD_ASSIGNMENT, assigned_operators, open_session
+from crnn.core.files import atomic_copy
+from crnn.runtimes.device_clock import Transfers, is_double
+from crnn.runtimes.devices import checked_device, lock_device
+from crnn.runtimes.onnxruntime import FILES
+from crnn.runtimes.onnxruntime.opening import RECORD_ASSIGNMENT, assigned_operators, open_session, optimisation
+from crnn.runtimes.runtime import Device, Options, check_options
 
 Array = npt.NDArray[np.float32]
 CPU = "CPUExecutionProvider"
@@ -31,29 +35,52 @@ LIBRARIES = ("libonnxruntime_providers_shared.so", "libonnxruntime_providers_{}.
 
 @dataclass(frozen=True)
 class Provider:
-    """An execution provider: its name and device as ONNX Runtime has them, the kind of card that it runs on as rules
-    name it, and the distribution that holds it.
+    """An execution provider, under the name and device that ONNX Runtime has for it, as a runtime.
 
-    `remedies` says what to do where the provider's library wants another that is not there: what that one's name
-    begins with → remedy; the empty text stands for any. `described` names the machine's cards. `preload` is for a
-    provider whose libraries may be packages of this Python, where ONNX Runtime has to be told to look.
+    kind: of device that it occupies. distribution: the package that holds it. remedies: what to do where the provider's
+    library wants another that is missing: what that one's name begins with → remedy; the empty text stands for any.
+    described: names the machine's devices. options: those that only this provider has. settings: what they come to, as
+    ONNX Runtime's provider options; raises UserError where they are wrong. check_device(runtime, simulated): raises
+    UserError where the machine has no device. facts: more facts of a session. preload: for a provider whose libraries
+    may be Python packages, where ONNX Runtime has to be told to look.
     """
 
+    runtime: str
     name: str
     device: str
-    card: str
+    kind: Device
     distribution: str
     remedies: dict[str, str]
     described: Callable[[], str]
+    options: tuple[str, ...] = ()
+    settings: Callable[[Options], dict[str, Any]] = lambda _: {}
+    check_device: Callable[[str, bool], None] = lambda *_: None
+    facts: Callable[[], dict[str, Any]] = dict
     preload: bool = False
 
-    @staticmethod
-    def simulated() -> bool:
-        """Whether the onnxruntime in use is a contract double, which says so itself."""
-        return bool(getattr(onnxruntime, "SIMULATED", False))
+    def build(self, source: Path, directory: Path, options: Options) -> list[Path]:
+        """Copy the model; it is optimised where it is loaded."""
+        self.check(options, building=True)
+        return [atomic_copy(source, directory / FILES[0])]
 
-    def check(self) -> None:
-        """Raise UserError where this Python's onnxruntime has not the provider, or the machine not its libraries."""
+    def load(self, model: Path, options: Options, threads: int, calls: int = 1) -> "ProviderSession":  # noqa: ARG002
+        self.check_installed()
+        return ProviderSession(model, self, *self._checked(options))
+
+    def check(self, options: Options, building: bool) -> None:
+        """Raise UserError where the options are wrong or, if not `building`, the provider cannot start here."""
+        self._checked(options)
+        if not building:
+            self.check_installed()
+            self.check_device(self.runtime, is_double(onnxruntime))
+
+    def _checked(self, options: Options) -> tuple[int, Any, dict[str, Any]]:
+        """The device, the level of the graph optimiser, and the provider's settings."""
+        check_options(options, "device", "graph_optimization", *self.options)
+        return checked_device(options), optimisation(options), self.settings(options)
+
+    def check_installed(self) -> None:
+        """Raise UserError where the provider is missing, or its libraries are."""
         others = {"onnxruntime", "onnxruntime-gpu", "onnxruntime-cann"} - {self.distribution}
         beside = sorted(name for name in others if _is_installed(name))
         if beside and _is_installed(self.distribution):
@@ -95,20 +122,20 @@ def _is_installed(distribution: str) -> bool:
 class ProviderSession:
     """An ONNX file on a device. Images are copied there before a call and log-probabilities back after it."""
 
-    lanes = 1
+    calls = 1
 
     def __init__(self, model: Path, provider: Provider, device: int, level: Any, settings: dict[str, Any]) -> None:
-        """Wait for the card and open `model` on it. Raises UserError where the provider does not start, or has no node.
+        """Wait for the device and open `model` on it. Raises UserError where it fails to start, or takes no node.
 
         level: of `crnn.runtimes.onnxruntime.opening.LEVELS`. settings: the provider's own options.
         """
         self._provider, self._device = provider, device
-        self._transfers = [0.0, 0.0]
+        self._transfers = Transfers()
         options = onnxruntime.SessionOptions()
         options.graph_optimization_level = level
         options.add_session_config_entry(RECORD_ASSIGNMENT, "1")
         with ExitStack() as opening:
-            opening.enter_context(claimed(provider.card, device))
+            opening.enter_context(lock_device(provider.kind, device))
             own = {"device_id": device, **settings}
             self._session = open_session(model, options, [(provider.name, own), CPU])
             self._operators = self._checked_operators()
@@ -145,29 +172,28 @@ class ProviderSession:
         binding.synchronize_outputs()
         executed = time.perf_counter()
         output = cast(Array, binding.get_outputs()[0].numpy())
-        self._transfers[0] += copied_in - started
-        self._transfers[1] += time.perf_counter() - executed
+        self._transfers.add(copied_in - started, time.perf_counter() - executed)
         return output
 
     def transfer_seconds(self) -> tuple[float, float]:
         """Seconds of copying to and from the device since the last call."""
-        (first, second), self._transfers = self._transfers, [0.0, 0.0]
-        return first, second
+        return self._transfers.take()
 
     def describe(self) -> dict[str, Any]:
         on_cpu = self._operators.get(CPU, {})
         return {
             "device": f"{self._provider.described()}, device {self._device}",
-            "simulated": self._provider.simulated(),
+            "simulated": is_double(onnxruntime),
             "onnxruntime": onnxruntime.__version__,
             "provider": self._session.get_providers()[0],
             "provider_options": self._session.get_provider_options()[self._provider.name],
             "nodes": sum(sum(operators.values()) for operators in self._operators.values()),
             "nodes_on_cpu": sum(on_cpu.values()),
             "operators_on_cpu": sorted(on_cpu),
+            **self._provider.facts(),
         }
 
     def close(self) -> None:
-        """Give the card back."""
+        """Give the device back."""
         del self._session
         self._held.close()

@@ -19,24 +19,22 @@ import openvino
 from crnn.core.errors import UserError
 from crnn.core.files import scratch_directory
 from crnn.core.record import describe_host
-from crnn.runtimes.openvino import FILES
+from crnn.runtimes.openvino import FILES, PRECISIONS
 from crnn.runtimes.runtime import Options, check_options
 
 PLUGIN = "CPU"
-# precision → INFERENCE_PRECISION_HINT
-HINTS = {"fp32": "f32", "fp32-winograd": "f32", "bf16": "bf16", "int8": "f32", "int8-bf16": "bf16"}
 LSTM_OUTPUT_RANK = 4  # [T, directions, N, H]
 
 
 class OpenVinoSession:
-    """A compiled model with `lanes` streams, which share `threads` cores; each calling thread has its own request."""
+    """A compiled model with `calls` streams, which share `threads` cores; each calling thread has its own request."""
 
-    def __init__(self, model: Path, hint: str, threads: int, lanes: int) -> None:
-        self.lanes = lanes
+    def __init__(self, model: Path, hint: str, threads: int, calls: int) -> None:
+        self.calls = calls
         settings = {
             "INFERENCE_PRECISION_HINT": hint,
             "INFERENCE_NUM_THREADS": threads,
-            "NUM_STREAMS": lanes,
+            "NUM_STREAMS": calls,
             "ENABLE_CPU_PINNING": False,  # jobs that run side by side would all be pinned to the same first cores
         }
         self._compiled = openvino.Core().compile_model(_read(model), PLUGIN, settings)
@@ -99,6 +97,11 @@ def _number_by_position(model: openvino.Model) -> None:
             node.set_friendly_name(f"{kind}_{position}")
 
 
+def precision_hint(precision: str) -> str:
+    """OpenVINO's INFERENCE_PRECISION_HINT: what it computes in where the model file leaves it the choice."""
+    return "bf16" if precision.endswith("bf16") else "f32"
+
+
 def build(source: Path, directory: Path, options: Options) -> list[Path]:
     """Convert `source`; the weights keep their types."""
     check(options, building=True)
@@ -114,19 +117,19 @@ def build(source: Path, directory: Path, options: Options) -> list[Path]:
     return files
 
 
-def load(model: Path, options: Options, threads: int, lanes: int = 1) -> OpenVinoSession:
+def load(model: Path, options: Options, threads: int, calls: int = 1) -> OpenVinoSession:
     check(options, building=False)
-    return OpenVinoSession(model, HINTS[options.get("precision", "fp32")], threads, lanes)
+    return OpenVinoSession(model, precision_hint(options.get("precision", "fp32")), threads, calls)
 
 
 def check(options: Options, building: bool) -> None:
     """Raise UserError where this processor cannot compute in the precision; any can convert a model for it."""
     check_options(options, "precision")
     precision = options.get("precision", "fp32")
-    if precision not in HINTS:
-        raise UserError(f"precision {precision!r}: expected one of {', '.join(HINTS)}")
+    if precision not in PRECISIONS:
+        raise UserError(f"precision {precision!r}: expected one of {', '.join(PRECISIONS)}")
     able = openvino.Core().get_property(PLUGIN, "OPTIMIZATION_CAPABILITIES")
-    if HINTS[precision] == "bf16" and not building and "BF16" not in able:
+    if precision_hint(precision) == "bf16" and not building and "BF16" not in able:
         without = "int8" if precision == "int8-bf16" else "fp32"
         raise UserError(
             f"precision {precision}: this processor has no bfloat16 instructions (it would be slower); take {without}"

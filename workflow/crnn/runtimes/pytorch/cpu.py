@@ -1,6 +1,5 @@
-"""PyTorch eager on the CPU: the reference that every other target is compared with."""
+"""PyTorch eager on the CPU: the reference that every other runtime is compared with."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from crnn.core.files import atomic_path
+from crnn.core.files import atomic_copy
 from crnn.core.record import describe_host
 from crnn.model.checkpoint import load_network
 from crnn.model.network import CRNN
@@ -19,9 +18,9 @@ from crnn.runtimes.runtime import Options, check_options
 class TorchSession:
     """The network itself, float32."""
 
-    def __init__(self, network: CRNN, threads: int, lanes: int = 1) -> None:
-        self.lanes = lanes
-        torch.set_num_threads(max(1, threads // lanes))
+    def __init__(self, network: CRNN, threads: int, calls: int = 1) -> None:
+        self.calls = calls
+        torch.set_num_threads(max(1, threads // calls))
         self._network = network
 
     def infer(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -39,10 +38,8 @@ class TorchSession:
 def build(source: Path, directory: Path, options: Options) -> list[Path]:
     """Copy the imported weights; the network needs no compilation."""
     check_options(options)
-    with atomic_path(directory / FILES[0]) as temporary:
-        shutil.copyfile(source, temporary)
-    return [directory / FILES[0]]
+    return [atomic_copy(source, directory / FILES[0])]
 
 
-def load(model: Path, options: Options, threads: int, lanes: int = 1) -> TorchSession:
-    return TorchSession(load_network(model), threads, lanes)
+def load(model: Path, options: Options, threads: int, calls: int = 1) -> TorchSession:
+    return TorchSession(load_network(model), threads, calls)

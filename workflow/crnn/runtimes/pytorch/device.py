@@ -1,12 +1,13 @@
 """The network on a device of PyTorch's, float32: eager, compiled, or as graphs captured per shape.
 
-Shared by the targets whose device PyTorch drives itself; each passes the module that has the device's streams and
-events, such as `torch.cuda`. Not here: which devices there are, and how their absence is explained.
+A module for each runtime (`cuda`, `npu`) describes its `TorchDevice`, whose methods are the verbs.
 """
 
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from crnn.core.files import atomic_copy
+from crnn.model.checkpoint import load_network
 from crnn.model.network import CRNN
+from crnn.runtimes.device_clock import Transfers, is_double
+from crnn.runtimes.devices import checked_device, lock_device
+from crnn.runtimes.pytorch import FILES
+from crnn.runtimes.runtime import Device, Options, check_options, checked_choice, checked_flag
 
 Array = npt.NDArray[np.float32]
 Forward = Callable[[Tensor], Tensor]
@@ -70,14 +77,22 @@ MODES: dict[str, Callable[[CRNN, Any], Forward]] = {"eager": eager, "compile": c
 
 
 class DeviceSession:
-    """A network on a card that this process has claimed. One call at a time."""
+    """A network on a device that this process has locked. One call at a time."""
 
-    lanes = 1
+    calls = 1
 
-    def __init__(self, network: CRNN, api: Any, device: torch.device, held: ExitStack, mode: str = "eager") -> None:
-        """api: the module of the device's streams, such as `torch.cuda`. mode: of MODES."""
-        self._api, self._device, self._held, self._mode = api, device, held, mode
-        self._transfers = [0.0, 0.0]
+    def __init__(
+        self,
+        network: CRNN,
+        api: Any,
+        device: torch.device,
+        held: ExitStack,
+        mode: str = "eager",
+        facts: Callable[[], dict[str, Any]] = dict,
+    ) -> None:
+        """api: the module of the device's streams, such as `torch.cuda`. mode: of MODES. facts: more for `describe`."""
+        self._api, self._device, self._held, self._mode, self._facts = api, device, held, mode, facts
+        self._transfers = Transfers()
         self._forward = MODES[mode](network.to(device), api)
 
     def infer(self, images: Array) -> Array:
@@ -90,31 +105,65 @@ class DeviceSession:
             self._api.synchronize()
             executed = time.perf_counter()
             found: Array = output.cpu().numpy()
-        self._transfers[0] += copied_in - started
-        self._transfers[1] += time.perf_counter() - executed
+        self._transfers.add(copied_in - started, time.perf_counter() - executed)
         return found
 
     def transfer_seconds(self) -> tuple[float, float]:
         """Seconds of copying to and from the device since the last call."""
-        (first, second), self._transfers = self._transfers, [0.0, 0.0]
-        return first, second
+        return self._transfers.take()
 
     def describe(self) -> dict[str, Any]:
         number = self._device.index or 0
         return {
             "device": f"{self._api.get_device_name(number)}, device {number}",
-            "simulated": simulated(self._api),
+            "simulated": is_double(self._api),
             "torch": torch.__version__,
             "mode": self._mode,
+            **self._facts(),
         }
 
     def close(self) -> None:
-        """Give the card back."""
+        """Give the device back."""
         del self._forward
         self._api.empty_cache()
         self._held.close()
 
 
-def simulated(api: Any) -> bool:
-    """Whether `api` is a contract double, which says so itself."""
-    return bool(getattr(api, "SIMULATED", False))
+@dataclass(frozen=True)
+class TorchDevice:
+    """A device of PyTorch's as a runtime.
+
+    name: as `torch.device` has it. kind: of device that it occupies. api: gives the module of the device's streams;
+    raises UserError where there is none. check_device(api, number): raises UserError where PyTorch does not reach that
+    device. facts: more facts of a session. options: of `mode` and `tf32`, those that the device has.
+    """
+
+    name: str
+    kind: Device
+    api: Callable[[], Any]
+    check_device: Callable[[Any, int], None]
+    facts: Callable[[], dict[str, Any]]
+    options: tuple[str, ...] = ()
+
+    def build(self, source: Path, directory: Path, options: Options) -> list[Path]:
+        """Copy the imported weights; compiling and capturing take place on the device."""
+        self.check(options, building=True)
+        return [atomic_copy(source, directory / FILES[0])]
+
+    def load(self, model: Path, options: Options, threads: int, calls: int = 1) -> DeviceSession:  # noqa: ARG002
+        self.check(options, building=False)
+        number, mode, tf32 = self._checked(options)
+        torch.set_num_threads(threads)
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = tf32
+        network, device = load_network(model), torch.device(self.name, number)
+        return DeviceSession(network, self.api(), device, lock_device(self.kind, number), mode, self.facts)
+
+    def check(self, options: Options, building: bool) -> None:
+        """Raise UserError where the options are wrong or, if not `building`, PyTorch does not reach the device."""
+        number, _, _ = self._checked(options)
+        if not building:
+            self.check_device(self.api(), number)
+
+    def _checked(self, options: Options) -> tuple[int, str, bool]:
+        check_options(options, "device", *self.options)
+        return checked_device(options), checked_choice(options, "mode", MODES), checked_flag(options, "tf32")

@@ -1,10 +1,9 @@
 """PyTorch on an Ascend NPU, through torch_npu: the reference on the device, eager, with no conversion in between.
 
-Options, all of them optional: `device`, the card, 0 by default.
+Option: `device`, the NPU, 0 by default.
 """
 
 import os
-from pathlib import Path
 from typing import Any
 
 # PyTorch would load torch_npu itself, and where CANN is missing end with an error that does not say so.
@@ -13,40 +12,10 @@ os.environ["TORCH_DEVICE_BACKEND_AUTOLOAD"] = "0"
 import torch
 
 from crnn.core.errors import UserError
-from crnn.core.files import atomic_copy
 from crnn.core.record import tool_versions
-from crnn.model.checkpoint import load_network
-from crnn.runtimes.ascend.chips import check_card
-from crnn.runtimes.devices import checked_device, claimed
-from crnn.runtimes.pytorch import FILES
-from crnn.runtimes.pytorch.device import DeviceSession, simulated
-from crnn.runtimes.runtime import Options, check_options
-
-
-class NpuSession(DeviceSession):
-    """The network on a card, with torch_npu's version beside what every runtime says of itself."""
-
-    def describe(self) -> dict[str, Any]:
-        return {**super().describe(), **tool_versions(["torch-npu"])}
-
-
-def build(source: Path, directory: Path, options: Options) -> list[Path]:
-    """Copy the imported weights; nothing is converted."""
-    _checked(options)
-    return [atomic_copy(source, directory / FILES[0])]
-
-
-def load(model: Path, options: Options, threads: int, lanes: int = 1) -> NpuSession:
-    check(options, building=False)
-    device = _checked(options)
-    torch.set_num_threads(threads)
-    network = load_network(model)
-    return NpuSession(network, _npu(), torch.device("npu", device), claimed("npu", device))
-
-
-def _checked(options: Options) -> int:
-    check_options(options, "device")
-    return checked_device(options)
+from crnn.runtimes.ascend.chips import check_npu
+from crnn.runtimes.device_clock import is_double
+from crnn.runtimes.pytorch.device import TorchDevice
 
 
 def _npu() -> Any:
@@ -66,15 +35,15 @@ def _npu() -> Any:
     return torch_npu.npu
 
 
-def check(options: Options, building: bool) -> None:
-    """Raise UserError where the options are wrong or, if not `building`, PyTorch does not reach the card."""
-    device = _checked(options)
-    if building:
-        return
-    api = _npu()
-    check_card("torch_npu", simulated(api))
+def _check_npu(api: Any, device: int) -> None:
+    """Raise UserError where PyTorch does not reach the NPU."""
+    check_npu("torch_npu", is_double(api))
     if not api.is_available() or device >= api.device_count():
         raise UserError(
             f"runtime torch_npu: device {device} cannot be used (torch_npu sees {api.device_count()}); look at "
             "`npu-smi info` and the user's right to the card (group HwHiAiUser)"
         )
+
+
+DEVICE = TorchDevice("npu", "npu", _npu, _check_npu, facts=lambda: tool_versions(["torch-npu"]))
+build, load, check = DEVICE.build, DEVICE.load, DEVICE.check

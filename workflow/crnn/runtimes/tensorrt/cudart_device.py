@@ -13,8 +13,10 @@ import numpy as np
 
 from crnn.core.command import LOG
 from crnn.core.errors import UserError
+from crnn.runtimes.device_clock import is_double
 from crnn.runtimes.nvidia_driver import driver_version
 from crnn.runtimes.tensorrt.device import (
+    BYTES,
     Array,
     Block,
     GpuFacts,
@@ -24,8 +26,6 @@ from crnn.runtimes.tensorrt.device import (
     no_driver,
     no_such_gpu,
 )
-
-BYTES = 4  # of a float32
 
 
 @dataclass
@@ -57,7 +57,7 @@ class CudartDevice:
         from cuda.bindings import runtime as cudart
 
         self._cudart, self._index = cudart, index
-        self.simulated = bool(getattr(cudart, "SIMULATED", False))
+        self.simulated = is_double(cudart)
         status, count = cudart.cudaGetDeviceCount()
         if status not in (cudart.cudaError_t.cudaSuccess, cudart.cudaError_t.cudaErrorNoDevice):
             raise no_driver(status.name)

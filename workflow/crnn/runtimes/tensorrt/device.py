@@ -15,6 +15,7 @@ import numpy.typing as npt
 from crnn.core.errors import UserError
 
 Array = npt.NDArray[np.float32]
+BYTES = 4  # of a float32
 
 
 class OutOfMemoryError(Exception):

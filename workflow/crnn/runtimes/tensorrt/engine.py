@@ -14,7 +14,7 @@ from crnn.core.errors import UserError
 from crnn.core.files import atomic_path, sha256
 from crnn.data.widths import HEIGHT
 from crnn.runtimes.tensorrt.device import DeviceMemory, GpuFacts
-from crnn.runtimes.tensorrt.library import listening_logger, told, version_numbers
+from crnn.runtimes.tensorrt.library import last_errors, listening_logger, no_gpu, version_numbers
 from crnn.runtimes.tensorrt.settings import COMPATIBILITY, BuildSettings
 from crnn.runtimes.tensorrt.trtexec import build_command
 
@@ -37,25 +37,22 @@ def build_engine(
     _parse(trt, network, logger, source)
     config = _configured(trt, builder, settings)
     input_name = _input_name(network, source)
-    for planned in settings.profiles.each:
-        _add_profile(builder, config, input_name, planned.corners())
+    for each in settings.profiles.each:
+        _add_profile(builder, config, input_name, each.corners())
     cache = _attach_cache(config, cache_file)
-    plan = builder.build_serialized_network(network, config)
-    if plan is None:
+    serialized = builder.build_serialized_network(network, config)
+    if serialized is None:
         raise _build_fault(source, settings, logger.errors)
     _keep_cache(cache, cache_file)
-    return plan, _facts(trt, device.facts(), source, settings, input_name)
+    return serialized, _facts(trt, device.facts(), source, settings, input_name)
 
 
 def make_builder(trt: Any, logger: Any) -> Any:
-    """A builder. Raises UserError where TensorRT finds no GPU, which it says by a TypeError."""
+    """A builder. Raises UserError where TensorRT finds no GPU."""
     try:
         return trt.Builder(logger)
     except TypeError as error:
-        raise UserError(
-            f"runtime tensorrt: TensorRT {trt.__version__} finds no GPU that it can use ({told(logger.errors)}); check "
-            f"`nvidia-smi`, and that the driver serves the CUDA of this TensorRT (docs/nvidia.md)"
-        ) from error
+        raise no_gpu(trt, logger) from error
 
 
 def _parse(trt: Any, network: Any, logger: Any, source: Path) -> None:
@@ -63,7 +60,7 @@ def _parse(trt: Any, network: Any, logger: Any, source: Path) -> None:
     if parser.parse_from_file(str(source)):
         return
     faults = [parser.get_error(index).desc() for index in range(parser.num_errors)]
-    listed = "".join(f"\n  - {fault}" for fault in faults) or f" {told(logger.errors)}"
+    listed = "".join(f"\n  - {fault}" for fault in faults) or f" {last_errors(logger.errors)}"
     raise UserError(f"{source}: TensorRT {trt.__version__} cannot read it:{listed}")
 
 
@@ -123,11 +120,12 @@ def _keep_cache(cache: Any, file: Path | None) -> None:
 
 def _build_fault(source: Path, settings: BuildSettings, errors: list[str]) -> UserError:
     if not SHORT_OF_MEMORY.search(" ".join(errors)):
-        return UserError(f"{source}: TensorRT cannot build an engine of it ({told(errors)}); see the log")
+        return UserError(f"{source}: TensorRT cannot build an engine of it ({last_errors(errors)}); see the log")
     limit = "" if settings.workspace_mib is None else f", of which the builder may use {settings.workspace_mib} MiB"
     return UserError(
-        f"{source}: memory was short while the engine was built{limit} ({told(errors)}). Raise options.workspace_mib, "
-        f"let nothing else run on the GPU, or build for less: it covers {settings.profiles.described()}"
+        f"{source}: memory was short while the engine was built{limit} ({last_errors(errors)}). Raise "
+        f"options.workspace_mib, let nothing else run on the GPU, or build for less: it covers "
+        f"{settings.profiles.described()}"
     )
 
 

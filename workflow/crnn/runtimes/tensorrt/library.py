@@ -67,11 +67,6 @@ def version_numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in parts if part.isdigit())
 
 
-def simulated(trt: Any) -> bool:
-    """Whether TensorRT here is a contract double, which says so itself."""
-    return bool(getattr(trt, "SIMULATED", False))
-
-
 def listening_logger(trt: Any) -> Any:
     """A logger for TensorRT that keeps what went wrong in `errors`, and passes warnings on to the log of the stage."""
 
@@ -92,6 +87,14 @@ def listening_logger(trt: Any) -> Any:
     return Listener()
 
 
-def told(errors: list[str]) -> str:
+def no_gpu(trt: Any, logger: Any) -> UserError:
+    """For a machine on which TensorRT finds no GPU, which it says by a TypeError."""
+    return UserError(
+        f"runtime tensorrt: TensorRT {trt.__version__} finds no GPU that it can use ({last_errors(logger.errors)}); "
+        f"check `nvidia-smi`, and that the driver serves the CUDA of this TensorRT (docs/nvidia.md)"
+    )
+
+
+def last_errors(errors: list[str]) -> str:
     """What TensorRT logged as errors, for a message: the last three."""
     return "; ".join(errors[-3:]) if errors else "TensorRT logged no error"

@@ -66,7 +66,7 @@ class Profiles:
         return " and ".join(f"widths {each.low} to {each.high} at batch 1 to {each.batch}" for each in self.each)
 
 
-def planned_profiles(options: dict[str, Any]) -> Profiles:
+def profiles_for(options: dict[str, Any]) -> Profiles:
     """Profiles for a bucket plan (`plan`: width → largest batch), or for a deployment's `batch` and `width_rule`.
 
     `profiles` is their number: the widths are divided among them in order, as evenly as can be. Raises UserError where

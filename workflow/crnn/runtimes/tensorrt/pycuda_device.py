@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from crnn.core.errors import UserError
+from crnn.runtimes.device_clock import is_double
 from crnn.runtimes.nvidia_driver import driver_version
 from crnn.runtimes.tensorrt.device import (
     Array,
@@ -39,7 +40,7 @@ class PycudaDevice:
         import pycuda.driver as cuda
 
         self._cuda = cuda
-        self.simulated = bool(getattr(cuda, "SIMULATED", False))
+        self.simulated = is_double(cuda)
         try:
             cuda.init()
             count = cuda.Device.count()

@@ -1,11 +1,10 @@
-"""Running an engine: lanes of a stream with its own memory, so that calls of several threads overlap on the GPU.
+"""Running an engine: slots, each a stream with its own memory, in which calls of several threads overlap on the GPU.
 
 A call copies its images into pinned memory, enqueues the copy to the GPU, the network and the copy of just its own
 output back, and waits for them once. Not here: which words share a call (`crnn.runtimes.tensorrt.profiles`).
 """
 
 import queue
-import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,20 +16,16 @@ import numpy as np
 from crnn.core.command import LOG
 from crnn.core.errors import UserError
 from crnn.data.widths import HEIGHT
-from crnn.runtimes.tensorrt.device import Array, Block, DeviceMemory, Graph, OutOfMemoryError
+from crnn.runtimes.device_clock import Transfers, calls_on_device, is_double
+from crnn.runtimes.shapes import output_steps
+from crnn.runtimes.tensorrt.device import BYTES, Array, Block, DeviceMemory, Graph, OutOfMemoryError
 from crnn.runtimes.tensorrt.engine import SHORT_OF_MEMORY
-from crnn.runtimes.tensorrt.library import listening_logger, simulated, told, version_numbers
+from crnn.runtimes.tensorrt.library import last_errors, listening_logger, no_gpu, version_numbers
 from crnn.runtimes.tensorrt.profiles import Profiles, Shape
 from crnn.runtimes.tensorrt.settings import RunSettings
 
-BYTES = 4  # of a float32
-MOST_GRAPHS = 64  # kept in a lane; every further shape is enqueued anew in each call
+MOST_GRAPHS = 64  # kept in a slot; every further shape is enqueued anew in each call
 AMPERE = (8, 0)
-
-
-def steps_of(width: int) -> int:
-    """Time steps of the network's output for a tensor of a width (`crnn.model.network`)."""
-    return width // 4 + 1
 
 
 def check_origin(trt: Any, device: DeviceMemory, facts: dict[str, Any]) -> None:
@@ -59,11 +54,11 @@ def check_origin(trt: Any, device: DeviceMemory, facts: dict[str, Any]) -> None:
 class Engine:
     """A deserialised engine, the names of its input and output, and contexts to run it in."""
 
-    def __init__(self, trt: Any, plan: bytes, facts: dict[str, Any]) -> None:
+    def __init__(self, trt: Any, engine: bytes, facts: dict[str, Any]) -> None:
         self._trt, self._logger = trt, listening_logger(trt)
         self._runtime = self._made_runtime()
         self._runtime.engine_host_code_allowed = "VERSION_COMPATIBLE" in facts["flags"]
-        self._engine = self._runtime.deserialize_cuda_engine(plan)
+        self._engine = self._runtime.deserialize_cuda_engine(engine)
         if self._engine is None:
             raise self.fault("TensorRT cannot load the engine", "build it again on this machine")
         self.profiles = Profiles.from_facts(facts["profiles"])
@@ -74,14 +69,11 @@ class Engine:
         try:
             return self._trt.Runtime(self._logger)
         except TypeError as error:
-            raise UserError(
-                f"runtime tensorrt: TensorRT {self._trt.__version__} finds no GPU that it can use "
-                f"({told(self._logger.errors)}); check `nvidia-smi` (docs/nvidia.md)"
-            ) from error
+            raise no_gpu(self._trt, self._logger) from error
 
     def fault(self, what: str, remedy: str) -> Exception:
         """An error with what TensorRT logged: of memory, where that is what it lacked, and else of the user's."""
-        said = told(self._logger.errors)
+        said = last_errors(self._logger.errors)
         self._logger.errors.clear()
         if SHORT_OF_MEMORY.search(said):
             return OutOfMemoryError(said)
@@ -122,7 +114,7 @@ class Engine:
                 f"TensorRT does not take images {list(shape)}, though the engine covers {self.profiles.described()}",
                 "was one of model.engine and conversion.json exchanged by hand?",
             )
-        found, expected = tuple(context.get_tensor_shape(self.output)), (steps_of(shape[3]), shape[0], self.classes)
+        found, expected = tuple(context.get_tensor_shape(self.output)), (output_steps(shape[3]), shape[0], self.classes)
         if found != expected:
             raise UserError(
                 f"images {list(shape)} would give an output of {list(found)}; expected {list(expected)}. Was the "
@@ -143,7 +135,7 @@ class Call:
     seconds: tuple[float, float, float]
 
 
-class Lane:
+class Slot:
     """A stream, memory for the largest call on both sides, and a context per profile (with graphs: per shape)."""
 
     def __init__(self, device: DeviceMemory, model: Engine, batch: int, graphs: bool) -> None:
@@ -157,7 +149,7 @@ class Lane:
         self._events = [device.event() for _ in range(4)]
         profiles = [(index, min(each.batch, batch), each.high) for index, each in enumerate(model.profiles.each)]
         images = max(count * HEIGHT * width for _, count, width in profiles)
-        steps = max(steps_of(width) * count * model.classes for _, count, width in profiles)
+        steps = max(output_steps(width) * count * model.classes for _, count, width in profiles)
         self._reduced = any(each.batch > batch for each in model.profiles.each)
         try:
             self._input, self._output = self._block(images * BYTES), self._block(steps * BYTES)
@@ -187,11 +179,11 @@ class Lane:
         return int(context.update_device_memory_size_for_shapes())
 
     def call(self, words: Array, profile: int) -> Call:
-        """Read words [N, 1, 32, W] of any memory layout; what is returned is no memory of the lane's."""
+        """Read words [N, 1, 32, W] of any memory layout; what is returned is no memory of the slot's."""
         count, _, height, width = words.shape
         device, stream, (begun, copied, executed, done) = self._device, self._stream, self._events
         key, context = self._prepared(profile, (count, 1, height, width))
-        images, steps = self._images[: words.size], self._steps[: steps_of(width) * count * self._model.classes]
+        images, steps = self._images[: words.size], self._steps[: output_steps(width) * count * self._model.classes]
         np.copyto(images.reshape(words.shape), words)
         device.record(begun, stream)
         device.copy_in(self._input, images, stream)
@@ -270,7 +262,7 @@ class Lane:
 
 
 class TensorRtSession:
-    """An engine on one GPU. `infer` may be called from several threads: `lanes` of them are served at a time."""
+    """An engine on one GPU. `infer` may be called from several threads: `calls` of them are served at a time."""
 
     def __init__(
         self,
@@ -279,19 +271,19 @@ class TensorRtSession:
         file: Path,
         facts: dict[str, Any],
         settings: RunSettings,
-        lanes: int,
+        calls: int,
         held: ExitStack,
     ) -> None:
         """`held` is closed with the runtime, and where the engine cannot be opened."""
         self._trt, self._device, self._facts, self._settings = trt, device, facts, settings
-        self._free: queue.SimpleQueue[Lane] = queue.SimpleQueue()
-        self._lanes: list[Lane] = []
-        self._counting, self._transfers = threading.Lock(), [0.0, 0.0]
+        self._free: queue.SimpleQueue[Slot] = queue.SimpleQueue()
+        self._slots: list[Slot] = []
+        self._transfers = Transfers()
         self._executions: list[float] = []
         self._held = ExitStack()
         self._held.enter_context(held)
         try:
-            self._open(file, lanes)
+            self._open(file, calls)
         except OutOfMemoryError as error:
             self._held.close()
             raise UserError(
@@ -301,88 +293,83 @@ class TensorRtSession:
         except BaseException:
             self._held.close()
             raise
-        self.lanes = len(self._lanes)
+        self.calls = len(self._slots)
 
-    def _open(self, file: Path, lanes: int) -> None:
+    def _open(self, file: Path, calls: int) -> None:
         self._held.callback(self._device.close)
         with self._device.current():
             check_origin(self._trt, self._device, self._facts)
             self._model = Engine(self._trt, file.read_bytes(), self._facts)
             self._held.callback(self._release)
-            self._batch = self._make_lanes(min(lanes, self._settings.streams))
+            self._batch = self._make_slots(min(calls, self._settings.streams))
 
     def _release(self) -> None:
         """Give back what lies in the GPU's memory, in the context that it was made in."""
         with self._device.current():
-            self._drop_lanes()
+            self._drop_slots()
             self._free = queue.SimpleQueue()
             self._model.release()
 
-    def _make_lanes(self, lanes: int) -> int:
-        """Make as many lanes as asked for, of the largest batch; where memory is short, one, of a half, a quarter, …
+    def _make_slots(self, slots: int) -> int:
+        """Make as many slots as asked for, of the largest batch; where memory is short, one, of a half, a quarter, …
 
-        Returns the batch that the lanes take.
+        Returns the batch that the slots take.
         """
         largest = max(each.batch for each in self._model.profiles.each)
-        batch, wanted = largest, lanes
+        batch, wanted = largest, slots
         while True:
             try:
-                for _ in range(lanes):
-                    self._lanes.append(Lane(self._device, self._model, batch, self._settings.cuda_graphs))
+                for _ in range(slots):
+                    self._slots.append(Slot(self._device, self._model, batch, self._settings.cuda_graphs))
                 break
             except OutOfMemoryError:
-                self._drop_lanes()
-                if (lanes, batch) == (1, 1):
+                self._drop_slots()
+                if (slots, batch) == (1, 1):
                     raise
-                lanes, batch = 1, batch if lanes > 1 else batch // 2
-        if (lanes, batch) != (wanted, largest):
+                slots, batch = 1, batch if slots > 1 else batch // 2
+        if (slots, batch) != (wanted, largest):
             LOG.warning(
                 "the GPU has too little memory for %d calls of %d words at a time; it serves %d of %d words",
-                *(wanted, largest, lanes, batch),
+                *(wanted, largest, slots, batch),
             )
-        for lane in self._lanes:
-            self._free.put(lane)
+        for slot in self._slots:
+            self._free.put(slot)
         return batch
 
     def infer(self, images: Array) -> Array:
         count, _, _, width = images.shape
-        pieces = [
+        outputs = [
             self._call(images[start:stop], profile)
             for start, stop, profile in self._model.profiles.calls(count, width, self._batch)
         ]
-        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1)
+        return outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=1)
 
     def _call(self, words: Array, profile: int) -> Array:
-        lane = self._free.get()
+        slot = self._free.get()
         try:
             with self._device.current():
-                call = lane.call(words, profile)
+                call = slot.call(words, profile)
         except OutOfMemoryError as error:
             raise UserError(
                 f"the GPU ran out of memory for images {list(words.shape)} ({error}); see `nvidia-smi` for what else "
                 f"uses it, or give the deployment a smaller batch"
             ) from error
         finally:
-            self._free.put(lane)
+            self._free.put(slot)
         into, execute, out = call.seconds
-        with self._counting:
-            self._transfers[0] += into
-            self._transfers[1] += out
-            self._executions.append(execute)
+        self._transfers.add(into, out)
+        self._executions.append(execute)
         return call.output
 
     def transfer_seconds(self) -> tuple[float, float]:
-        """Seconds of copying to and from the GPU since the last call, of all lanes together."""
-        with self._counting:
-            into, out = self._transfers
-            self._transfers = [0.0, 0.0]
-        return into, out
+        """Seconds of copying to and from the GPU since the last call, of all calls together."""
+        return self._transfers.take()
 
     def describe(self) -> dict[str, Any]:
         gpu = self._device.facts()
         return {
             "device": gpu.name,
-            "simulated": self._device.simulated or simulated(self._trt),
+            "simulated": self._device.simulated or is_double(self._trt),
             "tensorrt": self._trt.__version__,
             "memory": self._device.package,
             "compute_capability": gpu.compute_capability,
@@ -390,15 +377,14 @@ class TensorRtSession:
             "cuda": gpu.cuda,
             "tf32": "TF32" in self._facts["flags"],
             "cuda_graphs": self._settings.cuda_graphs,
-            "lanes": self.lanes,
+            "calls": self.calls,
             "batch": self._batch,
-            "device_calls": len(self._executions),
-            "device_ms_median": float(np.median(self._executions)) * 1e3 if self._executions else None,
+            **calls_on_device([seconds * 1e3 for seconds in self._executions]),
         }
 
-    def _drop_lanes(self) -> None:
-        while self._lanes:
-            self._lanes.pop().close()
+    def _drop_slots(self) -> None:
+        while self._slots:
+            self._slots.pop().close()
 
     def close(self) -> None:
         self._held.close()

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from crnn.core.errors import UserError
-from crnn.runtimes.runtime import check_options
-from crnn.runtimes.tensorrt.profiles import Profiles, planned_profiles
+from crnn.runtimes.runtime import check_options, checked_choice, checked_flag
+from crnn.runtimes.tensorrt.profiles import Profiles, profiles_for
 
 # options.hardware_compatibility → the member of trt.HardwareCompatibilityLevel.
 COMPATIBILITY = {"none": "NONE", "ampere+": "AMPERE_PLUS", "same": "SAME_COMPUTE_CAPABILITY"}
@@ -52,15 +52,11 @@ class RunSettings:
 def build_settings(options: dict[str, Any]) -> BuildSettings:
     """Raises UserError naming the option that is wrong."""
     check_options(options, *BUILDING, *RUNNING)
-    compatibility = options.get("hardware_compatibility", "none")
-    if compatibility not in COMPATIBILITY:
-        raise UserError(
-            f"options.hardware_compatibility is {compatibility!r}; expected one of {', '.join(COMPATIBILITY)}"
-        )
+    compatibility = checked_choice(options, "hardware_compatibility", COMPATIBILITY)
     workspace = _whole(options, "workspace_mib", 1) if "workspace_mib" in options else None
-    flags = {name: _flag(options, name) for name in ("tf32", "version_compatible", "refit", "resizable_memory")}
+    flags = {name: checked_flag(options, name) for name in ("tf32", "version_compatible", "refit", "resizable_memory")}
     level = _whole(options, "optimization_level", 0, 5, default=3)
-    profiles, cache = planned_profiles(options), _cache_place(options)
+    profiles, cache = profiles_for(options), _cache_place(options)
     return BuildSettings(profiles, workspace, level, hardware_compatibility=compatibility, timing_cache=cache, **flags)
 
 
@@ -68,7 +64,7 @@ def run_settings(options: dict[str, Any]) -> RunSettings:
     """Raises UserError naming the option that is wrong."""
     check_options(options, *BUILDING, *RUNNING)
     device, streams = _whole(options, "device", 0, default=0), _whole(options, "streams", 1, 8, default=2)
-    return RunSettings(device, streams, _flag(options, "cuda_graphs"))
+    return RunSettings(device, streams, checked_flag(options, "cuda_graphs"))
 
 
 def _cache_place(options: dict[str, Any]) -> Path | bool:
@@ -78,13 +74,6 @@ def _cache_place(options: dict[str, Any]) -> Path | bool:
     if isinstance(value, str) and value:
         return Path(value).expanduser()
     raise UserError(f"options.timing_cache is {value!r}; expected a file's path, or false to keep no kernel times")
-
-
-def _flag(options: dict[str, Any], name: str) -> bool:
-    value = options.get(name, False)
-    if not isinstance(value, bool):
-        raise UserError(f"options.{name} is {value!r}; expected true or false")
-    return value
 
 
 def _whole(options: dict[str, Any], name: str, low: int, high: int | None = None, default: int = 0) -> int:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from crnn.core.errors import UserError
 from crnn.core.files import atomic_path, read_json, write_json
-from crnn.runtimes.devices import claimed
+from crnn.runtimes.devices import lock_device
 from crnn.runtimes.runtime import Options
 from crnn.runtimes.shapes import awaits_plan
 from crnn.runtimes.tensorrt import FILES
@@ -34,12 +34,12 @@ from crnn.runtimes.tensorrt.settings import build_settings, run_settings
 def build(source: Path, directory: Path, options: Options) -> list[Path]:
     """Build an engine for the GPU of this machine; both files appear when both are whole."""
     settings, index, trt = build_settings(options), run_settings(options).device, load_tensorrt()
-    with claimed("gpu", index):  # kernels are chosen by their times
+    with lock_device("gpu", index):  # kernels are chosen by their times
         device = open_device(index)
         try:
             with device.current():
                 cache_file = _cache_file(settings.timing_cache, trt.__version__, device.facts().name)
-                plan, facts = build_engine(trt, device, source, settings, cache_file)
+                serialized, facts = build_engine(trt, device, source, settings, cache_file)
         except OutOfMemoryError as error:
             raise UserError(
                 f"the GPU has no memory left to build an engine in ({error}); see `nvidia-smi` for what else uses it"
@@ -48,7 +48,7 @@ def build(source: Path, directory: Path, options: Options) -> list[Path]:
             device.close()
     engine, conversion = (directory / name for name in FILES)
     with atomic_path(engine) as temporary:
-        temporary.write_bytes(plan)
+        temporary.write_bytes(serialized)
     write_json(conversion, facts)
     return [engine, conversion]
 
@@ -62,13 +62,13 @@ def _cache_file(place: Path | bool, version: str, gpu: str) -> Path | None:
     return home / "crnn-dynamic" / f"tensorrt-{version}-{name}.timing" if place else None
 
 
-def load(model: Path, options: Options, threads: int, lanes: int = 1) -> TensorRtSession:
+def load(model: Path, options: Options, threads: int, calls: int = 1) -> TensorRtSession:
     settings, trt = run_settings(options), load_tensorrt()
     facts = read_json(model.with_name(FILES[1]))
     with ExitStack() as opening:
-        opening.enter_context(claimed("gpu", settings.device))
+        opening.enter_context(lock_device("gpu", settings.device))
         device = open_device(settings.device, settings.cuda_graphs)
-        return TensorRtSession(trt, device, model, facts, settings, lanes, opening.pop_all())
+        return TensorRtSession(trt, device, model, facts, settings, calls, opening.pop_all())
 
 
 def check(options: Options, building: bool) -> None:

@@ -1,6 +1,6 @@
 """A double of ais_bench.infer.interface 0.0.2 as it is since 2024: `infer` and what it checks before the device does.
 
-The real package is plain Python and cannot be installed from an index. Only what the lane calls is here.
+The real package is plain Python and cannot be installed from an index. Only what the runtime calls is here.
 """
 
 import os

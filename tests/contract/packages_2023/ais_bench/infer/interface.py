@@ -1,6 +1,6 @@
 """A double of ais_bench.infer.interface as it was until 2023: no checks, two dynamic modes, `sumary`, other names.
 
-Only what the lane calls is here. Put its folder before `packages`, and set ACLRUNTIME_OLD=1 for that extension's times.
+Only what the runtime calls is here. Put its folder before `packages`; ACLRUNTIME_OLD=1 gives that extension's times.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""A double of cuda.bindings.runtime 13: what the lane calls, on the simulated GPU. A call returns its status first."""
+"""A double of cuda.bindings.runtime 13: what the runtime calls, on the simulated GPU. A call gives its status first."""
 
 # ruff: noqa: N801, N803, N815, N816 - the real names
 

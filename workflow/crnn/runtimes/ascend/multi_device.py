@@ -12,29 +12,32 @@ from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing import get_context
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Lock
 from typing import Any
 
 from crnn.core.errors import UserError
 from crnn.core.workers import follow_parent
-from crnn.runtimes.ascend.session import Array, AscendRuntime, calls_on_device, infer_session
-from crnn.runtimes.devices import Claims
+from crnn.runtimes.ascend.session import Array, AscendSession, infer_session
+from crnn.runtimes.device_clock import Transfers, calls_on_device
+from crnn.runtimes.devices import DeviceLocks
 
 
-def open_cards(model: Path, facts: dict[str, Any], devices: list[int], lanes: int) -> "AscendRuntime | SpreadRuntime":
-    """Open a model on the first of `devices` that are free, on `lanes` of them at most; waits where none is."""
+def open_devices(
+    model: Path, facts: dict[str, Any], devices: list[int], calls: int
+) -> "AscendSession | MultiDeviceSession":
+    """Open a model on the first of `devices` that are free, on `calls` of them at most; waits where none is."""
     infer_session()  # what is not installed is said before anything waits for a card
-    taken, held = Claims("npu").claim(devices, lanes)
-    return SpreadRuntime(model, facts, taken, held) if len(taken) > 1 else AscendRuntime(model, facts, taken[0], held)
+    taken, held = DeviceLocks("npu").acquire(devices, calls)
+    return (
+        MultiDeviceSession(model, facts, taken, held) if len(taken) > 1 else AscendSession(model, facts, taken[0], held)
+    )
 
 
-class SpreadRuntime:
+class MultiDeviceSession:
     """A model on several cards. As many threads may call `infer` at a time; each call takes a card that is free."""
 
     def __init__(self, model: Path, facts: dict[str, Any], devices: list[int], held: ExitStack) -> None:
         """`held` is closed with the runtime, and where a card cannot be opened."""
-        self.lanes, self._facts = len(devices), facts
-        self._transfers, self._counting = [0.0, 0.0], Lock()
+        self.calls, self._facts, self._transfers = len(devices), facts, Transfers()
         self._held = ExitStack()
         self._held.enter_context(held)
         self._free: SimpleQueue[int] = SimpleQueue()
@@ -69,16 +72,13 @@ class SpreadRuntime:
             output, copied = self._ask(device, _infer, images)
         finally:
             self._free.put(device)
-        with self._counting:
-            self._transfers = [sum(pair) for pair in zip(self._transfers, copied, strict=True)]
+        self._transfers.add(*copied)
         found: Array = output
         return found
 
     def transfer_seconds(self) -> tuple[float, float]:
         """Seconds of copying to and from all cards since the last call."""
-        with self._counting:
-            (first, second), self._transfers = self._transfers, [0.0, 0.0]
-        return first, second
+        return self._transfers.take()
 
     def describe(self) -> dict[str, Any]:
         said = {device: self._ask(device, _describe) for device in self._processes}
@@ -103,11 +103,11 @@ def _explained(device: int) -> Iterator[None]:
 
 
 # The runtime of such a process; there is one, from _open to _close.
-_runtime: list[AscendRuntime] = []
+_runtime: list[AscendSession] = []
 
 
 def _open(model: Path, facts: dict[str, Any], device: int) -> None:
-    _runtime[:] = [AscendRuntime(model, facts, device, ExitStack())]
+    _runtime[:] = [AscendSession(model, facts, device, ExitStack())]
 
 
 def _infer(images: Array) -> tuple[Array, tuple[float, float]]:

@@ -3,8 +3,10 @@
 Not here: making an env (conda does), the versions a finished stage had (its record has them).
 """
 
+import hashlib
 import platform
 import re
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -13,12 +15,15 @@ from pathlib import Path
 
 import yaml
 
+from crnn.runtimes.runtime import Runtime
+
 # Where conda-forge has another name than the Python package index.
 DISTRIBUTIONS = {"pytorch-cpu": "torch", "pytorch-gpu": "torch", "python-lmdb": "lmdb"}
 # Where a module has another name than its distribution; a guess, which is checked.
 PROVIDERS = {"cv2": "opencv-python-headless", "PIL": "pillow", "vl_convert": "vl-convert-python"}
 # Imported and yet unable to change an output: tqdm draws progress.
 UNCOUNTED = {"tqdm"}
+LOCAL = {"crnn", "stages", "stage", "engine"}  # of this repository: they have digests
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,23 @@ def installed_versions(modules: Iterable[str]) -> dict[str, str]:
     """
     names = {distribution(_provider(module)) for module in modules}
     return {"python": _python(), **{name: _installed(name) for name in sorted(names - UNCOUNTED)}}
+
+
+def tool_versions(packages: set[str], runtime: Runtime | None = None, env: Path | None = None) -> dict[str, str]:
+    """Tool → version of what a stage uses that imports `packages`, on a runtime.
+
+    Where conda makes the env, that is what its file pins, and the digests of the files beside it.
+    """
+    probed = probed_versions(runtime.name) if runtime else {}
+    if env is None:
+        return installed_versions(packages - sys.stdlib_module_names - LOCAL) | probed
+    beside = {path.name: digest_of(path) for path in sorted(env.parent.glob(f"{env.stem}.*")) if path != env}
+    return {"--sdm": "conda"} | pinned_versions(env) | beside | probed
+
+
+def digest_of(path: Path) -> str:
+    """16 hex digits of a small file's SHA-256."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def probed_versions(runtime: str, root: Path = Path("/")) -> dict[str, str]:

@@ -9,7 +9,7 @@ import pytest
 from crnn.data.buckets import at_most
 from crnn.data.preprocess import Preprocess, Tensor
 from crnn.data.tensors import TensorSet, make_tensors
-from crnn.inference.benchmark import Pipeline, Repeats, time_infer_only, timed_texts
+from crnn.inference.benchmark import EndToEnd, Repeats, time_infer_only, timed_texts
 from crnn.inference.predict import predict
 from crnn.inference.step_timer import STEPS
 from crnn.inference.timings import Timings, cold_seconds, latency_percentiles, summarise_e2e, summarise_infer_only
@@ -35,17 +35,17 @@ def tensors_of(words: Path, directory: Path, preprocess: Preprocess = ASPECT) ->
     return TensorSet(directory, preprocess)
 
 
-def pipeline_of(
+def end_to_end(
     words: Path, runtime: Session, preprocess: Preprocess = ASPECT, batch: int = 3, workers: int = 1
-) -> Pipeline:
-    return Pipeline(words, preprocess, runtime, CHARSET, at_most(batch), workers)
+) -> EndToEnd:
+    return EndToEnd(words, preprocess, runtime, CHARSET, at_most(batch), workers)
 
 
-def time_words(pipeline: Pipeline, tensors: TensorSet, repeats: Repeats) -> tuple[pl.DataFrame, pl.DataFrame]:
+def time_words(path: EndToEnd, tensors: TensorSet, repeats: Repeats) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Both clocks on one runtime, as the stage of this name runs them on two: timings and texts."""
     timings = Timings()
-    alone = time_infer_only(pipeline.runtime, pipeline.charset, tensors, timings, repeats)
-    e2e = pipeline.time(timings, repeats)
+    alone = time_infer_only(path.session, path.charset, tensors, timings, repeats)
+    e2e = path.time(timings, repeats)
     return timings.frame(), timed_texts(alone, e2e)
 
 
@@ -62,30 +62,30 @@ def test_bytes_to_text_equals_the_accuracy_run(
     healthy: Path, tmp_path: Path, preprocess: Preprocess, batch: int
 ) -> None:
     predicted = predict(tensors_of(healthy, tmp_path / "t", preprocess), PixelReader(), CHARSET, at_most(16))
-    read = pipeline_of(healthy, PixelReader(), preprocess, batch).run(Timings(), 0)
+    read = end_to_end(healthy, PixelReader(), preprocess, batch).run(Timings(), 0)
     assert texts_of(read) == texts_of(predicted)
 
 
 def test_every_readable_word_is_read_once(faulty: Path) -> None:
     reader = PixelReader()
-    texts = pipeline_of(faulty, reader, batch=2).run(Timings(), 0)
+    texts = end_to_end(faulty, reader, batch=2).run(Timings(), 0)
     assert set(texts["index"]) == READABLE
-    assert sum(shape[0] for shape in reader.calls) == len(READABLE)
-    assert max(shape[0] for shape in reader.calls) == 2
+    assert sum(shape[0] for shape in reader.shapes) == len(READABLE)
+    assert max(shape[0] for shape in reader.shapes) == 2
 
 
 def test_a_limit_counts_records_and_not_readable_words(faulty: Path) -> None:
-    runs = {limit: pipeline_of(faulty, PixelReader()).run(Timings(), 0, limit) for limit in (0, 6, 7, 99)}
+    runs = {limit: end_to_end(faulty, PixelReader()).run(Timings(), 0, limit) for limit in (0, 6, 7, 99)}
     limits = {limit: set(found["index"]) for limit, found in runs.items()}
     assert limits == {0: set(), 6: {1, 6}, 7: {1, 6, 7}, 99: READABLE}
 
 
 def test_a_pass_leaves_a_row_per_call_and_one_for_the_whole(healthy: Path) -> None:
     timings, reader = Timings(), PixelReader()
-    pipeline_of(healthy, reader).run(timings, number=7)
+    end_to_end(healthy, reader).run(timings, number=7)
     frame = timings.frame()
     calls, total = frame.filter(phase="e2e"), frame.filter(phase="e2e_total")
-    assert calls.select("batch", "width").rows() == [(shape[0], shape[3]) for shape in reader.calls]
+    assert calls.select("batch", "width").rows() == [(shape[0], shape[3]) for shape in reader.shapes]
     assert total.select("batch", "width").rows() == [(12, None)]
     assert set(frame["pass"]) == {7}
     assert not frame["cold"].any()
@@ -93,7 +93,7 @@ def test_a_pass_leaves_a_row_per_call_and_one_for_the_whole(healthy: Path) -> No
 
 def test_the_steps_of_a_pass_do_not_exceed_it(healthy: Path) -> None:
     timings = Timings()
-    pipeline_of(healthy, PixelReader()).run(timings, 0)
+    end_to_end(healthy, PixelReader()).run(timings, 0)
     calls, total = timings.frame().filter(phase="e2e"), timings.frame().filter(phase="e2e_total")["seconds"].item()
     steps = {step: calls[step].sum() for step in STEPS}
     assert 0 < sum(steps.values()) <= total
@@ -120,7 +120,7 @@ class CopyingReader(PixelReader):
 
 def test_copies_to_a_device_are_steps_of_their_own(healthy: Path) -> None:
     timings = Timings()
-    pipeline_of(healthy, CopyingReader()).run(timings, 0)
+    end_to_end(healthy, CopyingReader()).run(timings, 0)
     calls = timings.frame().filter(phase="e2e")
     assert calls["transfer_in"].to_list() == [0.001] * calls.height
     assert calls["transfer_out"].to_list() == [0.0005] * calls.height
@@ -134,7 +134,7 @@ def test_copies_to_a_device_are_steps_of_their_own(healthy: Path) -> None:
 def timed(healthy: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[pl.DataFrame, pl.DataFrame, PixelReader]:
     """Timings and texts of two passes over the first ten words, after four of warm-up; and the runtime."""
     reader, tensors = PixelReader(), tensors_of(healthy, tmp_path_factory.mktemp("timed"))
-    timings, texts = time_words(pipeline_of(healthy, reader), tensors, Repeats(passes=2, warmup=4, limit=10))
+    timings, texts = time_words(end_to_end(healthy, reader), tensors, Repeats(passes=2, warmup=4, limit=10))
     return timings, texts, reader
 
 
@@ -158,7 +158,7 @@ def test_infer_only_goes_in_lmdb_order(timed: Timed, healthy: Path, tmp_path: Pa
 def test_the_first_call_of_all_is_the_cold_one(timed: Timed) -> None:
     timings, _, reader = timed
     assert timings["cold"].to_list() == [True] + [False] * (timings.height - 1)
-    assert timings["width"][0] == reader.calls[0][3]
+    assert timings["width"][0] == reader.shapes[0][3]
     assert cold_seconds(timings) == timings["seconds"][0]
 
 
@@ -166,13 +166,13 @@ def test_warm_up_is_run_and_not_recorded(timed: Timed) -> None:
     timings, _, reader = timed
     recorded = timings.filter(pl.col("phase") != "e2e_total")["batch"].sum()
     warmup_of_both_clocks = 4 + 4
-    assert sum(shape[0] for shape in reader.calls) == recorded + warmup_of_both_clocks
+    assert sum(shape[0] for shape in reader.shapes) == recorded + warmup_of_both_clocks
 
 
 def test_no_warm_up_is_no_warm_up(healthy: Path, tmp_path: Path) -> None:
     reader = PixelReader()
-    time_words(pipeline_of(healthy, reader), tensors_of(healthy, tmp_path / "t"), Repeats(1, warmup=0, limit=12))
-    assert sum(shape[0] for shape in reader.calls) == 1 + 12 + 12  # cold, infer_only, e2e
+    time_words(end_to_end(healthy, reader), tensors_of(healthy, tmp_path / "t"), Repeats(1, warmup=0, limit=12))
+    assert sum(shape[0] for shape in reader.shapes) == 1 + 12 + 12  # cold, infer_only, e2e
 
 
 def test_each_clock_reads_every_word_once_a_pass(timed: Timed) -> None:
@@ -195,7 +195,7 @@ def test_timings_summarise(timed: Timed) -> None:
 
 def test_words_that_cannot_be_read_are_timed_but_have_no_text(faulty: Path, tmp_path: Path) -> None:
     runtime = PixelReader()
-    timings, texts = time_words(pipeline_of(faulty, runtime), tensors_of(faulty, tmp_path / "t"), Repeats(1, 2, 99))
+    timings, texts = time_words(end_to_end(faulty, runtime), tensors_of(faulty, tmp_path / "t"), Repeats(1, 2, 99))
     assert set(texts["index"]) == READABLE
     assert timings.filter(phase="e2e_total")["batch"].item() == 12
     assert timings.filter(phase="infer_only").height == len(READABLE)
@@ -203,7 +203,7 @@ def test_words_that_cannot_be_read_are_timed_but_have_no_text(faulty: Path, tmp_
 
 def test_not_one_readable_word_is_measured_as_such(tmp_path: Path) -> None:
     words = put_words(tmp_path / "words", 2, {}, {1: b"one", 2: b"two"})
-    timings, texts = time_words(pipeline_of(words, PixelReader()), tensors_of(words, tmp_path / "t"), Repeats(1, 1, 9))
+    timings, texts = time_words(end_to_end(words, PixelReader()), tensors_of(words, tmp_path / "t"), Repeats(1, 1, 9))
     assert texts.is_empty()
     assert (cold_seconds(timings), summarise_infer_only(timings)) == (None, None)
     assert timings["phase"].to_list() == ["e2e_total"]
@@ -223,5 +223,5 @@ def test_a_runtime_that_reads_differently_each_time_is_caught(tmp_path: Path) ->
     words = put_words(tmp_path / "words", 4, images, {})
     reader, tensors = MoodyReader(), tensors_of(words, tmp_path / "t")
     predictions = predict(tensors, reader, CHARSET, at_most(4))
-    _, texts = time_words(pipeline_of(words, reader, batch=4), tensors, Repeats(passes=2, warmup=1, limit=4))
+    _, texts = time_words(end_to_end(words, reader, batch=4), tensors, Repeats(passes=2, warmup=1, limit=4))
     assert changed_by_repeating(predictions, texts) == {"e2e_changed": 4, "infer_only_changed": 4}

@@ -55,7 +55,7 @@ def integers(node: gs.Node, position: int, attribute: str) -> list[int] | None:
 
 
 def squeeze(graph: gs.Graph, source: gs.Tensor, axis: int, output: gs.Tensor, name: str) -> None:
-    """Add a Squeeze of one axis, in the form of the graph's opset (axes became an input in opset 13)."""
+    """Add a Squeeze of one axis, as the graph's opset writes it (axes became an input in opset 13)."""
     node = gs.Node("Squeeze", name, inputs=[source], outputs=[output])
     if graph.opset >= 13:
         node.inputs.append(gs.Constant(f"{name}/axes", np.array([axis], np.int64)))

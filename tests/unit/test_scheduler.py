@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crnn.data.preprocess import Pixels, Tensor
-from crnn.inference.scheduler import AHEAD, PIECES, Batch, Reading, Stream
-from crnn.inference.step_timer import STEPS, Laps
+from crnn.inference.scheduler import AHEAD, OPEN_CHUNKS, Batch, Reading, Scheduler
+from crnn.inference.step_timer import STEPS, StepTimer
 from crnn.model.charset import Charset
 from examples import CHARSET, PixelReader, scribble
 
@@ -21,27 +21,27 @@ WAIT = 20.0  # seconds; long past the moment at which a worker that is there has
 
 @dataclass
 class Scribbles:
-    """Words of three widths, two in a piece, in batches of at most `batch`."""
+    """Words of three widths, two in a chunk, in batches of at most `batch`."""
 
     count: int
     batch: int = 3
-    open_pieces: int = 0
+    open_chunks: int = 0
     most_open: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
     waiting: dict[int, list[tuple[int, Pixels]]] = field(default_factory=dict)
 
-    def pieces(self) -> Iterator[range]:
+    def chunks(self) -> Iterator[range]:
         for first in range(0, self.count, 2):
-            self.open_pieces += 1
-            self.most_open = max(self.most_open, self.open_pieces)
+            self.open_chunks += 1
+            self.most_open = max(self.most_open, self.open_chunks)
             yield range(first, min(first + 2, self.count))
 
-    def prepare(self, piece: range, laps: Laps) -> list[tuple[int, Pixels]]:
-        with laps.step("decode"):
-            return [(index, scribble(32 + 4 * (index % 3), 32, seed=index)) for index in piece]
+    def prepare(self, chunk: range, timer: StepTimer) -> list[tuple[int, Pixels]]:
+        with timer.step("decode"):
+            return [(index, scribble(32 + 4 * (index % 3), 32, seed=index)) for index in chunk]
 
-    def put_together(self, prepared: list[tuple[int, Pixels]]) -> list[Batch]:
-        self.open_pieces -= 1
+    def collate(self, prepared: list[tuple[int, Pixels]]) -> list[Batch]:
+        self.open_chunks -= 1
         whole = []
         for index, pixels in prepared:
             bucket = self.waiting.setdefault(pixels.shape[1], [])
@@ -50,19 +50,19 @@ class Scribbles:
                 whole.append(self._batch(self.waiting.pop(pixels.shape[1])))
         return whole
 
-    def rest(self) -> list[Batch]:
+    def flush(self) -> list[Batch]:
         return [self._batch(bucket) for bucket in self.waiting.values()]
 
     def _batch(self, bucket: list[tuple[int, Pixels]]) -> Batch:
         return Batch([index for index, _ in bucket], [pixels for _, pixels in bucket])
 
 
-class Lanes(PixelReader):
-    """Takes `lanes` calls at a time, and notes how many there were."""
+class Concurrent(PixelReader):
+    """Takes `calls` calls at a time, and notes how many there were."""
 
-    def __init__(self, lanes: int) -> None:
+    def __init__(self, calls: int) -> None:
         super().__init__()
-        self.lanes = lanes
+        self.calls = calls
         self.under_way = self.most_under_way = 0
         self._lock = threading.Lock()
 
@@ -77,9 +77,9 @@ class Lanes(PixelReader):
                 self.under_way -= 1
 
 
-def read(feed: Scribbles, runtime: PixelReader, workers: int) -> list[Reading]:
+def read(source: Scribbles, runtime: PixelReader, workers: int) -> list[Reading]:
     readings: list[Reading] = []
-    Stream(feed, runtime, CHARSET, workers).run(readings.append)
+    Scheduler(source, runtime, CHARSET, workers).run(readings.append)
     return readings
 
 
@@ -88,23 +88,23 @@ def texts(readings: list[Reading]) -> dict[int, str]:
 
 
 @settings(max_examples=60, deadline=None)
-@given(count=st.integers(0, 40), batch=st.integers(1, 5), workers=st.integers(1, 5), lanes=st.integers(1, 5))
-def test_batches_and_texts_are_those_of_one_worker(count: int, batch: int, workers: int, lanes: int) -> None:
+@given(count=st.integers(0, 40), batch=st.integers(1, 5), workers=st.integers(1, 5), calls=st.integers(1, 5))
+def test_batches_and_texts_are_those_of_one_worker(count: int, batch: int, workers: int, calls: int) -> None:
     alone = read(Scribbles(count, batch), PixelReader(), workers=1)
-    feed, runtime = Scribbles(count, batch), Lanes(lanes)
-    together = read(feed, runtime, workers)
+    source, runtime = Scribbles(count, batch), Concurrent(calls)
+    together = read(source, runtime, workers)
     assert sorted(reading.indices for reading in together) == sorted(reading.indices for reading in alone)
     assert texts(together) == texts(alone)
     assert sum(len(reading.indices) for reading in together) == count
-    assert runtime.most_under_way <= min(lanes, workers)
-    assert feed.most_open <= PIECES * workers
+    assert runtime.most_under_way <= min(calls, workers)
+    assert source.most_open <= OPEN_CHUNKS * workers
 
 
 def test_calls_run_at_the_same_time_where_the_runtime_takes_them() -> None:
     barrier = threading.Barrier(2)
 
     class Meeting(PixelReader):
-        lanes = 2
+        calls = 2
 
         def infer(self, images: Tensor) -> Tensor:
             barrier.wait(WAIT)
@@ -114,17 +114,17 @@ def test_calls_run_at_the_same_time_where_the_runtime_takes_them() -> None:
 
 
 def test_words_are_prepared_while_a_call_is_under_way() -> None:
-    last_piece = threading.Event()
+    last_chunk = threading.Event()
 
     class Announcing(Scribbles):
-        def prepare(self, piece: range, laps: Laps) -> list[tuple[int, Pixels]]:
-            if piece.stop == self.count:
-                last_piece.set()
-            return super().prepare(piece, laps)
+        def prepare(self, chunk: range, timer: StepTimer) -> list[tuple[int, Pixels]]:
+            if chunk.stop == self.count:
+                last_chunk.set()
+            return super().prepare(chunk, timer)
 
     class Patient(PixelReader):
         def infer(self, images: Tensor) -> Tensor:
-            assert last_piece.wait(WAIT)
+            assert last_chunk.wait(WAIT)
             return super().infer(images)
 
     assert len(texts(read(Announcing(8), Patient(), workers=2))) == 8
@@ -134,24 +134,24 @@ def test_no_more_is_prepared_ahead_than_inference_can_use() -> None:
     prepared: list[int] = []
 
     class Counting(Scribbles):
-        def prepare(self, piece: range, laps: Laps) -> list[tuple[int, Pixels]]:
-            prepared.extend(piece)
-            return super().prepare(piece, laps)
+        def prepare(self, chunk: range, timer: StepTimer) -> list[tuple[int, Pixels]]:
+            prepared.extend(chunk)
+            return super().prepare(chunk, timer)
 
     class Slow(PixelReader):
         def infer(self, images: Tensor) -> Tensor:
             time.sleep(0.002)
-            most = sum(shape[0] for shape in self.calls) + (1 + AHEAD) * 3 + 3 * 2 + PIECES * 2 * 2 + 3 * 3
-            assert len(prepared) <= most  # read, under way or ready, in full pieces, open, in buckets
+            most = sum(shape[0] for shape in self.shapes) + (1 + AHEAD) * 3 + 3 * 2 + OPEN_CHUNKS * 2 * 2 + 3 * 3
+            assert len(prepared) <= most  # read, under way or ready, in full chunks, open, in buckets
             return super().infer(images)
 
     assert len(texts(read(Counting(120), Slow(), workers=2))) == 120
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-@pytest.mark.parametrize("where", ["pieces", "prepare", "put_together", "rest", "infer", "deliver"])
+@pytest.mark.parametrize("where", ["chunks", "prepare", "collate", "flush", "infer", "deliver"])
 def test_what_a_worker_raises_ends_the_run(where: str, workers: int) -> None:
-    feed, runtime = Scribbles(30), PixelReader()
+    source, runtime = Scribbles(30), PixelReader()
 
     def fail(*_: object) -> Iterator[range]:
         raise RuntimeError(where)
@@ -161,28 +161,28 @@ def test_what_a_worker_raises_ends_the_run(where: str, workers: int) -> None:
         if where == "deliver":
             raise RuntimeError(where)
 
-    owner = runtime if where == "infer" else feed
+    owner = runtime if where == "infer" else source
     if where != "deliver":
-        setattr(owner, where, fail if where == "pieces" else lambda *_: next(fail()))
+        setattr(owner, where, fail if where == "chunks" else lambda *_: next(fail()))
     before = threading.active_count()
     with pytest.raises(RuntimeError, match=where):
-        Stream(feed, runtime, CHARSET, workers).run(deliver)
+        Scheduler(source, runtime, CHARSET, workers).run(deliver)
     assert threading.active_count() == before
 
 
 def test_the_model_of_another_charset_is_refused() -> None:
     with pytest.raises(Exception, match="the charset 11"):
-        Stream(Scribbles(3), PixelReader(), Charset("0123456789"), 2).run(lambda reading: None)
+        Scheduler(Scribbles(3), PixelReader(), Charset("0123456789"), 2).run(lambda reading: None)
 
 
-def test_every_step_is_in_a_reading_or_in_the_rest() -> None:
+def test_every_step_is_in_a_reading_or_comes_after_them() -> None:
     readings: list[Reading] = []
-    rest = Stream(Scribbles(20), PixelReader(), CHARSET, 2).run(readings.append)
-    assert len(rest) == 2
+    after = Scheduler(Scribbles(20), PixelReader(), CHARSET, 2).run(readings.append)
+    assert len(after) == 2
     for step in ("read", "decode", "collate", "execute", "ctc"):
-        assert sum(reading.laps[step] for reading in readings) + sum(laps[step] for laps in rest) > 0
-    assert all(set(reading.laps) == set(STEPS) for reading in readings)
-    assert all(reading.seconds >= reading.laps["execute"] for reading in readings)
+        assert sum(reading.steps[step] for reading in readings) + sum(worker[step] for worker in after) > 0
+    assert all(set(reading.steps) == set(STEPS) for reading in readings)
+    assert all(reading.seconds >= reading.steps["execute"] for reading in readings)
 
 
 def test_buffers_hold_the_words_of_their_own_call() -> None:

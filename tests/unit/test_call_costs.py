@@ -25,18 +25,18 @@ def test_every_point_is_timed_as_often_as_asked_after_one_call_that_does_not_cou
     runtime = PixelReader()
     found = time_calls(runtime, [40, 64], [1, 3], repeats=2)
     assert found.select("width", "batch").rows() == [(40, 1), (40, 3), (64, 1), (64, 3)]
-    assert runtime.calls == 3 * [(1, 1, 32, 40), (3, 1, 32, 40), (1, 1, 32, 64), (3, 1, 32, 64)]
+    assert runtime.shapes == 3 * [(1, 1, 32, 40), (3, 1, 32, 40), (1, 1, 32, 64), (3, 1, 32, 64)]
     assert (found["fastest"] > 0).all()
     assert (found["fastest"] <= found["seconds"]).all()
     assert (found["seconds"] <= found["slowest"]).all()
 
 
 class Meeting(PixelReader):
-    """A runtime whose calls wait for each other: it ends only if `lanes` of them are under way at a time."""
+    """A runtime whose calls wait for each other: it ends only if `calls` of them are under way at a time."""
 
-    def __init__(self, lanes: int) -> None:
+    def __init__(self, calls: int) -> None:
         super().__init__()
-        self.barrier = Barrier(lanes, timeout=10)
+        self.barrier = Barrier(calls, timeout=10)
 
     def infer(self, images: Tensor) -> Tensor:
         self.barrier.wait()
@@ -44,10 +44,10 @@ class Meeting(PixelReader):
         return super().infer(images)
 
 
-def test_as_many_calls_are_under_way_as_a_run_has_lanes_and_share_their_time() -> None:
-    runtime = Meeting(lanes=3)
-    (row,) = time_calls(runtime, [40], [2], repeats=1, lanes=3).iter_rows(named=True)
-    assert len(runtime.calls) == 2 * 3
+def test_as_many_calls_are_under_way_as_in_a_run_and_share_their_time() -> None:
+    runtime = Meeting(calls=3)
+    (row,) = time_calls(runtime, [40], [2], repeats=1, calls=3).iter_rows(named=True)
+    assert len(runtime.shapes) == 2 * 3
     assert row["seconds"] < 0.2
 
 

@@ -1,4 +1,4 @@
-"""Targets: each builds the files it declares and runs them; one more is one more module; a missing one says so."""
+"""Runtimes: each builds the files it declares and runs them; one more is one more folder; a missing one says so."""
 
 import os
 import shutil
@@ -16,27 +16,16 @@ from crnn.core.files import read_json, sha256
 from crnn.model.checkpoint import write_weights
 from crnn.model.export import export_onnx
 from crnn.model.parity import prove_equal
-from crnn.model.precision import FORMS
+from crnn.model.precision import VARIANTS
 from crnn.runtimes.onnxruntime.cpu import OnnxSession
 from crnn.runtimes.registry import find_runtime, known_runtimes
 from crnn.runtimes.runtime import Session
-from engine.targets import (
-    built_files,
-    compiles_shapes,
-    declared_targets,
-    makes_precisions,
-    occupied_cards,
-    occupied_device,
-    offered_precisions,
-    takes_weights,
-)
 from networks import EXPORTS, SMALL, images, repaired, small_network
-from stages.model import build_model
+from stage_calls import call, put_runtime
 
 pytestmark = EXPORTS
 
 WORKFLOW = Path(__file__).parents[2] / "workflow"
-TARGETS = WORKFLOW / "crnn" / "targets"
 LEVELS = ["disabled", "basic", "extended", "all"]
 
 
@@ -55,43 +44,47 @@ SOURCES = {"torch": "weights.safetensors", "onnxruntime": "raw.onnx", "openvino"
 
 
 def built(name: str, models: Path, directory: Path, **options: Any) -> Session:
-    module = find_runtime(name)
-    module.build(models / SOURCES[name], directory, options)
-    return module.load(directory, options, threads=1)
+    runtime = find_runtime(name)
+    model, *_ = runtime.build(models / SOURCES[name], directory, options)
+    return runtime.load(model, options, threads=1)
 
 
-# --- every target ------------------------------------------------------------------------------------------
+# --- the facts ---------------------------------------------------------------------------------------------
 
 
-def test_targets_are_the_modules_of_the_package() -> None:
-    devices = ["ascend", "onnxruntime_cann", "onnxruntime_cuda", "tensorrt", "torch_cuda", "torch_npu"]
-    assert known_runtimes() == sorted([*devices, *SOURCES])
+def named(**facts: object) -> set[str]:
+    """The runtimes of which these facts hold."""
+    runtimes = known_runtimes().values()
+    return {each.name for each in runtimes if all(getattr(each, name) == value for name, value in facts.items())}
 
 
-def test_what_rules_read_from_the_source_is_what_the_modules_say() -> None:
-    assert declared_targets(TARGETS) == {name: find_runtime(name).files for name in known_runtimes()}
-    for name in known_runtimes():
-        offered = offered_precisions(TARGETS / f"{name}.py")
-        assert offered == getattr(find_runtime(name), "PRECISIONS", {"fp32": "fp32"})
+def test_runtimes_are_those_of_every_folder() -> None:
+    devices = {"ascend", "onnxruntime_cann", "onnxruntime_cuda", "tensorrt", "torch_cuda", "torch_npu"}
+    assert known_runtimes().keys() == {*devices, *SOURCES}
 
 
-def test_every_target_has_fp32_and_takes_forms_that_there_are() -> None:
-    for name in known_runtimes():
-        offered = offered_precisions(TARGETS / f"{name}.py")
-        assert offered["fp32"] == "fp32"
-        assert set(offered.values()) <= {"fp32", *FORMS}
+def test_every_runtime_has_fp32_and_takes_files_that_there_are() -> None:
+    for runtime in known_runtimes().values():
+        assert runtime.precisions["fp32"] == "fp32"
+        assert set(runtime.precisions.values()) <= {"fp32", *VARIANTS}
 
 
-def test_a_target_that_makes_two_precisions_of_one_file_is_told_which() -> None:
-    assert makes_precisions({"fp32": "fp32", "bf16": "fp32"})
-    assert not makes_precisions({"fp32": "fp32", "int8": "uint8"})
+def test_a_runtime_that_makes_two_precisions_of_one_file_is_told_which() -> None:
+    assert named(makes_precisions=True) == {"openvino"}
 
 
-@pytest.mark.parametrize("source", ["PRECISIONS = {}", "PRECISIONS = ['fp32']", "PRECISIONS = {'fp32': 32}"])
-def test_a_table_of_precisions_that_is_no_literal_dict_of_names_is_refused(source: str, tmp_path: Path) -> None:
-    (tmp_path / "device.py").write_text(source)
-    with pytest.raises(ValueError, match="expected PRECISIONS"):
-        offered_precisions(tmp_path / "device.py")
+def test_what_a_runtime_builds_from_and_whether_it_compiles_shapes() -> None:
+    assert named(source="checkpoint") == {"torch", "torch_cuda", "torch_npu"}
+    assert named(compiles_shapes=True) == {"ascend", "tensorrt"}
+
+
+def test_which_device_a_job_occupies() -> None:
+    assert named(device=None) == set(SOURCES)
+    assert named(device="npu") == {"ascend", "onnxruntime_cann", "torch_npu"}
+    assert named(build_device="gpu") == {"tensorrt"}
+
+
+# --- every runtime that runs here --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -141,8 +134,8 @@ def test_torch_and_onnxruntime_compute_the_same(models: Path, tmp_path: Path) ->
 def test_graph_optimisation_changes_no_answer(source: str, level: str, models: Path, tmp_path: Path) -> None:
     onnxruntime = find_runtime("onnxruntime")
     options = {"graph_optimization": level}
-    onnxruntime.build(models / source, tmp_path, options)
-    optimised, as_it_is = onnxruntime.load(tmp_path, options, threads=1), OnnxSession(models / source, threads=1)
+    (model,) = onnxruntime.build(models / source, tmp_path, options)
+    optimised, as_it_is = onnxruntime.load(model, options, threads=1), OnnxSession(models / source, threads=1)
     assert prove_equal(as_it_is.infer, optimised.infer, 1e-5, f"{source} and its build") >= 0
 
 
@@ -175,7 +168,7 @@ def test_a_broken_model_is_named(content: bytes, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"model\.onnx: ONNX Runtime cannot load it"):
         find_runtime("onnxruntime").build(tmp_path / "model.onnx", tmp_path / "build", {})
     with pytest.raises(UserError, match=r"model\.onnx: ONNX Runtime cannot load it"):
-        find_runtime("onnxruntime").load(tmp_path, {}, threads=1)
+        find_runtime("onnxruntime").load(tmp_path / "model.onnx", {}, threads=1)
 
 
 def python(code: str, *paths: Path) -> subprocess.CompletedProcess[str]:
@@ -187,20 +180,22 @@ def python(code: str, *paths: Path) -> subprocess.CompletedProcess[str]:
 def test_a_missing_toolchain_is_named_with_the_remedy() -> None:
     done = python(
         "import sys; sys.modules['onnxruntime'] = None\n"
-        "from crnn.runtimes import known_targets, target\n"
+        "from crnn.runtimes.registry import find_runtime, known_runtimes\n"
         "print(*known_runtimes())\n"
-        "find_runtime('onnxruntime')",
+        "find_runtime('onnxruntime').check({}, building=False)",
         WORKFLOW,
     )
-    assert done.stdout.split() == [path.stem for path in sorted(TARGETS.glob("[!_]*.py"))]
+    assert done.stdout.split() == list(known_runtimes())
     fault = "runtime onnxruntime: the Python package 'onnxruntime' is not installed here"
     assert f"crnn.core.errors.UserError: {fault}; run with `--sdm conda`" in done.stderr
     assert "envs/onnxruntime.yaml" in done.stderr
 
 
-def test_naming_the_targets_imports_no_toolchain() -> None:
+def test_naming_the_runtimes_imports_no_toolchain() -> None:
     loaded = "print(*sorted({'torch', 'onnxruntime', 'onnx', 'openvino'} & sys.modules.keys()))"
-    done = python(f"import sys; from crnn.runtimes import known_targets; known_runtimes(); {loaded}", WORKFLOW)
+    done = python(
+        f"import sys; from crnn.runtimes.registry import known_runtimes; known_runtimes(); {loaded}", WORKFLOW
+    )
     assert (done.stdout.strip(), done.stderr) == ("", "")
 
 
@@ -211,11 +206,8 @@ DEVICE = """
 import shutil
 import numpy as np
 
-FILES = ("model.bin",)
-TOOLS = ()
-
 class Zeros:
-    lanes = 1
+    calls = 1
     def infer(self, images):
         return np.zeros((images.shape[3] // 4 + 1, images.shape[0], 37), np.float32)
     def describe(self):
@@ -225,106 +217,45 @@ class Zeros:
 
 def build(source, directory, options):
     directory.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, directory / FILES[0])
-    return [directory / FILES[0]]
+    shutil.copyfile(source, directory / "model.bin")
+    return [directory / "model.bin"]
 
-def load(directory, options, threads, lanes=1):
+def load(model, options, threads, calls=1):
     return Zeros()
 """
 
 
 @pytest.fixture
 def extended(tmp_path: Path) -> Path:
-    """A copy of the workflow in which one file was added, and nothing else done."""
+    """A copy of the workflow to which one folder was added, and nothing else done."""
     copy = tmp_path / "workflow"
     shutil.copytree(WORKFLOW, copy, ignore=shutil.ignore_patterns("__pycache__", ".*cache"))
-    (copy / "crnn" / "targets" / "zeros.py").write_text(DEVICE)
+    put_runtime(copy / "crnn" / "runtimes", "zeros", DEVICE)
     return copy
 
 
-def test_adding_a_device_is_adding_a_module(extended: Path, tmp_path: Path) -> None:
+def test_adding_a_device_is_adding_a_folder(extended: Path, tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"any")
     paths = {"--source": "model.onnx", "--output": "build", "--record": "build/build.json"}
     options = [part for option, name in paths.items() for part in (option, str(tmp_path / name))]
-    stage = [sys.executable, str(extended / "build_model.py"), "--runtime", "zeros", *options]
+    stage = [sys.executable, str(extended / "stage.py"), "build_model", "--runtime", "zeros", *options]
     done = subprocess.run(stage, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "build" / "model.bin").read_bytes() == b"any"
     ran = python(
-        "import numpy as np; from pathlib import Path; from crnn.runtimes import target\n"
+        "import numpy as np; from pathlib import Path; from crnn.runtimes.registry import find_runtime\n"
         "print(find_runtime('zeros').load(Path(), {}, 1).infer(np.zeros((2, 1, 32, 100), np.float32)).shape)",
         extended,
     )
     assert ran.stdout.strip() == "(26, 2, 37)"
 
 
-def test_the_rules_learn_of_an_added_device(extended: Path) -> None:
-    assert declared_targets(extended / "crnn" / "targets")["zeros"] == ("model.bin",)
-
-
-def test_the_rules_read_a_device_whose_toolchain_is_absent(tmp_path: Path) -> None:
-    (tmp_path / "npu.py").write_text('import no_such_toolchain\nFILES = ("model.om", "model.json")\n')
-    (tmp_path / "__init__.py").write_text("")
-    assert declared_targets(tmp_path) == {"npu": ("model.om", "model.json")}
-
-
-@pytest.mark.parametrize(
-    ("options", "lanes", "cards"),
-    [({}, 4, 1), ({"devices": [0, 1, 2]}, 2, 2), ({"devices": [0, 1]}, 16, 2), ({"devices": [3]}, 1, 1)],
-)
-def test_a_job_asks_for_a_card_per_call_under_way(options: dict[str, Any], lanes: int, cards: int) -> None:
-    assert occupied_cards(options, lanes) == cards
-
-
-@pytest.mark.parametrize("devices", [[], "0", 3])
-def test_cards_that_are_named_wrongly_are_left_to_the_target_to_refuse(devices: Any) -> None:
-    assert occupied_cards({"devices": devices}, 2) == 1
-
-
-def test_a_module_may_say_that_it_builds_from_the_weights() -> None:
-    named = [name for name in known_runtimes() if takes_weights(TARGETS / f"{name}.py")]
-    assert named == ["torch", "torch_cuda", "torch_npu"]
-
-
-def test_a_module_may_say_that_it_compiles_shapes(tmp_path: Path) -> None:
-    (tmp_path / "npu.py").write_text('FILES = ("model.om",)\nCOMPILES_SHAPES = True\n')
-    assert compiles_shapes(tmp_path / "npu.py")
-    assert [name for name in known_runtimes() if compiles_shapes(TARGETS / f"{name}.py")] == ["ascend", "tensorrt"]
-
-
-@pytest.mark.parametrize(
-    "source",
-    ["", "FILES = ()", 'FILES = "model.om"', 'FILES = ("model.om")', 'FILES = ["model.om"]', 'FILES = ("m.om", 1)'],
-)
-def test_a_module_that_does_not_say_what_it_builds_is_named(source: str, tmp_path: Path) -> None:
-    (tmp_path / "npu.py").write_text(source)
-    with pytest.raises(ValueError, match=r"npu\.py: expected FILES = "):
-        built_files(tmp_path / "npu.py")
-
-
-def test_a_module_may_say_which_device_it_occupies(tmp_path: Path) -> None:
-    (tmp_path / "card.py").write_text('FILES = ("model.om",)\nDEVICE = "npu"\n')
-    assert occupied_device(tmp_path / "card.py", "DEVICE") == "npu"
-    assert occupied_device(tmp_path / "card.py", "BUILD_DEVICE") is None
-
-
-def test_building_and_running_an_engine_both_take_a_gpu() -> None:
-    assert [occupied_device(TARGETS / "tensorrt.py", name) for name in ("DEVICE", "BUILD_DEVICE")] == ["gpu", "gpu"]
-
-
-def test_a_device_that_no_rule_asks_for_is_named(tmp_path: Path) -> None:
-    (tmp_path / "card.py").write_text('FILES = ("model.om",)\nDEVICE = "tpu"\n')
-    with pytest.raises(ValueError, match=r"card\.py: DEVICE is 'tpu'; expected one of 'gpu', 'npu'"):
-        occupied_device(tmp_path / "card.py", "DEVICE")
-
-
 # --- the stage ---------------------------------------------------------------------------------------------
 
 
 def test_the_stage_records_what_was_built_from_what(models: Path, tmp_path: Path) -> None:
-    paths = ["--source", models / "raw.onnx", "--output", tmp_path, "--record", tmp_path / "build.json"]
-    options = ["--runtime", "onnxruntime", "--options", '{"graph_optimization": "basic"}']
-    build_model.main(build_model.arguments().parse_args([*map(str, paths), *options]))
+    paths = {"source": models / "raw.onnx", "output": tmp_path, "record": tmp_path / "build.json"}
+    call("build_model", runtime="onnxruntime", options='{"graph_optimization": "basic"}', **paths)
     record = read_json(tmp_path / "build.json")
     assert record["inputs"][str(models / "raw.onnx")]["sha256"] == sha256(models / "raw.onnx")
     assert record["outputs"][str(tmp_path / "model.onnx")]["sha256"] == sha256(tmp_path / "model.onnx")

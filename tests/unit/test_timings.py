@@ -5,13 +5,13 @@ import time
 import polars as pl
 import pytest
 
-from crnn.inference.step_timer import STEPS, Laps
+from crnn.inference.step_timer import STEPS, StepTimer
 from crnn.inference.timings import Timings, cold_seconds, latency_percentiles, summarise_e2e, summarise_infer_only
 
 NOTHING = Timings().frame()
 
 
-def laps_of(**seconds: float) -> dict[str, float]:
+def steps_of(**seconds: float) -> dict[str, float]:
     return dict.fromkeys(STEPS, 0.0) | seconds
 
 
@@ -23,41 +23,41 @@ def infer_only(*passes: list[float]) -> pl.DataFrame:
     return timings.frame()
 
 
-# --- laps --------------------------------------------------------------------------------------------------
+# --- steps -------------------------------------------------------------------------------------------------
 
 
 def test_a_step_takes_the_time_that_passes_in_it() -> None:
-    laps = Laps()
+    timer = StepTimer()
     for _ in range(2):
-        with laps.step("decode"):
+        with timer.step("decode"):
             time.sleep(0.01)
-    taken = laps.take()
+    taken = timer.take()
     assert taken["decode"] >= 0.02
     assert {step for step, seconds in taken.items() if seconds} == {"decode"}
 
 
 def test_taking_starts_again_from_zero() -> None:
-    laps = Laps({"read": 3.0})
-    assert laps.take() == {"read": 3.0}
-    assert laps.take() == laps_of()
+    timer = StepTimer({"read": 3.0})
+    assert timer.take() == {"read": 3.0}
+    assert timer.take() == steps_of()
 
 
 def test_seconds_can_be_moved_to_a_step_of_their_own() -> None:
-    laps = Laps(laps_of(execute=1.0, transfer_in=0.5))
-    laps.move("execute", {"transfer_in": 0.25, "transfer_out": 0.125})
-    assert laps.take() == laps_of(execute=0.625, transfer_in=0.75, transfer_out=0.125)
+    timer = StepTimer(steps_of(execute=1.0, transfer_in=0.5))
+    timer.move("execute", {"transfer_in": 0.25, "transfer_out": 0.125})
+    assert timer.take() == steps_of(execute=0.625, transfer_in=0.75, transfer_out=0.125)
 
 
 def test_a_step_that_raises_is_timed_all_the_same() -> None:
-    laps = Laps()
+    timer = StepTimer()
 
     def fail() -> None:
-        with laps.step("execute"):
+        with timer.step("execute"):
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         fail()
-    assert laps.take()["execute"] > 0
+    assert timer.take()["execute"] > 0
 
 
 # --- rows --------------------------------------------------------------------------------------------------
@@ -66,16 +66,16 @@ def test_a_step_that_raises_is_timed_all_the_same() -> None:
 def test_a_row_per_call_with_its_steps_where_they_were_timed() -> None:
     timings = Timings()
     timings.add("cold", 0, 1, 96, 0.5)
-    timings.add("e2e", 2, 16, 104, 0.25, laps_of(execute=0.2))
+    timings.add("e2e", 2, 16, 104, 0.25, steps_of(execute=0.2))
     first, second = timings.frame().iter_rows(named=True)
     assert first == {
         **{"phase": "cold", "pass": 0, "batch": 1, "width": 96, "seconds": 0.5, "cold": True},
-        **dict.fromkeys(["workers", "lanes", *STEPS]),
+        **dict.fromkeys(["workers", "calls", *STEPS]),
     }
     assert second == {
         **{"phase": "e2e", "pass": 2, "batch": 16, "width": 104, "seconds": 0.25, "cold": False},
-        **{"workers": None, "lanes": None},
-        **laps_of(execute=0.2),
+        **{"workers": None, "calls": None},
+        **steps_of(execute=0.2),
     }
 
 
@@ -92,16 +92,16 @@ def three_passes() -> pl.DataFrame:
     timings = Timings()
     for number, total in enumerate((2.5, 2.0, 4.0)):
         for share in (0.3, 0.5):
-            timings.add("e2e", number, 50, 96, total * share, laps_of(execute=total * share, decode=0.1))
-        timings.add_pass(number, 100, total, [laps_of()], workers=1, lanes=1)
+            timings.add("e2e", number, 50, 96, total * share, steps_of(execute=total * share, decode=0.1))
+        timings.add_pass(number, 100, total, [steps_of()], workers=1, calls=1)
     return timings.frame()
 
 
-def two_workers(lanes: int) -> pl.DataFrame:
+def two_workers(calls: int) -> pl.DataFrame:
     timings = Timings()
-    timings.add("e2e", 0, 8, 96, 1.0, laps_of(decode=0.5, execute=1.0))
-    timings.add("e2e", 0, 8, 96, 1.0, laps_of(decode=0.3, execute=1.0))
-    timings.add_pass(0, 16, 1.5, [laps_of(decode=0.2), laps_of()], workers=2, lanes=lanes)
+    timings.add("e2e", 0, 8, 96, 1.0, steps_of(decode=0.5, execute=1.0))
+    timings.add("e2e", 0, 8, 96, 1.0, steps_of(decode=0.3, execute=1.0))
+    timings.add_pass(0, 16, 1.5, [steps_of(decode=0.2), steps_of()], workers=2, calls=calls)
     return timings.frame()
 
 
@@ -123,23 +123,23 @@ def test_e2e_breakdown_is_of_the_median_pass_and_adds_up_to_it() -> None:
 
 
 def test_the_work_of_two_workers_is_shared_by_two() -> None:
-    summary = summarise_e2e(two_workers(lanes=2))
+    summary = summarise_e2e(two_workers(calls=2))
     assert summary is not None
     assert (summary["breakdown"]["decode"], summary["breakdown"]["execute"]) == (0.5, 1.0)
-    assert (summary["workers"], summary["lanes"], summary["breakdown"]["other"]) == (2, 2, 0.0)
+    assert (summary["workers"], summary["calls"], summary["breakdown"]["other"]) == (2, 2, 0.0)
 
 
 def test_a_device_that_takes_one_call_at_a_time_is_not_shared() -> None:
-    summary = summarise_e2e(two_workers(lanes=1))
+    summary = summarise_e2e(two_workers(calls=1))
     assert summary is not None
     assert (summary["breakdown"]["decode"], summary["breakdown"]["execute"]) == (0.5, 2.0)
     assert summary["breakdown"]["other"] == 0.0  # both overlap, so the steps are more than the pass
 
 
 def test_packed_rows_are_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = two_workers(lanes=2)
+    whole = two_workers(calls=2)
     monkeypatch.setattr("crnn.inference.timings.ROWS", 1)
-    assert two_workers(lanes=2).equals(whole)
+    assert two_workers(calls=2).equals(whole)
 
 
 def test_infer_only_sums_the_calls_of_each_pass_and_takes_the_median() -> None:
@@ -154,10 +154,10 @@ def test_of_two_passes_the_faster_is_reported() -> None:
 
 
 def test_percentiles_of_1_to_101_milliseconds() -> None:
-    calls = [n / 1000 for n in range(1, 102)]
+    times = [n / 1000 for n in range(1, 102)]
     expected = {"p50": 51, "p90": 91, "p99": 100}
-    assert latency_percentiles(infer_only(calls[::-1])) == pytest.approx(expected)
-    assert latency_percentiles(infer_only(calls[:50], calls[50:])) == pytest.approx(expected)  # over all passes
+    assert latency_percentiles(infer_only(times[::-1])) == pytest.approx(expected)
+    assert latency_percentiles(infer_only(times[:50], times[50:])) == pytest.approx(expected)  # over all passes
 
 
 def test_percentiles_of_one_call_are_that_call() -> None:

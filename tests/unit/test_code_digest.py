@@ -221,7 +221,7 @@ def test_a_store_that_cannot_be_read_costs_nothing_but_time(root: Path) -> None:
 def test_an_edited_surgery_pass_concerns_fix_onnx_alone(tmp_path: Path) -> None:
     copy = tmp_path / "workflow"
     shutil.copytree(WORKFLOW, copy, ignore=shutil.ignore_patterns("__pycache__", ".*cache"))
-    stages = sorted(path.name for path in copy.glob("*.py"))
+    stages = sorted(path.relative_to(copy).as_posix() for path in copy.glob("stages/*/*.py"))
     before = {stage: digest(copy, stage) for stage in stages}
-    edit(copy / "crnn" / "surgery" / "gemm.py", '"MatMul"', '"Gemm"')
-    assert [stage for stage in stages if digest(copy, stage) != before[stage]] == ["fix_onnx.py"]
+    edit(copy / "crnn" / "model" / "surgery" / "gemm.py", '"MatMul"', '"Gemm"')
+    assert [stage for stage in stages if digest(copy, stage) != before[stage]] == ["stages/model/fix_onnx.py"]

@@ -38,10 +38,10 @@ def test_a_word_is_read_once_at_every_width(tmp_path: Path) -> None:
     words, runtime = TuningWords.read(words_with_labels(tmp_path), ASPECT, POLICY), PixelReader()
     first = words.right([ASPECT, W100, ASPECT], runtime, CHARSET)
     assert first[0] == first[2]
-    assert sum(shape[0] for shape in runtime.calls) == 3 + 3  # at their own widths, and at 100
-    before = len(runtime.calls)
+    assert sum(shape[0] for shape in runtime.shapes) == 3 + 3  # at their own widths, and at 100
+    before = len(runtime.shapes)
     assert words.right([W100], runtime, CHARSET) == [first[1]]
-    assert len(runtime.calls) == before
+    assert len(runtime.shapes) == before
 
 
 def test_chances_follow_from_what_becomes_of_words_at_other_widths(tmp_path: Path) -> None:
@@ -52,9 +52,9 @@ def test_chances_follow_from_what_becomes_of_words_at_other_widths(tmp_path: Pat
     )
     words = TuningWords(unlabelled.images, [read(image) for image in unlabelled.images], POLICY)
     rules = [Preprocess.from_settings({"rule": "aspect", "stretch": 1.2 * factor}) for factor in around(0.25)]
-    chances = words.chances(ASPECT, rules, PixelReader(), CHARSET)
-    assert chances(120, 120) > 0.8
-    assert chances(120, 90) < 0.2
+    model = words.accuracy_model(ASPECT, rules, PixelReader(), CHARSET)
+    assert model(120, 120) > 0.8
+    assert model(120, 90) < 0.2
 
 
 def test_words_without_a_label_or_an_image_are_left_out(faulty: Path) -> None:
@@ -68,34 +68,34 @@ def test_words_that_are_all_unlabelled_are_refused(tmp_path: Path) -> None:
         TuningWords.read(folder, ASPECT, POLICY)
 
 
-def words_of(broken: int, fixed: int, words: int = 1000) -> tuple[list[bool], list[bool]]:
+def words_of(lost: int, gained: int, words: int = 1000) -> tuple[list[bool], list[bool]]:
     """What a candidate and the finest rule read right, of words that mostly read alike."""
-    alike = [True] * (words - broken - fixed)
-    return [False] * broken + [True] * fixed + alike, [True] * broken + [False] * fixed + alike
+    alike = [True] * (words - lost - gained)
+    return [False] * lost + [True] * gained + alike, [True] * lost + [False] * gained + alike
 
 
 def test_a_candidate_may_lose_as_many_words_as_the_budget_says_with_confidence() -> None:
-    verdict = judged(CHEAP, *words_of(broken=12, fixed=4), accuracy_drop=0.015)
-    assert (verdict.correct, verdict.broken, verdict.fixed) == (988, 12, 4)
+    verdict = judged(CHEAP, *words_of(lost=12, gained=4), accuracy_drop=0.015)
+    assert (verdict.correct, verdict.lost, verdict.gained) == (988, 12, 4)
     assert verdict.most_lost == pytest.approx(8 + 1.645 * 4)  # the variance of the difference is 12 + 4
     assert verdict.within
-    assert not judged(CHEAP, *words_of(broken=12, fixed=4), accuracy_drop=0.014).within
+    assert not judged(CHEAP, *words_of(lost=12, gained=4), accuracy_drop=0.014).within
 
 
 def test_words_that_change_as_often_to_the_good_as_to_the_bad_are_still_a_doubt() -> None:
-    assert judged(CHEAP, *words_of(broken=0, fixed=0), accuracy_drop=0.0).within
-    assert not judged(CHEAP, *words_of(broken=25, fixed=25), accuracy_drop=0.005).within
-    assert judged(CHEAP, *words_of(broken=25, fixed=25, words=4000), accuracy_drop=0.005).within
+    assert judged(CHEAP, *words_of(lost=0, gained=0), accuracy_drop=0.0).within
+    assert not judged(CHEAP, *words_of(lost=25, gained=25), accuracy_drop=0.005).within
+    assert judged(CHEAP, *words_of(lost=25, gained=25, words=4000), accuracy_drop=0.005).within
 
 
 def test_the_cheapest_candidate_within_the_budget_is_chosen() -> None:
-    lossy, faithful = (words_of(broken, 0) for broken in (30, 0))
+    lossy, faithful = (words_of(lost, 0) for lost in (30, 0))
     for budget, chosen in ((0.005, DEAR), (0.05, CHEAP)):
         verdicts = [judged(CHEAP, *lossy, budget), judged(DEAR, *faithful, budget)]
         assert cheapest_within(verdicts, budget) == chosen
 
 
 def test_where_every_candidate_loses_too_much_the_best_is_named() -> None:
-    verdicts = [judged(CHEAP, *words_of(broken, 4), 0.005) for broken in (40, 12)]
-    with pytest.raises(UserError, match=r"less than 0\.50% of the 1000 tuning words; .* breaks 12 .* at most 1\.46%"):
+    verdicts = [judged(CHEAP, *words_of(lost, 4), 0.005) for lost in (40, 12)]
+    with pytest.raises(UserError, match=r"less than 0\.50% of the 1000 tuning words; .* loses 12 .* at most 1\.46%"):
         cheapest_within(verdicts, 0.005)

@@ -12,9 +12,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from crnn.core.errors import UserError
 from crnn.model.export import export_onnx
-from crnn.model.opset import check_portable
+from crnn.model.opset import check_opset
 from crnn.model.parity import prove_equal
-from crnn.model.precision import convert, prove_types
+from crnn.model.precision.convert import convert, prove_types
 from crnn.model.precision.winograd import by_winograd
 from crnn.runtimes.onnxruntime import cpu as ort
 from networks import EXPORTS, Array, load_graph, repaired, small_network
@@ -89,7 +89,7 @@ def test_half_the_multiplications_are_left() -> None:
 def test_another_convolution_is_left_alone(attributes: dict[str, Any]) -> None:
     model = convolution(**({"inputs": 4, "outputs": 4} | attributes))
     with pytest.raises(
-        UserError, match="form winograd: the model has no plain convolution of 3 × 3 from and to 4 chan"
+        UserError, match="variant winograd: the model has no plain convolution of 3 × 3 from and to 4 chan"
     ):
         by_winograd(model, fewest=4)
 
@@ -97,7 +97,7 @@ def test_another_convolution_is_left_alone(attributes: dict[str, Any]) -> None:
 @pytest.mark.parametrize("opset", [11, 12, 13])
 def test_every_opset_of_an_export_will_do(opset: int) -> None:
     model = by_winograd(convolution(opset=opset), fewest=1)
-    check_portable(model)
+    check_opset(model)
     assert load_graph(model)(noise(1, 2, 3, 7))[0].shape == (1, 3, 3, 7)
 
 
@@ -111,11 +111,11 @@ def fixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_network_reads_the_same_at_every_batch_and_width(fixed: Path, tmp_path: Path) -> None:
     model = by_winograd(onnx.load(fixed), fewest=4)
-    check_portable(model)
+    check_opset(model)
     assert prove_types(model, "winograd")["Conv"] == {"float": 1 + 5 * 6 + 1}
     onnx.save(model, tmp_path / "winograd.onnx")
-    ort.build(tmp_path / "winograd.onnx", tmp_path, {})
-    built = ort.load(tmp_path, {}, threads=1)
+    (file,) = ort.build(tmp_path / "winograd.onnx", tmp_path, {})
+    built = ort.load(file, {}, threads=1)
     assert prove_equal(ort.OnnxSession(fixed, 1).infer, built.infer, 1e-3, "fixed and winograd") > 0
 
 

@@ -8,15 +8,12 @@ absolute.
 
 import ast
 import hashlib
-import json
-import os
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+from engine.store import Store
 
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -34,20 +31,14 @@ class Modules:
     """The modules below `root`, the folder that imports start from; each is read once.
 
     Reading a syntax tree takes longer than everything else that a run does where nothing is to be done, so what was
-    found is remembered in `store` (JSON), by the hash of a file's bytes.
+    found is remembered in `store`, by the hash of a file's bytes.
     """
 
     root: Path
-    store: Path | None = None
-    _known: dict[str, Any] = field(default_factory=dict)
-    _fresh: dict[str, Any] = field(default_factory=dict)
+    store: Store | None = None
     _sources: dict[Path, Source] = field(default_factory=dict)
     _files: dict[str, list[Path]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        # A store that cannot be read costs a second, nothing else.
-        with suppress(OSError, ValueError):
-            self._known = json.loads(self.store.read_text(encoding="utf-8")) if self.store else {}
+    _closures: dict[tuple[str, ...], set[Path]] = field(default_factory=dict)
 
     def digests(self, *files: str) -> dict[str, str]:
         """Path → 16 hex digits, for `files` and all local modules they import, however indirectly.
@@ -62,26 +53,18 @@ class Modules:
         """Top-level names of everything that `files` and their local modules import, local or not."""
         return {name.partition(".")[0] for path in self.closure(files) for name in self._source(path).names}
 
-    def closure(self, files: Iterable[str]) -> set[Path]:
+    def closure(self, files: tuple[str, ...]) -> set[Path]:
         """`files` and every local module that they import, however indirectly."""
-        seen: set[Path] = set()
-        waiting = [self.root / name for name in files]
-        while waiting:
-            path = waiting.pop()
-            if path not in seen:
-                seen.add(path)
-                waiting.extend(file for name in self._source(path).names for file in self._files_of(name))
-        return seen
-
-    def save(self) -> None:
-        """Write what was learnt since the store was read."""
-        if not self._fresh or self.store is None:
-            return
-        self.store.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=self.store.name, dir=self.store.parent)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            json.dump(self._fresh, stream)
-        Path(name).replace(self.store)
+        if files not in self._closures:
+            seen: set[Path] = set()
+            waiting = [self.root / name for name in files]
+            while waiting:
+                path = waiting.pop()
+                if path not in seen:
+                    seen.add(path)
+                    waiting.extend(file for name in self._source(path).names for file in self._files_of(name))
+            self._closures[files] = seen
+        return self._closures[files]
 
     def _files_of(self, name: str) -> list[Path]:
         """The file of a local module, and the __init__ of every package around it, which importing runs too."""
@@ -100,9 +83,12 @@ class Modules:
     def _remembered(self, source: bytes) -> Source:
         # A syntax tree is printed otherwise by another Python.
         key = hashlib.sha256(sys.version.encode() + source).hexdigest()
-        if key not in self._fresh:
-            self._fresh[key] = self._known.get(key) or _read(source)
-        digest, names = self._fresh[key]
+        found = self.store.get(key) if self.store else None
+        if found is None:
+            found = _read(source)
+            if self.store:
+                self.store.put(key, found)
+        digest, names = found
         return Source(digest, tuple(names))
 
 

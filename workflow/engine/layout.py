@@ -1,0 +1,492 @@
+"""Where everything lies, and what each job reads: a checked config as typed lookups for the rules.
+
+Paths are relative to the working directory. Only `shipped` looks whether a file is there.
+
+Not here: checking the config (`engine.config`), what the rules do with a path.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from crnn.runtimes.runtime import Runtime
+from engine.config import QUANTISED, SOURCES, Config, planned_widths, trained_weights
+
+# Words that the workflow makes for itself: to calibrate 8 bits with, and to tune plans on.
+CALIBRATION, TUNING = "calibration", "tuning"
+REFERENCE = "torch"  # the runtime that every deployment is compared with
+MODEL_FILES = {"checkpoint": "weights.safetensors", "raw": "raw.onnx", "fixed": "fixed.onnx"}
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys: equal settings are equal texts, whatever their order."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A row of the report: a model file, built for a runtime and fed with one kind of tensors."""
+
+    name: str
+    runtime: Runtime
+    widths: str
+    precision: str
+    source: str
+    batch: int
+    options: Mapping[str, Any]
+    calls: int | None = None
+    surgery: list[Any] | None = None
+    skip: str | None = None
+
+    @property
+    def variant(self) -> str:
+        """The variant of the model file that the precision is made from; fp32 is the file as it is."""
+        return self.runtime.precisions[self.precision]
+
+    @property
+    def repaired(self) -> str:
+        """The stem of the repaired graph that it starts from."""
+        return f"fixed.for-{self.name}" if self.surgery is not None else "fixed"
+
+    @property
+    def variant_stem(self) -> str:
+        """The stem of its variant's file; a quantised one is calibrated for a width rule."""
+        widths = f"-{self.widths}" if self.variant in QUANTISED else ""
+        return f"{self.repaired}.{self.variant}{widths}"
+
+    @property
+    def model_file(self) -> str:
+        """The file of a model's folder that its build starts from."""
+        if self.variant != "fp32":
+            return f"{self.variant_stem}.onnx"
+        return MODEL_FILES[self.source] if self.surgery is None else f"{self.repaired}.onnx"
+
+    @property
+    def runtime_options(self) -> dict[str, Any]:
+        """Its options; for a runtime that makes precisions by itself also which."""
+        return {**self.options, **({"precision": self.precision} if self.runtime.makes_precisions else {})}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A dataset read with a model by a deployment: one row of the report."""
+
+    dataset: str
+    model: str
+    deployment: str
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What reads words: a stage of a model, or a deployment's build. files: the first is the one that is loaded."""
+
+    files: tuple[str, ...]
+    runtime: Runtime
+    options: Mapping[str, Any]
+    batch: int | str | None = None  # most words in a call, or the plan that says it of every width
+    calls: int | None = None
+
+    def devices(self, cores: int) -> int:
+        """How many devices a job takes: one for each call under way, as far as its options name `devices`."""
+        named = self.options.get("devices")
+        return max(1, min(len(named), self.calls or cores)) if isinstance(named, list) else 1
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The lookups. root: of this workflow, where shipped files lie; results: the folder that everything is made in."""
+
+    config: Config
+    runtimes: Mapping[str, Runtime]
+    root: Path
+    results: str = "results"
+
+    def shipped(self, path: str) -> str:
+        """A path of the user's, or else of this workflow; relative, so that moving both reruns nothing."""
+        return path if Path(path).exists() else os.path.relpath(self.root / path)
+
+    # --- names -------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def datasets(self) -> Config:
+        """The datasets of the config, and the words that the workflow makes for itself."""
+        own = {CALIBRATION: self.config["calibration"], TUNING: self.config["planning"]}
+        return {**self.config["datasets"], **{name: _words_of(entry) for name, entry in own.items()}}
+
+    def datasets_from(self, source: str) -> list[str]:
+        """Names of the datasets that come from `source`; an lmdb beside another source is used instead of it."""
+        return [name for name, entry in self.datasets.items() if source == next(key for key in SOURCES if key in entry)]
+
+    @cached_property
+    def deployments(self) -> dict[str, Deployment]:
+        """Every deployment by name, those that are skipped too."""
+        return {
+            name: Deployment(name, **{**entry, "runtime": self.runtimes[entry["runtime"]]})
+            for name, entry in self.config["deployments"].items()
+        }
+
+    @cached_property
+    def runtimes_in_use(self) -> dict[str, Runtime]:
+        """The runtimes of deployments and stages, by name."""
+        used = [self.runtimes[REFERENCE], self.runtimes["onnxruntime"], *(e.runtime for e in self.deployments.values())]
+        return {runtime.name: runtime for runtime in used}
+
+    @cached_property
+    def planned(self) -> list[str]:
+        """Names of the width rules that are planned."""
+        return list(planned_widths(self.config))
+
+    @cached_property
+    def runs(self) -> list[Run]:
+        """Every row of the report that is run."""
+        used = [deployment.name for deployment in self.deployments.values() if deployment.skip is None]
+        return [
+            Run(dataset, model, name)
+            for dataset in self.config["datasets"]
+            for model in self.config["models"]
+            for name in used
+        ]
+
+    def of_runs(self, *patterns: str) -> list[str]:
+        """Each pattern filled in for every run and part of its dataset, each file once."""
+        filled = (
+            pattern.format(
+                results=self.results, widths=self.deployments[run.deployment].widths, part=part, **asdict(run)
+            )
+            for pattern in patterns
+            for run in self.runs
+            for part in self.parts(run.dataset)
+        )
+        return list(dict.fromkeys(filled))
+
+    # --- words and tensors -------------------------------------------------------------------------------------
+
+    def parts(self, dataset: str) -> list[str]:
+        """Numbers of a dataset's parts, in the order of its words."""
+        return [str(number + 1) for number in range(self.datasets[dataset].get("parts", 1))]
+
+    def words(self, dataset: str) -> str:
+        """A dataset's LMDB."""
+        return f"{self.results}/datasets/{dataset}/words.lmdb/data.mdb"
+
+    def tensors(self, dataset: str, widths: str, file: str = "contract.json") -> list[str]:
+        """A file of every part of a dataset's tensors."""
+        return [f"{self.results}/datasets/{dataset}/tensors/{widths}/{part}/{file}" for part in self.parts(dataset)]
+
+    def tensors_of(self, run: Run, file: str = "contract.json") -> list[str]:
+        """A file of every part of the tensors that a run reads."""
+        return self.tensors(run.dataset, self.deployments[run.deployment].widths, file)
+
+    # --- planned widths ----------------------------------------------------------------------------------------
+
+    def plan(self, widths: str) -> list[str]:
+        """The plan of a width rule; none where it is not planned."""
+        if widths not in self.planned:
+            return []
+        entry = self.config["widths"][widths]
+        model = entry.get("model", next(iter(self.config["models"])))
+        return [f"{self.results}/plans/{model}/{entry['deployment']}/{widths}/plan.json"]
+
+    def width_rule(self, widths: str) -> Any:
+        """The settings of a width rule; of a planned one the path of the plan, which holds them."""
+        return next(iter(self.plan(widths)), self.config["widths"][widths])
+
+    @cached_property
+    def plans(self) -> dict[str, str]:
+        """Planned width rule → plan, of those that runs use."""
+        used = {self.deployments[run.deployment].widths for run in self.runs}
+        return {name: plan for name in self.planned if name in used for plan in self.plan(name)}
+
+    def plan_bounds(self, widths: str) -> dict[str, Any]:
+        """What of a planned width rule bounds the plan (crnn.planning.optimiser)."""
+        names = ("stretch", "step", "min", "max", "buckets", "distortion", "batch", "accuracy_drop")
+        entry = self.config["widths"][widths]
+        return {name: entry[name] for name in names if name in entry}
+
+    def counted_samples(self, widths: str, deployment: str) -> list[str]:
+        """The words that a plan is made for: of every dataset that it names, as its deployment reads them."""
+        counted = self.config["widths"][widths].get("datasets", self.config["datasets"])
+        of = self.deployments[deployment].widths
+        return [file for dataset in counted for file in self.tensors(dataset, of, "samples.parquet")]
+
+    # --- models and builds -------------------------------------------------------------------------------------
+
+    def model(self, model: str, file: str) -> str:
+        """A file of a model's folder."""
+        return f"{self.results}/models/{model}/{file}"
+
+    def checkpoint(self, model: str) -> str:
+        """The weights that a model names: the user's, those that `training` makes, or the shipped ones."""
+        path = str(self.config["models"][model]["checkpoint"])
+        return path if path in self.trained.values() else self.shipped(path)
+
+    def build(self, model: str, deployment: str) -> list[str]:
+        """What the build of a deployment leaves, the file that is loaded first."""
+        folder = f"{self.results}/builds/{model}/{deployment}"
+        return [f"{folder}/{file}" for file in self.deployments[deployment].runtime.files]
+
+    def compiled_plan(self, deployment: str) -> list[str]:
+        """The plan that a build is compiled for; none where it takes any shape."""
+        entry = self.deployments[deployment]
+        return self.plan(entry.widths) if entry.runtime.compiles_shapes else []
+
+    def build_options(self, deployment: str) -> dict[str, Any]:
+        """A deployment's options; for a runtime that compiles shapes also its width rule and batch."""
+        entry = self.deployments[deployment]
+        if not entry.runtime.compiles_shapes:
+            return entry.runtime_options
+        # Where widths are planned, the plan says how many words go into a call.
+        batch = {} if entry.widths in self.planned else {"batch": entry.batch}
+        return {**entry.runtime_options, "width_rule": self.config["widths"][entry.widths], **batch}
+
+    def with_surgery(self) -> list[str]:
+        """Deployments with passes of their own."""
+        return [name for name, entry in self.deployments.items() if entry.surgery is not None]
+
+    def widths_to_check(self, variant: str) -> str:
+        """The width rule by which a variant that is made for all of them reads the calibration words."""
+        users = [entry.widths for entry in self.deployments.values() if entry.variant == variant]
+        return next(str(name) for name in [*users, *self.config["widths"]] if name not in self.planned)
+
+    def variants(self, *patterns: str) -> list[str]:
+        """Each pattern filled in for every variant other than fp32 that runs use, each file once."""
+        made = [(run, self.deployments[run.deployment]) for run in self.runs]
+        filled = (
+            pattern.format(
+                results=self.results,
+                model=run.model,
+                stem=entry.variant_stem,
+                repaired=entry.repaired,
+                variant=entry.variant,
+                widths=entry.widths,
+            )
+            for pattern in patterns
+            for run, entry in made
+            if entry.variant != "fp32" and ("{widths}" not in pattern or entry.variant in QUANTISED)
+        )
+        return list(dict.fromkeys(filled))
+
+    def toolchain_questions(self, jobs: Iterable[tuple[str, bool]]) -> list[dict[str, Any]]:
+        """What to ask of toolchains before a run; jobs: the deployment or stage of each, and whether it builds."""
+        asked = sorted({(name, building) for name, building in jobs if name in self.deployments})
+        return [
+            {
+                "deployment": name,
+                "runtime": self.deployments[name].runtime.name,
+                "options": self.build_options(name) if building else self.deployments[name].runtime_options,
+                "building": building,
+            }
+            for name, building in asked
+        ]
+
+    # --- readings ----------------------------------------------------------------------------------------------
+
+    @cached_property
+    def readers(self) -> list[str]:
+        """Every name that `reader` knows, but for raw and fixed, which are read side by side."""
+        used = self.deployments.values()
+        variants = [entry.variant_stem for entry in used if entry.variant != "fp32"]
+        return list(dict.fromkeys([REFERENCE, *variants, *self.deployments]))
+
+    def reference(self, widths: str) -> str:
+        """The reader that is the reference of a width rule: a deployment of PyTorch where there is one."""
+        own = (
+            name
+            for name, entry in self.deployments.items()
+            if entry.runtime.name == REFERENCE and entry.widths == widths and entry.skip is None
+        )
+        return next(own, REFERENCE)
+
+    def reader(self, model: str, widths: str, name: str) -> Reader:
+        """The reader of a name: a deployment, `torch`, `raw`, `fixed`, or the stem of a variant."""
+        entry = self.deployments.get(name)
+        if entry is not None and entry.widths == widths:
+            batch = next(iter(self.plan(widths)), entry.batch)
+            return Reader(tuple(self.build(model, name)), entry.runtime, entry.runtime_options, batch, entry.calls)
+        file = MODEL_FILES["checkpoint"] if name == REFERENCE else f"{name}.onnx"
+        runtime = self.runtimes[REFERENCE if name == REFERENCE else "onnxruntime"]
+        return Reader((self.model(model, file),), runtime, {})
+
+    def predictions(self, dataset: str, model: str, widths: str, reader: str, suffix: str = ".parquet") -> list[str]:
+        """What a reader read of every part of a dataset."""
+        folder = f"{self.results}/predictions/{dataset}/{model}/{widths}/{reader}"
+        return [f"{folder}/{part}{suffix}" for part in self.parts(dataset)]
+
+    def predictions_of(self, run: Run) -> list[str]:
+        """What a run's deployment read of every part of its dataset."""
+        entry = self.deployments[run.deployment]
+        return self.predictions(run.dataset, run.model, entry.widths, entry.name)
+
+    def audited(self, run: Run) -> dict[str, list[str]]:
+        """Stage → readings of every part, from the reference to a deployment's build, in order."""
+        entry = self.deployments[run.deployment]
+        readers = {REFERENCE: self.reference(entry.widths)}
+        if entry.source != "checkpoint":
+            readers["raw"] = "raw"
+        if entry.source == "fixed":
+            readers["fixed"] = "fixed"
+        if entry.variant != "fp32":
+            readers[f"{entry.variant}{entry.repaired.removeprefix('fixed')}"] = entry.variant_stem
+        readers["build"] = entry.name
+        return {stage: self.predictions(run.dataset, run.model, entry.widths, name) for stage, name in readers.items()}
+
+    def surgery_records(self, run: Run) -> list[str]:
+        """Records of reading a dataset with raw and fixed side by side; none where a row starts before surgery."""
+        entry = self.deployments[run.deployment]
+        if entry.source != "fixed":
+            return []
+        return self.predictions(run.dataset, run.model, entry.widths, "fixed", ".json")
+
+    # --- training ----------------------------------------------------------------------------------------------
+
+    @cached_property
+    def trained(self) -> dict[str, str]:
+        """Training → the checkpoint that it makes."""
+        return {name: trained_weights(name, self.results) for name in self.config["training"]}
+
+    def starting_weights(self, training: str) -> list[str]:
+        """The checkpoint that a training goes on from; none where it starts from random weights."""
+        start = self.config["training"][training].get("start")
+        return [self.shipped(start)] if start else []
+
+    def watched_words(self, training: str) -> list[str]:
+        """The real words that a training is watched with besides rendered ones; none where it names no LMDB."""
+        lmdb = self.config["training"][training]["validation"].get("lmdb")
+        return [f"{lmdb}/data.mdb"] if lmdb else []
+
+    def training_settings(self, training: str) -> dict[str, Any]:
+        """What decides the weights (crnn.train.recipe)."""
+        entry = self.config["training"][training]
+        names = ("seed", "words", "batch", "learning_rate", "warmup", "weight_decay", "clip", "average", "jitter")
+        return {**{name: entry[name] for name in names}, "validate_words": entry["validation"]["every"]}
+
+    def errors_of_training(self, training: str) -> list[str]:
+        """Analyses of the runs whose model names the checkpoint of a training."""
+        made = self.trained[training]
+        users = [run for run in self.runs if self.config["models"][run.model]["checkpoint"] == made]
+        return [f"{self.results}/runs/{run.dataset}/{run.model}/{run.deployment}/errors.json" for run in users]
+
+    @cached_property
+    def training_logs(self) -> dict[str, str]:
+        """Model → the log of the training that made its checkpoint, where one lies beside it or `training` makes it."""
+        logs = {model: Path(self.checkpoint(model)).with_name("log.jsonl") for model in self.config["models"]}
+        made = self.trained.values()
+        return {model: str(log) for model, log in logs.items() if self.checkpoint(model) in made or log.is_file()}
+
+    # --- the report --------------------------------------------------------------------------------------------
+
+    @cached_property
+    def skipped(self) -> list[dict[str, str]]:
+        """The rows without figures: deployments that the config says are not run here, and why."""
+        return [
+            {
+                "deployment": name,
+                "reason": entry.skip,
+                "widths": entry.widths,
+                "runtime": entry.runtime.name,
+                "precision": entry.precision,
+            }
+            for name, entry in self.deployments.items()
+            if entry.skip is not None
+        ]
+
+    def run_identity(self, run: Run) -> dict[str, str]:
+        """What identifies a run's row in the report."""
+        entry = self.config["deployments"][run.deployment]
+        return {**asdict(run), **{key: entry[key] for key in ("widths", "runtime", "source", "precision")}}
+
+    @cached_property
+    def records(self) -> list[str]:
+        """Records of every stage that the runs need, in the order of the work."""
+        made = self.of_runs(
+            "{results}/datasets/{dataset}/words.json",
+            "{results}/datasets/{dataset}/tensors/{widths}/{part}/tensors.json",
+            "{results}/models/{model}/weights.json",
+            "{results}/models/{model}/raw.json",
+            "{results}/models/{model}/fixed.json",
+        )
+        read = [
+            file.replace(".parquet", ".json")
+            for run in self.runs
+            for stage, files in self.audited(run).items()
+            if stage != "raw"  # read beside fixed, which has the record of both
+            for file in files
+        ]
+        own = self.own_surgery("{results}/models/{model}/fixed.for-{deployment}.json")
+        variants = self.variants(
+            "{results}/models/{model}/{repaired}.calibration-{variant}-{widths}.record.json",
+            "{results}/models/{model}/{stem}.json",
+        )
+        plans = [Path(plan) for plan in self.plans.values()]
+        costs = [f"{plan.parent.parent}/costs.json" for plan in plans]
+        timed = self.of_runs(
+            "{results}/builds/{model}/{deployment}/build.json",
+            "{results}/runs/{dataset}/{model}/{deployment}/timings.json",
+        )
+        planned = [*costs, *(f"{plan.parent}/record.json" for plan in plans)]
+        return list(dict.fromkeys([*made, *own, *variants, *planned, *read, *timed]))
+
+    def own_surgery(self, pattern: str) -> list[str]:
+        """`pattern` filled in for every deployment that has passes of its own, of each model."""
+        own = {run: self.deployments[run.deployment] for run in self.runs}
+        filled = (
+            pattern.format(results=self.results, **asdict(run))
+            for run, entry in own.items()
+            if entry.surgery is not None
+        )
+        return list(dict.fromkeys(filled))
+
+    def run_files(self, run: Run) -> dict[str, Any]:
+        """What the report reads of a run."""
+        folder = f"{self.results}/runs/{run.dataset}/{run.model}/{run.deployment}"
+        return {
+            **asdict(run),
+            "run": f"{folder}/run.json",
+            "audit": f"{folder}/audit.json",
+            "flips": f"{folder}/audit.parquet",
+            "timings": f"{folder}/timings.parquet",
+            "predictions": self.predictions_of(run),
+            "samples": self.tensors_of(run, "samples.parquet"),
+            "words": str(Path(self.words(run.dataset)).parent),
+        }
+
+    @property
+    def previous_report(self) -> list[str]:
+        """The earlier report that the config names: its rows and what was read; none where it names none."""
+        named = self.config["report"].get("previous")
+        return [named, str(Path(named).with_name("readings.parquet"))] if named else []
+
+    def report_inputs(self) -> dict[str, Any]:
+        """What make_report is told: the files of every run, the records, the budgets."""
+        return {
+            "runs": [self.run_files(run) for run in self.runs],
+            "records": self.records,
+            "budgets": self.config["budgets"],
+            "skipped": self.skipped,
+            "drawings": [
+                {
+                    "svg": plan.replace(".json", ".svg"),
+                    "title": f"Buckets of {name}",
+                    "caption": "How many words have which width, and the planned widths with their cost per word",
+                }
+                for name, plan in self.plans.items()
+            ],
+            "training": [{"model": model, "log": log} for model, log in self.training_logs.items()],
+            **self.config["report"],
+        }
+
+
+def network_size(entry: Config) -> dict[str, Any]:
+    """The sizes of the network that an entry of models or training describes."""
+    return {"channels": entry["channels"], "hidden": entry["hidden"], "classes": len(entry["charset"]) + 1}
+
+
+def _words_of(entry: Config) -> Config:
+    """The source of words that the workflow makes for itself."""
+    if "lmdb" in entry:
+        return {"lmdb": entry["lmdb"]}
+    return {"sample": {"words": entry["words"], "seed": entry["seed"]}}

@@ -1,0 +1,63 @@
+"""What makes a job's output besides its inputs and options: modules of this repository, and tools; a text for each.
+
+Snakemake compares a rule's params as texts and prints those that are new, so a text names what changed:
+`crnn/data/tensors.py 1a2b3c4d5e6f7a8b`, `onnxruntime 1.32.0`.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from crnn.runtimes.runtime import Runtime
+from engine.code_digest import Modules
+from engine.tool_versions import tool_versions
+
+
+@dataclass(frozen=True)
+class Makers:
+    """The makers of every stage. stages: name → file; envs: folder of env files, where conda makes the envs.
+
+    runtimes: those in use.
+    """
+
+    modules: Modules
+    stages: Mapping[str, Path]
+    runtimes: Mapping[str, Runtime]
+    envs: Path | None = None
+
+    def texts(self, stage: str, env: str, runtime: Runtime | None = None, files: tuple[str, ...] = ()) -> list[str]:
+        """Modules and tools of a stage; with those of a runtime, which is loaded by name, and of other `files`."""
+        entry = [self.stages[stage].relative_to(self.modules.root).as_posix(), *files]
+        entry += [runtime.module.replace(".", "/") + ".py"] if runtime else []
+        tools = tool_versions(self.modules.packages(*entry), runtime, self.envs / f"{env}.yaml" if self.envs else None)
+        return [f"{name} {version}" for name, version in [*self.modules.digests(*entry).items(), *tools.items()]]
+
+    def params(
+        self, stage: str, env: str, runtime: Runtime | None = None, files: tuple[str, ...] = ()
+    ) -> dict[str, str]:
+        """The texts by names that a rule can give its params."""
+        return named(self.texts(stage, env, runtime, files))
+
+    def shared(self, stage: str) -> list[str]:
+        """The texts of a stage that are the same on every runtime."""
+        every = self._on_runtimes(stage)
+        return [text for text in next(iter(every.values())) if all(text in texts for texts in every.values())]
+
+    def added(self, stage: str) -> dict[str, list[str]]:
+        """Runtime → the texts that it adds; as many for each: empty ones fill up, one at least.
+
+        A rule has as many params on every runtime, and one that is empty on all, so that more of them change nothing.
+        """
+        shared = set(self.shared(stage))
+        own = {name: [text for text in texts if text not in shared] for name, texts in self._on_runtimes(stage).items()}
+        most = max(map(len, own.values())) + 1
+        return {name: texts + [""] * (most - len(texts)) for name, texts in own.items()}
+
+    def _on_runtimes(self, stage: str) -> dict[str, list[str]]:
+        return {name: self.texts(stage, name, runtime) for name, runtime in self.runtimes.items()}
+
+
+def named(texts: list[str]) -> dict[str, str]:
+    """Texts by identifiers made of them."""
+    return {re.sub(r"\W", "_", text): text for text in texts}
