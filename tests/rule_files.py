@@ -5,7 +5,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from crnn.runtimes.registry import known_runtimes
-from engine.digest import Modules
+from engine.code_digest import Modules
 from stage import stage_files
 
 ROOT = Path(__file__).parents[1]
@@ -61,6 +61,7 @@ def sources_by_env() -> dict[str, set[str]]:
     modules = Modules(WORKFLOW)
     found = {env: {stage_file(stage) for stage in stages} for env, stages in stages_by_env().items()}
     return {
-        env: files | ({runtime_file(env)} if env in known_runtimes() and REGISTRY in modules.closure(files) else set())
+        env: files
+        | ({runtime_file(env)} if env in known_runtimes() and REGISTRY in modules.closure(tuple(files)) else set())
         for env, files in found.items()
     }

@@ -18,8 +18,8 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from engine.digest import Modules
-from engine.environment import (
+from engine.code_digest import Modules
+from engine.tool_versions import (
     DISTRIBUTIONS,
     PROBES,
     Probe,
@@ -69,7 +69,7 @@ def pins(name: str) -> dict[str, str]:
 def imported_distributions(files: set[str]) -> set[str]:
     """Third-party distributions that files of workflow/ import, directly or through this repository's modules."""
     modules = set()
-    for path in Modules(WORKFLOW).closure(files):
+    for path in Modules(WORKFLOW).closure(tuple(files)):
         for node in ast.walk(ast.parse(path.read_bytes())):
             if isinstance(node, ast.Import):
                 modules |= {alias.name.partition(".")[0] for alias in node.names}
