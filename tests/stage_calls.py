@@ -25,12 +25,17 @@ def stage_module(name: str) -> ModuleType:
 
 
 def call(stage: str, /, **options: object) -> None:
-    """Run a stage's main with its own arguments, parsed as from a command line; a list gives an option several."""
-    module = stage_module(stage)
+    """Run a stage's main with its own arguments, parsed as from a command line.
+
+    A list repeats its option, a tuple gives it several values at once.
+    """
     words = []
     for name, value in options.items():
-        values = value if isinstance(value, list) else [value]
-        words += [f"--{name.replace('_', '-')}={values[0]}"] if len(values) == 1 else [f"--{name}", *map(str, values)]
+        for each in value if isinstance(value, list) else [value]:
+            several = each if isinstance(each, tuple) else (each,)
+            option = f"--{name.replace('_', '-')}"
+            words += [f"{option}={each}"] if len(several) == 1 else [option, *map(str, several)]
+    module = stage_module(stage)
     module.main(module.arguments().parse_args(words))
 
 

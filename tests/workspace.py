@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import yaml
 
 from crnn.model.checkpoint import write_weights
 from crnn.model.network import CRNN, NetworkSize
+from warm_snakemake import warm_snakemake
 
 ROOT = Path(__file__).parents[1]
 # What a run needs of the repository.
@@ -50,23 +52,26 @@ class Workspace:
         """What a run or a reference read: a Parquet file below results/."""
         return pl.read_parquet(self.path / "results" / file)
 
-    def planned(self, target: str = "report", **environment: str) -> dict[str, int]:
-        """Rules that a dry run would run for a target, with how many jobs each."""
-        result = self.run("--dry-run", target, **environment)
-        assert result.returncode == 0, result.stdout + result.stderr
-        lines = iter((result.stdout + result.stderr).splitlines())
-        jobs: dict[str, int] = {}
-        for line in lines:
-            if line.startswith("Job stats:"):
-                next(lines), next(lines)
-                for row in lines:
-                    if not row.strip() or row.startswith("total"):
-                        break
-                    name, count = row.split()
-                    jobs[name] = int(count)
-                break
-        jobs.pop("report", None)
-        return jobs
+    def dry_run(self, *targets: str, **environment: str) -> "Plan":
+        """What a run for the targets, the report by default, would do, and what Snakemake prints of it."""
+        arguments = self.command("--cores", "2", "--dry-run", *targets)[3:]
+        status, text = warm_snakemake(arguments, **environment)
+        assert status == 0, text
+        table = re.search(r"^Job stats:\n.*\n-+ .*\n((?:\w+ +\d+\n)*)total", text, re.MULTILINE)
+        jobs = dict(line.split() for line in table[1].splitlines()) if table else {}
+        return Plan({rule: int(count) for rule, count in jobs.items() if rule not in (*targets, "report")}, text)
+
+    def planned(self, *targets: str, **environment: str) -> dict[str, int]:
+        """Rules that a run would run for the targets, with how many jobs each."""
+        return self.dry_run(*targets, **environment).jobs
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A dry run: rule → jobs, and the text with their reasons."""
+
+    jobs: dict[str, int]
+    text: str
 
 
 def write_small_checkpoint(path: Path, seed: int = 5, size: NetworkSize = SMALL) -> Path:

@@ -11,16 +11,15 @@ from filelock import FileLock
 import slurm
 from workspace import ROOT, write_small_checkpoint
 
-# A target as a device's module declares it, over ONNX Runtime: here only what it occupies counts.
+# A runtime as a device's folder declares it, over ONNX Runtime: here only what it occupies counts.
 DEVICE = '''"""ONNX Runtime on the processor, declared to be built with a GPU and to run on an NPU."""
 
-from crnn.runtimes.onnxruntime.cpu import TOOLS, build, load
+from crnn.runtimes.runtime import Runtime
 
-__all__ = ["BUILD_DEVICE", "DEVICE", "FILES", "TOOLS", "build", "load"]
-
-FILES = ("model.onnx",)
-DEVICE = "npu"
-BUILD_DEVICE = "gpu"
+VERBS = "crnn.runtimes.onnxruntime.cpu"
+RUNTIMES = (
+    Runtime("device", VERBS, ("model.onnx",), tools=("onnxruntime",), device="npu", build_device="gpu"),
+)
 '''
 
 
@@ -31,13 +30,14 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the repository with one file and one env more: the target `device`."""
+    """A copy of the repository with one folder and one env more: the runtime `device`."""
     copy = tmp_path_factory.mktemp("checkout")
     for name in ("rules", "workflow", "config", "envs", "profiles"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "Snakefile", copy)
     (copy / "resources").symlink_to(ROOT / "resources")
-    (copy / "workflow/crnn/runtimes/device.py").write_text(DEVICE)
+    (copy / "workflow/crnn/runtimes/device").mkdir()
+    (copy / "workflow/crnn/runtimes/device/__init__.py").write_text(DEVICE)
     shutil.copy(copy / "envs/onnxruntime.yaml", copy / "envs/device.yaml")
     return copy
 

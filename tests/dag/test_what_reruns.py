@@ -1,82 +1,69 @@
-"""A change reruns what depends on it and nothing else.
+"""A change reruns what depends on it and nothing else, and Snakemake's own reason names what changed.
 
 One run of a small workflow, in a clone of this repository; then, for each row of the table, a copy of clone and
-results, the change, and a dry run that must plan exactly the jobs of the row. That nothing else runs also says that a
-checkout may be moved with its results. At the end a few of the changes are run for real.
+results, the change, and a dry run that must plan exactly the jobs of the row and print its reason. That nothing else
+runs also says that a checkout may be moved with its results. At the end two of the changes are run for real.
+
+A row of each kind of cause is among the quick tests; the others are slow.
 """
 
-import json
 import os
 import re
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from checkout import Checkout, new_checkout
-from engine.why import recorded as made_from
 from examples import png, scribble
 from workspace import write_small_checkpoint
 
-pytestmark = [pytest.mark.dag, pytest.mark.xdist_group("reruns")]
+pytestmark = pytest.mark.dag
 
-Jobs = dict[str, int]
 Change = Callable[[Checkout], Any]
 
 DATASETS = 3  # sample, lmdb, images; one model, one deployment, one width rule
+NEW = "Missing output files"
+OTHER_INPUTS = "Set of input files has changed"
+
+# --- what follows from what: jobs of a dataset, a word behind the rule's name tells two of one rule apart ---
+
+AUDITED = {"audit_run"}
+SCORED = {"score_run"}
+TIMED = {"time_words"} | SCORED
+CHECKED = {"check_batching"} | SCORED
+READ = {"predict ort"} | CHECKED | AUDITED
+REFERRED = {"predict torch"} | AUDITED
+PROVED = {"predict_surgery"} | AUDITED
+RUN = READ | TIMED
+PREPARED = {"make_tensors"} | REFERRED | PROVED | RUN
+FIXED = PROVED | RUN
+IMPORTED = REFERRED | FIXED
+END = {"make_report", "check_budgets"}
+BUILT = {"build_onnxruntime"} | END
+REPAIRED = {"fix_onnx"} | BUILT
+EXPORTED = {"export_onnx"} | REPAIRED
 
 
-# --- what follows from what --------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Row:
+    """A change, the jobs that it makes: once, and for each of some datasets; and what the reason must name."""
 
+    change: Change
+    once: set[str]
+    each: set[str]
+    reason: str
+    datasets: int = DATASETS
 
-def times(count: int, *rules: str) -> Jobs:
-    return dict.fromkeys(rules, count)
-
-
-END = times(1, "make_report", "check_budgets")
-
-
-def scored(datasets: int = DATASETS) -> Jobs:
-    return times(datasets, "score_run") | END
-
-
-def audited(datasets: int = DATASETS) -> Jobs:
-    return times(datasets, "audit_run") | END
-
-
-def timed(datasets: int = DATASETS) -> Jobs:
-    return times(datasets, "time_words") | scored(datasets)
-
-
-def checked(datasets: int = DATASETS) -> Jobs:
-    return times(datasets, "check_batching") | scored(datasets)
-
-
-def read(datasets: int = DATASETS) -> Jobs:
-    return times(datasets, "predict_words") | checked(datasets) | audited(datasets)
-
-
-def built(build: str = "build_onnxruntime", datasets: int = DATASETS) -> Jobs:
-    return times(1, build) | read(datasets) | timed(datasets)
-
-
-def proved(datasets: int = DATASETS) -> Jobs:
-    return times(datasets, "prove_words") | audited(datasets)
-
-
-def referred(datasets: int = DATASETS) -> Jobs:
-    return times(datasets, "predict_reference") | audited(datasets)
-
-
-def prepared(datasets: int = DATASETS) -> Jobs:
-    return times(datasets, "make_tensors") | referred(datasets) | proved(datasets) | read(datasets) | timed(datasets)
-
-
-FIXED = times(1, "fix_onnx") | proved() | built()
-EXPORTED = times(1, "export_onnx") | FIXED
-IMPORTED = times(1, "import_checkpoint") | referred() | EXPORTED
-NOTHING: Jobs = {}
+    @property
+    def jobs(self) -> dict[str, int]:
+        rules = Counter(job.partition(" ")[0] for job in self.once)
+        for job in self.each:
+            rules[job.partition(" ")[0]] += self.datasets
+        return dict(rules)
 
 
 # --- changes -----------------------------------------------------------------------------------------------
@@ -143,25 +130,25 @@ def another_picture(clone: Checkout) -> None:
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
-def touch_the_folder(clone: Checkout) -> None:
-    os.utime(clone.path / "data" / "images")
+def another_checkpoint(clone: Checkout) -> None:
+    write_small_checkpoint(clone.path / "data/other.safetensors", seed=6)
+    clone.set("models.crnn.checkpoint", "data/other.safetensors")
 
 
-def a_tensor(clone: Checkout, dataset: str = "lmdb") -> Path:
-    return min((clone.path / "results" / "datasets" / dataset / "tensors" / "aspect").glob("w*.npy"))
-
-
-def altered(path: Path) -> None:
-    data = bytearray(path.read_bytes())
-    data[-1] ^= 1
-    path.write_bytes(bytes(data))
+def planned_widths(clone: Checkout) -> None:
+    clone.set("widths.planned", {"rule": "planned", "deployment": "ort"})
+    clone.set("deployments.planned", {"runtime": "onnxruntime", "widths": "planned"})
 
 
 def unlink(file: str) -> Change:
     return lambda clone: (clone.path / file).unlink()
 
 
-NOTHING_RERUNS: dict[str, Change] = {
+def deployment(name: str, **entry: Any) -> Change:
+    return config(f"deployments.{name}", {"runtime": "onnxruntime", "widths": "aspect", **entry})
+
+
+NOTHING: dict[str, Change] = {
     "nothing": lambda clone: None,
     "every file touched": touch_everything,
     "a comment in the config and a description in its schema": comment_in_config,
@@ -170,13 +157,11 @@ NOTHING_RERUNS: dict[str, Change] = {
     "planned widths that no deployment uses": config("widths.spare", {"rule": "planned", "deployment": "ort"}),
     "words of a calibration that no deployment needs": config("calibration.words", 5),
     "a comment in a stage": edit("workflow/stages/data/make_tensors.py", "def main", "# a comment\ndef main"),
-    "a docstring in the library": edit(
-        "workflow/crnn/data/tensors.py", '"""Words to tensors', '"""From words to tensors'
-    ),
+    "a docstring in the library": edit("workflow/crnn/data/preprocess.py", '"""From an', '"""Out of an'),
     "a module that nothing imports": lambda clone: (clone.path / "workflow/crnn/new.py").write_text("NEW = 1\n"),
     "memory and message of a rule": lambda clone: (
-        clone.edit("rules/dataset.smk", "mem_mb=grows(4000)", "mem_mb=grows(5000)"),
-        clone.edit("rules/dataset.smk", "Preparing {wild", "Making {wild"),
+        clone.edit("rules/dataset.smk", "mb=4000", "mb=5000"),
+        clone.edit("rules/dataset.smk", "Preparing part", "Making part"),
     ),
     "a comment in the rules": edit("rules/model.smk", "rule export_onnx", "# a comment\nrule export_onnx"),
     "an env file, where conda does not make the envs": edit("envs/torch.yaml", "onnx=1.", "onnx=99."),
@@ -184,165 +169,194 @@ NOTHING_RERUNS: dict[str, Change] = {
     "another version of what no stage imports": upgrade("hypothesis"),
     "the LMDB rewritten with its bytes": lambda clone: clone.rewrite("data/lmdb/data.mdb"),
     "the checkpoint saved again": same_checkpoint_again,
-    "the folder of images touched": touch_the_folder,
+    "the folder of images touched": lambda clone: os.utime(clone.path / "data" / "images"),
     "an intermediate rewritten with its bytes": lambda clone: clone.rewrite("results/models/crnn/raw.onnx"),
     "an intermediate deleted that nothing waits for": unlink("results/models/crnn/raw.onnx"),
     "a log deleted": unlink("logs/fix_onnx/crnn.log"),
 }
 
-CONFIG: dict[str, tuple[Change, Jobs]] = {
-    "sample.words": (config("datasets.sample.sample.words", 5), times(1, "render_sample") | prepared(1)),
-    "sample.seed": (config("datasets.sample.sample.seed", 5), times(1, "render_sample") | prepared(1)),
-    "sample: words and seed change places": (
+CONFIG: dict[str, Row] = {
+    "sample.words": Row(config("datasets.sample.sample.words", 5), {"render_words"} | END, PREPARED, "--words=5", 1),
+    "sample: words and seed change places": Row(
         config("datasets.sample.sample", {"words": 3, "seed": 4}),
-        times(1, "render_sample") | prepared(1),
+        {"render_words"} | END,
+        PREPARED,
+        "now: '--seed=4','--words=3'",
+        1,
     ),
-    "images.form": (config("datasets.images.images.form", "csv"), times(1, "import_images") | prepared(1)),
-    "checkpoint": (
-        lambda clone: (
-            write_small_checkpoint(clone.path / "data/other.safetensors", seed=6),
-            clone.set("models.crnn.checkpoint", "data/other.safetensors"),
-        ),
+    "images.form": Row(
+        config("datasets.images.images.form", "csv"), {"import_images"} | END, PREPARED, "--form=csv", 1
+    ),
+    "parts": Row(config("datasets.lmdb.parts", 2), END, PREPARED - {"make_tensors"}, "--part=1/2", 1),
+    "checkpoint": Row(another_checkpoint, {"import_checkpoint"} | EXPORTED, IMPORTED, "data/other.safetensors"),
+    "layout": Row(
+        config("models.crnn.layout", "bidirectional"),
+        {"import_checkpoint"} | EXPORTED,
         IMPORTED,
+        "--layout=bidirectional",
     ),
-    "layout": (config("models.crnn.layout", "bidirectional"), IMPORTED),
-    "gate_order": (config("models.crnn.gate_order", "ifgo"), IMPORTED),
-    "hidden": (config("models.crnn.hidden", 16), IMPORTED),
-    "charset": (config("models.crnn.charset", "0123456789abcdefghijklmnopqrstuvwxyzé"), IMPORTED),
-    "opset": (config("models.crnn.opset", 12), EXPORTED),
-    "surgery": (config("models.crnn.surgery", [{"pass": "fold_constants"}]), FIXED),
-    "widths.max": (config("widths.aspect.max", 320), prepared()),
-    "widths.interpolation": (config("widths.aspect.interpolation", "opencv-cubic"), prepared()),
-    "labels.case": (config("labels.case", "keep"), prepared()),
-    "deployment.options": (config("deployments.ort.options", {"graph_optimization": "basic"}), built()),
-    "deployment.batch": (config("deployments.ort.batch", 8), read() | timed()),
-    "deployment.source": (
-        config("deployments.ort.source", "raw"),
-        built(),
+    "gate_order": Row(
+        config("models.crnn.gate_order", "ifgo"), {"import_checkpoint"} | EXPORTED, IMPORTED, "--gate-order=ifgo"
     ),
-    "measure.passes": (config("measure.passes", 2), timed()),
-    "batching.sizes": (config("batching.sizes", [1, 2]), checked()),
-    "batching.words": (config("batching.words", 3), checked()),
-    "budgets.flipped": (config("budgets.flipped", 0.02), END),
-    "budgets.max_abs_difference": (config("budgets.max_abs_difference", 0.0001), FIXED),
-    "report.title": (config("report.title", "words"), END),
-    "a deployment added": (
-        config("deployments.ort-8", {"runtime": "onnxruntime", "widths": "aspect", "batch": 8}),
-        built(),
+    "charset": Row(
+        config("models.crnn.charset", "0123456789abcdefghijklmnopqrstuvwxyzé"),
+        {"import_checkpoint"} | EXPORTED,
+        IMPORTED,
+        "--charset=0123456789abcdefghijklmnopqrstuvwxyzé",
     ),
-    "a deployment with passes of its own added": (
-        config(
-            "deployments.own", {"runtime": "onnxruntime", "widths": "aspect", "surgery": [{"pass": "prune_unused"}]}
-        ),
-        times(1, "fix_onnx_for_deployment") | built(),
+    "opset": Row(config("models.crnn.opset", 12), EXPORTED, FIXED, "now: '--opset=12'"),
+    "surgery": Row(
+        config("models.crnn.surgery", [{"pass": "fold_constants"}]),
+        REPAIRED,
+        FIXED,
+        '--surgery=[{"pass":"fold_constants","required":false}]',
     ),
-    "a deployment in 8 bits added": (
-        config("deployments.int8", {"runtime": "onnxruntime", "widths": "aspect", "precision": "int8"}),
-        times(1, "render_calibration", "prove_disjoint", "make_calibration_tensors", "calibrate_model")
-        | times(1, "quantise_model")
-        | times(DATASETS, "predict_onnx")
-        | built(),
+    "widths.max": Row(config("widths.aspect.max", 320), END, PREPARED, '"max":320'),
+    "widths.interpolation": Row(
+        config("widths.aspect.interpolation", "opencv-cubic"), END, PREPARED, '"interpolation":"opencv-cubic"'
     ),
-    "a deployment on another runtime added": (
-        config("deployments.torch", {"runtime": "torch", "source": "checkpoint", "widths": "aspect"}),
-        built("build_torch"),
+    "labels.case": Row(config("labels.case", "keep"), END, PREPARED, '--labels={"case":"keep"'),
+    "deployment.options": Row(
+        config("deployments.ort.options", {"graph_optimization": "basic"}),
+        BUILT,
+        RUN,
+        '--options={"graph_optimization":"basic"}',
     ),
-    "a deployment with planned widths added": (
-        lambda clone: (
-            clone.set("widths.planned", {"rule": "planned", "deployment": "ort"}),
-            clone.set("deployments.planned", {"runtime": "onnxruntime", "widths": "planned"}),
-        ),
-        times(1, "measure_costs", "render_tuning", "plan_buckets", "plot_plan") | prepared() | built(),
+    "deployment.batch": Row(
+        config("deployments.ort.batch", 8), END, {"predict ort"} | AUDITED | TIMED | CHECKED, "--batch=8"
     ),
-    "a dataset added": (
-        config("datasets.more", {"sample": {"words": 3, "seed": 9}}),
-        times(1, "render_sample") | prepared(1),
+    "deployment.calls": Row(config("deployments.ort.calls", 1), END, RUN, "--calls=1"),
+    "deployment.source": Row(config("deployments.ort.source", "raw"), BUILT, RUN, OTHER_INPUTS),
+    "measure.passes": Row(config("measure.passes", 2), END, TIMED, '"passes":2'),
+    "batching.sizes": Row(config("batching.sizes", [1, 2]), END, CHECKED, "--sizes=[1,2]"),
+    "budgets.flipped": Row(config("budgets.flipped", 0.02), END, set(), '"flipped":0.02'),
+    "budgets.max_abs_difference": Row(
+        config("budgets.max_abs_difference", 0.0001), REPAIRED, FIXED, "--tolerance=0.0001"
     ),
-    "a dataset removed": (config("datasets.images", None), END),
-    "a model added": (
+    "report.title": Row(config("report.title", "words"), END, set(), '"title":"words"'),
+    "a deployment added": Row(deployment("ort-8", batch=8), BUILT, RUN, NEW),
+    "a deployment with passes of its own added": Row(
+        deployment("own", surgery=[{"pass": "prune_unused"}]), {"fix_onnx_for_deployment"} | BUILT, RUN, NEW
+    ),
+    "a deployment in 8 bits added": Row(
+        deployment("int8", precision="int8"),
+        {"render_words", "check_leakage", "make_tensors", "calibrate_model", "quantise_model"} | BUILT,
+        {"predict variant"} | RUN,
+        NEW,
+    ),
+    "a deployment of PyTorch added, which becomes the reference": Row(
+        deployment("torch", runtime="torch", source="checkpoint"),
+        {"build_torch"} | END,
+        {"predict torch", "audit_run ort"} | CHECKED | TIMED | AUDITED,
+        NEW,
+    ),
+    "a deployment with planned widths added": Row(
+        planned_widths,
+        {"measure_costs", "render_words", "plan_buckets", "plot_plan"} | BUILT,
+        PREPARED,
+        NEW,
+    ),
+    "a dataset added": Row(
+        config("datasets.more", {"sample": {"words": 3, "seed": 9}}), {"render_words"} | END, PREPARED, NEW, 1
+    ),
+    "a dataset removed": Row(config("datasets.images", None), END, set(), OTHER_INPUTS),
+    "a model added": Row(
         config(
             "models.other", {"checkpoint": "data/small.safetensors", "channels": [4, 4, 8, 8, 8, 8, 8], "hidden": 8}
         ),
+        {"import_checkpoint"} | EXPORTED,
         IMPORTED,
+        NEW,
     ),
 }
 
-INPUTS: dict[str, tuple[Change, Jobs]] = {
-    "a label in the LMDB": (
+INPUTS: dict[str, Row] = {
+    "a label in the LMDB": Row(
         lambda clone: clone.put_word(b"label-%09d" % 2, b"other"),
-        times(1, "import_lmdb") | prepared(1),
+        {"import_lmdb"} | END,
+        PREPARED,
+        "data/lmdb/data.mdb",
+        1,
     ),
-    "an image in the LMDB": (
-        lambda clone: clone.put_word(b"image-%09d" % 2, png(scribble(70, 30, seed=9))),
-        times(1, "import_lmdb") | prepared(1),
+    "an image in the folder": Row(another_picture, {"import_images"} | END, PREPARED, "data/images ", 1),
+    "the label file": Row(
+        edit("data/labels.csv", "two.png,two", "two.png,too"), {"import_images"} | END, PREPARED, "data/labels.csv", 1
     ),
-    "an image in the folder": (another_picture, times(1, "import_images") | prepared(1)),
-    "the label file": (edit("data/labels.csv", "two.png,two", "two.png,too"), times(1, "import_images") | prepared(1)),
-    "another checkpoint in its place, with an older time": (older_checkpoint, IMPORTED),
-    "a font removed": (unlink("resources/fonts/Caladea-Regular.ttf"), times(1, "render_sample") | prepared(1)),
-    "a word of the word list": (
+    "another checkpoint in its place, with an older time": Row(
+        older_checkpoint, {"import_checkpoint"} | EXPORTED, IMPORTED, "data/small.safetensors"
+    ),
+    "a font removed": Row(
+        unlink("resources/fonts/Caladea-Regular.ttf"), {"render_words"} | END, PREPARED, "Caladea-Regular.ttf", 1
+    ),
+    "a word of the word list": Row(
         lambda clone: clone.append("resources/words/english.txt", "snakes\n"),
-        times(1, "render_sample") | prepared(1),
+        {"render_words"} | END,
+        PREPARED,
+        "resources/words/english.txt",
+        1,
     ),
-    "a published figure": (lambda clone: clone.append("resources/published.json", "\n"), END),
+    "a published figure": Row(
+        lambda clone: clone.append("resources/published.json", "\n"), END, set(), "resources/published.json"
+    ),
+    "the page deleted": Row(unlink("results/report/index.html"), END, set(), NEW),
 }
 
-CODE: dict[str, tuple[Change, Jobs]] = {
-    "import_lmdb": (statement("import_lmdb.py"), times(1, "import_lmdb") | prepared(1)),
-    "import_images": (statement("import_images.py"), times(1, "import_images") | prepared(1)),
-    "render_words": (statement("render_words.py"), times(1, "render_sample") | prepared(1)),
-    "make_tensors": (statement("make_tensors.py"), prepared()),
-    "import_checkpoint": (statement("import_checkpoint.py"), IMPORTED),
-    "export_onnx": (statement("export_onnx.py"), EXPORTED),
-    "fix_onnx": (statement("fix_onnx.py"), FIXED),
-    "build_model": (statement("build_model.py"), built()),
-    "predict_words": (statement("predict_words.py"), referred() | read()),
-    "prove_words": (statement("prove_words.py"), proved()),
-    "check_batching": (statement("check_batching.py"), checked()),
-    "time_words": (statement("time_words.py"), timed()),
-    "score_run": (statement("score_run.py"), scored()),
-    "audit_run": (statement("audit_run.py"), audited()),
-    "make_report": (statement("make_report.py"), END),
-    "check_budgets": (statement("check_budgets.py"), times(1, "check_budgets")),
-    "crnn/data/render/text/glyphs.py, deep below render_words": (
+CODE: dict[str, Row] = {
+    "a stage": Row(statement("stages/data/make_tensors.py"), END, PREPARED, "stages/data/make_tensors.py"),
+    "a module deep below render_words": Row(
         statement("crnn/data/render/text/glyphs.py"),
-        times(1, "render_sample") | prepared(1),
+        {"render_words"} | END,
+        PREPARED,
+        "crnn/data/render/text/glyphs.py",
+        1,
     ),
-    "crnn/model/surgery/gemm.py, deep below fix_onnx": (statement("crnn/model/surgery/gemm.py"), FIXED),
-    "crnn/runtimes/pytorch/cpu.py, loaded by name": (statement("crnn/runtimes/pytorch/cpu.py"), referred() | EXPORTED),
-    "crnn/inference/timings.py": (statement("crnn/inference/timings.py"), timed()),
-    "a template of the page": (lambda clone: clone.append("workflow/crnn/report/templates/page.css.j2", "p {}\n"), END),
-    "the script of the page": (lambda clone: clone.append("workflow/crnn/report/templates/page.js", "// more\n"), END),
-    "the command of a rule": (
-        edit("rules/run.smk", "--sizes {params.sizes:q} --words", "--words"),
-        checked(),
+    "a pass of surgery": Row(statement("crnn/model/surgery/gemm.py"), REPAIRED, FIXED, "crnn/model/surgery/gemm.py"),
+    "a runtime's verbs, loaded by name": Row(
+        statement("crnn/runtimes/pytorch/cpu.py"), EXPORTED, IMPORTED, "crnn/runtimes/pytorch/cpu.py"
+    ),
+    "a clock": Row(statement("crnn/inference/timings.py"), END, TIMED, "crnn/inference/timings.py"),
+    "a template of the page": Row(
+        lambda clone: clone.append("workflow/crnn/report/templates/page.css.j2", "p {}\n"),
+        END,
+        set(),
+        "crnn/report/templates/page.css.j2",
+    ),
+    "the command of a rule": Row(
+        edit("rules/run.smk", "{params.sizes:q} {params.words:q}", "{params.words:q} {params.sizes:q}"),
+        END,
+        CHECKED,
+        "Code has changed",
     ),
 }
 
-TOOLS: dict[str, tuple[Change, Jobs]] = {
-    "rapidfuzz": (upgrade("rapidfuzz"), scored() | audited()),
-    "onnx-graphsurgeon": (upgrade("onnx-graphsurgeon"), FIXED),
-    "torch": (upgrade("torch"), IMPORTED),
-    "onnxruntime": (upgrade("onnxruntime"), EXPORTED),
-    "altair": (upgrade("altair"), END),
-}
-
-RESULTS: dict[str, tuple[Change, Jobs]] = {
-    "the page deleted": (unlink("results/report/index.html"), END),
-    "a run's row deleted": (unlink("results/runs/lmdb/crnn/ort/run.json"), NOTHING),
-    "a build edited by hand": (lambda clone: altered(clone.path / "results/builds/crnn/ort/model.onnx"), built()),
-    "a tensor file deleted": (lambda clone: a_tensor(clone).unlink(), prepared(1)),
-    "a tensor file altered": (lambda clone: altered(a_tensor(clone)), prepared(1)),
-    "the page edited by hand": (lambda clone: clone.append("results/report/index.html", "<p>more</p>"), END),
+TOOLS: dict[str, Row] = {
+    "rapidfuzz": Row(upgrade("rapidfuzz"), END, SCORED | AUDITED, "rapidfuzz 99.0"),
+    "onnx-graphsurgeon": Row(upgrade("onnx-graphsurgeon"), REPAIRED, FIXED, "onnx-graphsurgeon 99.0"),
+    "torch": Row(upgrade("torch"), {"import_checkpoint"} | EXPORTED, IMPORTED, "torch 99.0"),
+    "onnxruntime": Row(upgrade("onnxruntime"), EXPORTED, FIXED, "onnxruntime 99.0"),
+    "altair": Row(upgrade("altair"), END, set(), "altair 99.0"),
 }
 
 ROWS = {
-    **{f"nothing reruns: {name}": (change, NOTHING) for name, change in NOTHING_RERUNS.items()},
+    **{f"nothing reruns: {name}": Row(change, set(), set(), "") for name, change in NOTHING.items()},
     **{f"config: {name}": row for name, row in CONFIG.items()},
     **{f"input: {name}": row for name, row in INPUTS.items()},
     **{f"code: {name}": row for name, row in CODE.items()},
     **{f"tool: {name}": row for name, row in TOOLS.items()},
-    **{f"result: {name}": row for name, row in RESULTS.items()},
+}
+QUICK = {
+    "nothing reruns: every file touched",
+    "nothing reruns: a comment in a stage",
+    "config: sample.words",
+    "config: widths.max",
+    "config: deployment.options",
+    "config: a deployment added",
+    "input: an image in the folder",
+    "input: another checkpoint in its place, with an older time",
+    "code: a pass of surgery",
+    "code: a runtime's verbs, loaded by name",
+    "code: the command of a rule",
+    "tool: onnxruntime",
 }
 
 
@@ -363,56 +377,40 @@ def clone(original: Checkout, tmp_path: Path) -> Checkout:
     return original.copy(tmp_path / "clone")
 
 
-def planned(clone: Checkout) -> Jobs:
-    return clone.planned(PYTHONPATH=str(clone.path / "upgrades"))
-
-
-@pytest.mark.parametrize(("change", "expected"), ROWS.values(), ids=ROWS)
-def test_a_change_reruns_exactly(change: Change, expected: Jobs, clone: Checkout) -> None:
-    change(clone)
-    assert planned(clone) == expected
+@pytest.mark.parametrize(
+    "row",
+    [pytest.param(row, id=name, marks=[] if name in QUICK else pytest.mark.slow) for name, row in ROWS.items()],
+)
+def test_a_change_reruns_exactly_what_depends_on_it_and_the_reason_names_it(row: Row, clone: Checkout) -> None:
+    row.change(clone)
+    plan = clone.dry_run(PYTHONPATH=str(clone.path / "upgrades"))
+    assert plan.jobs == row.jobs
+    assert row.reason in plan.text
 
 
 # --- for real ----------------------------------------------------------------------------------------------
 
 
-def executed(clone: Checkout, target: str = "report") -> Jobs:
+def executed(clone: Checkout, target: str = "report") -> dict[str, int]:
     """The jobs that a run really ran."""
     result = clone.run(target)
     assert result.returncode == 0, result.stdout + result.stderr
     rules = re.findall(r"Finished jobid: \d+ \(Rule: (\w+)\)", result.stdout + result.stderr)
-    return {rule: rules.count(rule) for rule in rules if rule != target}
+    return dict(Counter(rule for rule in rules if rule != target))
 
 
+@pytest.mark.slow
 def test_a_new_deployment_really_runs_its_own_build_and_runs_alone(clone: Checkout) -> None:
     clone.set("deployments.ort-8", {"runtime": "onnxruntime", "widths": "aspect", "batch": 8})
-    assert executed(clone) == built()
+    assert executed(clone) == CONFIG["a deployment added"].jobs
     assert {row["deployment"] for row in clone.report()["rows"]} == {"ort", "ort-8"}
-    assert planned(clone) == NOTHING
+    assert clone.dry_run().jobs == {}
 
 
-def test_what_was_altered_is_really_made_again(clone: Checkout) -> None:
-    tensor = a_tensor(clone)
-    before = tensor.read_bytes()
-    tensor.unlink()
-    altered(clone.path / "results/models/crnn/fixed.onnx")
-    assert executed(clone) == prepared(1) | FIXED
-    assert tensor.read_bytes() == before
-    assert planned(clone) == NOTHING
-
-
+@pytest.mark.slow
 def test_an_export_that_comes_out_the_same_spares_the_builds_and_runs(clone: Checkout) -> None:
     """As `make report` does it: what runs start from, and then the report."""
-    statement("export_onnx.py")(clone)
-    assert planned(clone) == EXPORTED
-    assert executed(clone, "prepare") == times(1, "export_onnx", "fix_onnx")
-    assert planned(clone) == END  # the page lists the records of the stages, which are new
-
-
-def test_every_setting_of_every_rule_has_its_key_in_the_config(original: Checkout) -> None:
-    """So that `make why` can name it."""
-    records = [json.loads(path.read_text()) for path in (original.path / ".snakemake/metadata").iterdir()]
-    keys = {key for record in records for key in (made_from(record["params"]) or {})["config"]}
-    assert len(keys) > 20
-    sections = {"datasets", "models", "widths", "deployments", "labels", "measure", "batching", "budgets", "report"}
-    assert {key.partition(".")[0] for key in keys} <= sections | {"runs"}
+    statement("stages/model/export_onnx.py")(clone)
+    assert clone.dry_run().jobs == Row(statement(""), EXPORTED, FIXED, "").jobs
+    assert executed(clone, "prepare") == {"export_onnx": 1, "fix_onnx": 1}
+    assert clone.dry_run().jobs == dict.fromkeys(END, 1)  # the page lists the records of the stages, which are new

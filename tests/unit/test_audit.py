@@ -25,16 +25,16 @@ BEFORE = run_of("one", "tvvo", "three", "fuor", "five")
 AFTER = run_of("one", "two", "tree", "foor", "five")
 
 
-def of_kinds(fixed: int, broken: int, changed: int = 0) -> pl.DataFrame:
+def of_kinds(gained: int, lost: int, changed: int = 0) -> pl.DataFrame:
     return pl.DataFrame(
-        {"kind": ["fixed"] * fixed + ["broken"] * broken + ["changed"] * changed}, schema={"kind": pl.String}
+        {"kind": ["fixed"] * gained + ["broken"] * lost + ["changed"] * changed}, schema={"kind": pl.String}
     )
 
 
 # --- flips -------------------------------------------------------------------------------------------------
 
 
-def test_a_flip_is_fixed_broken_or_merely_changed() -> None:
+def test_a_flip_is_a_gain_a_loss_or_merely_a_change() -> None:
     assert flips(BEFORE, AFTER).select("index", "label", "text_from", "text_to", "kind").rows() == [
         (2, "two", "tvvo", "two", "fixed"),
         (3, "three", "three", "tree", "broken"),
@@ -64,7 +64,7 @@ def test_flips_are_counted_by_kind() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fixed", "broken", "p"),
+    ("gained", "lost", "p"),
     [
         (0, 0, 1.0),
         (1, 1, 1.0),
@@ -74,17 +74,17 @@ def test_flips_are_counted_by_kind() -> None:
         (8, 2, 2 * (1 + 10 + 45) / 2**10),  # two-sided
     ],
 )
-def test_mcnemar_by_hand(fixed: int, broken: int, p: float) -> None:
-    assert compare(3000, of_kinds(fixed, broken, changed=4)).mcnemar_p == pytest.approx(p)
+def test_mcnemar_by_hand(gained: int, lost: int, p: float) -> None:
+    assert compare(3000, of_kinds(gained, lost, changed=4)).mcnemar_p == pytest.approx(p)
 
 
 @given(st.integers(0, 40), st.integers(0, 40))
-def test_mcnemar_is_the_binomial_of_the_rarer_kind_doubled(fixed: int, broken: int) -> None:
-    n = fixed + broken
-    tail = sum(math.comb(n, k) for k in range(min(fixed, broken) + 1)) / 2**n
-    p = compare(100, of_kinds(fixed, broken)).mcnemar_p
+def test_mcnemar_is_the_binomial_of_the_rarer_kind_doubled(gained: int, lost: int) -> None:
+    n = gained + lost
+    tail = sum(math.comb(n, k) for k in range(min(gained, lost) + 1)) / 2**n
+    p = compare(100, of_kinds(gained, lost)).mcnemar_p
     assert p == pytest.approx(min(1.0, 2 * tail))
-    assert p == pytest.approx(binomtest(fixed, n).pvalue if n else 1.0)
+    assert p == pytest.approx(binomtest(gained, n).pvalue if n else 1.0)
 
 
 # --- a path ------------------------------------------------------------------------------------------------

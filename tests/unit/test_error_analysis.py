@@ -1,4 +1,4 @@
-"""Where a run reads badly: accuracy by trait, and confused characters."""
+"""Error analysis: accuracy by trait, and confused characters."""
 
 from typing import Any
 

@@ -1,25 +1,15 @@
 """Parity: a difference at one shape alone is found and its shape is named; so is one on the real words."""
 
-import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
-import polars as pl
 import pytest
-import torch
 
 from crnn.core.errors import UserError
-from crnn.core.files import read_json
-from crnn.data.tensors import make_tensors
 from crnn.model.contract import steps_of as steps
-from crnn.model.export import export_onnx
 from crnn.model.parity import SHAPES, Array, Model, largest_difference, prove_equal, random_images
-from examples import ASPECT, CHARSET, POLICY, healthy_words
-from networks import EXPORTS, images, repaired, small_network
-from stages.run import prove_words
+from networks import EXPORTS, images
 
 pytestmark = EXPORTS
 
@@ -108,73 +98,3 @@ def test_no_two_axes_of_a_shape_are_of_one_size() -> None:
 def test_the_grid_is_the_same_each_time() -> None:
     for first, second in zip(random_images(), random_images(), strict=True):
         np.testing.assert_array_equal(first, second)
-
-
-# --- on the words of a dataset -----------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def tensors(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve words as tensors."""
-    directory = tmp_path_factory.mktemp("dataset")
-    make_tensors(healthy_words(directory / "words.lmdb"), directory / "tensors", ASPECT, POLICY)
-    return directory / "tensors"
-
-
-def save_raw(directory: Path, classifier: dict[int, float] | None = None) -> Path:
-    """raw.onnx of the small network, some of the classifier's biases set."""
-    network = small_network()
-    with torch.no_grad():
-        for number, bias in (classifier or {}).items():
-            network.state_dict()["rnn.1.embedding.bias"][number] = bias
-    directory.mkdir(exist_ok=True)
-    export_onnx(network, directory / "raw.onnx")
-    return directory / "raw.onnx"
-
-
-def save_fixed(raw: Path) -> Path:
-    onnx.save(repaired(raw), raw.with_name("fixed.onnx"))
-    return raw.with_name("fixed.onnx")
-
-
-def prove(tensors: Path, raw: Path, fixed: Path, output: Path, *more: str) -> None:
-    paths = {"--tensors": tensors, "--raw": raw, "--fixed": fixed, "--output": output, "--record": output / "r.json"}
-    options = {"--widths": json.dumps({"rule": "aspect"}), "--charset": CHARSET.characters}
-    command = [str(part) for option in (paths | options).items() for part in option]
-    prove_words.main(prove_words.arguments().parse_args([*command, *more]))
-
-
-def test_surgery_that_changes_no_word_is_proved(tensors: Path, tmp_path: Path) -> None:
-    raw = save_raw(tmp_path)
-    prove(tensors, raw, save_fixed(raw), tmp_path / "proof")
-    proof = read_json(tmp_path / "proof" / "proof.json")
-    assert (proof["words"], proof["changed"]) == (12, 0)
-    assert proof["max_abs_difference"] <= 1e-5
-    texts = [pl.read_parquet(tmp_path / "proof" / f"{name}.parquet")["text"].to_list() for name in ("raw", "fixed")]
-    assert texts[0] == texts[1]
-    assert len(set(texts[0])) > 1
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "message"),
-    [
-        ({}, {5: 9.0}, r"fixed.onnx: [1-9]\d* of 12 words read otherwise than with .*raw.onnx"),
-        ({0: 50.0}, {0: 50.0, 5: 1.0}, r"fixed.onnx: 0 of 12 words read otherwise .* by up to \d"),
-        ({0: 50.0}, {0: float("nan")}, "output is not a number"),
-    ],
-    ids=["texts change", "numbers change", "not a number"],
-)
-def test_surgery_that_changes_a_word_fails_and_leaves_no_proof(
-    before: dict[int, float], after: dict[int, float], message: str, tensors: Path, tmp_path: Path
-) -> None:
-    raw = save_raw(tmp_path / "raw", before)
-    fixed = save_fixed(save_raw(tmp_path / "fixed", after))
-    with pytest.raises(UserError, match=message):
-        prove(tensors, raw, fixed, tmp_path / "proof")
-    assert not (tmp_path / "proof").exists()
-
-
-def test_a_changed_word_fails_however_large_the_tolerance(tensors: Path, tmp_path: Path) -> None:
-    raw, fixed = save_raw(tmp_path / "raw"), save_fixed(save_raw(tmp_path / "fixed", {5: 9.0}))
-    with pytest.raises(UserError, match="words read otherwise"):
-        prove(tensors, raw, fixed, tmp_path / "proof", "--tolerance=1000")

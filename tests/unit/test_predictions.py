@@ -71,14 +71,14 @@ def test_a_limit_reads_the_first_words(tensors: TensorSet, predictions: pl.DataF
 
 
 def test_side_by_side_equals_predicting_with_each(tensors: TensorSet, predictions: pl.DataFrame) -> None:
-    left, right, difference = predict_side_by_side(tensors, PixelReader(), NeighbourlyReader(), CHARSET, batch=4)
+    left, right, difference = predict_side_by_side(tensors, PixelReader(), NeighbourlyReader(), CHARSET, at_most(4))
     assert left.equals(predictions)
     assert right.equals(predict(tensors, NeighbourlyReader(), CHARSET, at_most(4)))
     assert difference > 1
 
 
 def test_a_model_does_not_differ_from_itself(tensors: TensorSet) -> None:
-    left, right, difference = predict_side_by_side(tensors, PixelReader(), PixelReader(), CHARSET, batch=4)
+    left, right, difference = predict_side_by_side(tensors, PixelReader(), PixelReader(), CHARSET, at_most(4))
     assert left.equals(right)
     assert difference == 0
 

@@ -146,7 +146,7 @@ def test_kept_budgets_end_with_status_0_and_a_table(old: Path, new: Path, tmp_pa
     head, row, *_ = done.stdout.splitlines()
     assert head.split() == [
         *("run", "old", "new", "difference,", "points", "(95", "%)"),
-        *("flipped", "fixed,", "broken", "McNemar", "p", "speed"),
+        *("flipped", "gained,", "lost", "McNemar", "p", "speed"),
     ]
     assert row.startswith("signs / small / ort  80.00 %  60.00 %  -20.00")
     assert "1 of 1 budgets kept" in done.stdout

@@ -211,7 +211,7 @@ def test_the_header_says_what_changed_since_the_previous_report(tmp_path: Path) 
     assert "Since the report of 2026-04-01 08:00" in text
     assert "40.00\u202f%was 60.00\u202f%" in text
     assert "−20.00" in text
-    assert "0 fixed, 1 broken" in text
+    assert "0 gained, 1 lost" in text
     assert "Gone: signs / small / int8, signs / small / gone." in text
 
 

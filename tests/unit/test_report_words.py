@@ -73,7 +73,7 @@ def test_a_step_holds_the_words_it_changed_with_both_texts_and_confidences(tmp_p
     results.add_run("int8", {2: "2a", 4: "exlt"}, before={"torch": {4: "ex1t"}, "raw": {4: "ex1t"}})
     (step,) = columns(words_of(results))["steps"]
     assert (step["from"], step["to"], step["total"]) == ("raw", "int8", 2)
-    assert (step["before"], step["after"], step["kind"]) == (["24", "ex1t"], ["2a", "exlt"], ["broken", "changed"])
+    assert (step["before"], step["after"], step["kind"]) == (["24", "ex1t"], ["2a", "exlt"], ["lost", "changed"])
     assert all(0 < confidence < 1 for confidence in step["was"] + step["is"])
 
 

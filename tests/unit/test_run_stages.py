@@ -73,11 +73,12 @@ def chain(columns: str, tmp_path_factory: pytest.TempPathFactory) -> Chain:
     root = tmp_path_factory.mktemp("chain")
     words, widths = thirteen_words(root / "words.lmdb"), '{"rule": "aspect"}'
     (root / "build").mkdir()
+    (root / "build/model.bin").touch()
     call("make_tensors", words=words, widths=widths, labels=LABELS, output=root / "t", record=root / "tensors.json")
     common = {"tensors": root / "t", "widths": widths, "charset": CHARSET.characters}
     model = {**common, "model": root / "build/model.bin", "runtime": columns, "options": "{}", "threads": 1}
     predictions, samples = root / "predictions.parquet", root / "t" / "samples.parquet"
-    call("predict_words", **model, batch=4, output=predictions, record=root / "predictions.json")
+    call("predict", **model, batch=4, output=predictions, record=root / "predictions.json")
     sizes = {"sizes": "[1, 3]", "words": 8}
     call("check_batching", **model, predictions=predictions, **sizes, output=root / "batching.json")
     measure = '{"passes": 2, "warmup": 3, "words": 99, "batch": 4}'
@@ -100,7 +101,7 @@ def test_make_tensors_records_what_became_of_the_words(chain: Chain) -> None:
     assert {Path(path).name for path in record["outputs"]} == {"samples.parquet", "contract.json"}
 
 
-def test_predict_words_writes_a_row_per_record(chain: Chain) -> None:
+def test_predict_writes_a_row_per_record(chain: Chain) -> None:
     predictions = chain.table("predictions.parquet")
     assert predictions["text"].to_list() == [*[read_alone(index) for index in range(1, 13)], None]
     record = chain.json("predictions.json")
@@ -117,6 +118,26 @@ def test_time_words_times_and_keeps_what_it_read(chain: Chain) -> None:
     assert set(chain.table("timings.parquet")["phase"]) == {"cold", "e2e", "e2e_total", "infer_only"}
     assert chain.table("texts.parquet").height == 2 * 2 * 12
     assert chain.json("timings.json")["parameters"]["measure"]["passes"] == 2
+
+
+def test_batching_and_times_are_those_of_all_parts(chain: Chain, tmp_path: Path) -> None:
+    words, widths = chain.path("words.lmdb"), {"widths": '{"rule": "aspect"}'}
+    parts = [tmp_path / str(number) for number in (1, 2)]
+    for part in parts:
+        call(
+            "make_tensors", words=words, **widths, labels=LABELS, part=f"{part.name}/2", output=part, record=part / "r"
+        )
+        read = {"output": part / "p.parquet", "record": part / "p.json"}
+        call("predict", **{**chain.model, "tensors": part}, **read)
+    model = {**chain.model, "tensors": tuple(parts)}
+    predictions = tuple(part / "p.parquet" for part in parts)
+    call("check_batching", **model, predictions=predictions, sizes="[2]", words=9, output=tmp_path / "batching.json")
+    assert read_json(tmp_path / "batching.json") == {"sizes": [2], "words": 9, "changed": []}
+    measure = '{"passes": 1, "warmup": 0, "words": 99, "batch": 4}'
+    timings = {"output": tmp_path / "t.parquet", "texts": tmp_path / "x.parquet", "record": tmp_path / "t.json"}
+    call("time_words", **model, words=words, measure=measure, **timings)
+    assert pl.read_parquet(tmp_path / "t.parquet").filter(phase="infer_only").height == 12
+    assert {Path(path).parent for path in read_json(tmp_path / "t.json")["inputs"]} == {words, *parts}
 
 
 def test_score_run_makes_the_row_of_the_report(chain: Chain) -> None:
@@ -145,7 +166,7 @@ def test_the_device_is_released_when_the_stage_fails(columns: str, tmp_path: Pat
     )
 
     def fail() -> None:
-        with opened_session(args):
+        with opened_session(args, args.model):
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -169,7 +190,7 @@ def test_write_recipe_layout_writes_what_other_tools_read(chain: Chain, tmp_path
 def test_tensors_made_by_another_rule_stop_a_run(chain: Chain, tmp_path: Path) -> None:
     other = {**chain.model, "widths": '{"rule": "fixed"}', "output": tmp_path / "p", "record": tmp_path / "r"}
     with pytest.raises(UserError, match=r"contract.json: rule is"):
-        call("predict_words", **other)
+        call("predict", **other)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -189,7 +210,7 @@ def test_a_path_that_is_no_lmdb_stops_make_tensors_with_one_line(tmp_path: Path)
     [
         "make_tensors",
         "write_recipe_layout",
-        "predict_words",
+        "predict",
         "check_batching",
         "time_words",
         "score_run",

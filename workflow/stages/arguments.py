@@ -24,23 +24,25 @@ def add_tensor_arguments(command: ArgumentParser, *, parts: bool = False) -> Non
     command.add_argument("--threads", type=int, default=1, help="CPU cores the runtime may use (default: 1)")
 
 
-def add_runtime_arguments(command: ArgumentParser) -> None:
-    """Arguments that name a model file and the runtime that loads it."""
-    command.add_argument("--model", type=Path, required=True, help="the first file that build_model wrote")
+def add_runtime_arguments(command: ArgumentParser, action: str = "store") -> None:
+    """Arguments that name a model file (with the action `append`, several) and the runtime that loads it."""
+    command.add_argument(
+        "--model", type=Path, action=action, required=True, help="model file, or the first file that build_model wrote"
+    )
     command.add_argument("--runtime", choices=known_runtimes(), required=True)
     command.add_argument("--options", type=json_object, default={}, help="the deployment's `options`")
     command.add_argument("--calls", type=int, help="calls under way at a time, as far as the device takes them")
 
 
 @contextmanager
-def opened_session(args: Namespace, calls: int | None = None) -> Iterator[Session]:
-    """Load the model that the arguments name; the device is released when the block ends, however it ends.
+def opened_session(args: Namespace, model: Path, calls: int | None = None) -> Iterator[Session]:
+    """Load a model file on the runtime of the arguments; the device is released when the block ends, however it ends.
 
     calls: how many are under way at a time; by default what --calls says, or else one for each core, which is fastest
     where the whole counts and not a single call.
     """
     calls = calls or args.calls or args.threads
-    session = find_runtime(args.runtime).load(args.model, args.options, args.threads, calls)
+    session = find_runtime(args.runtime).load(model, args.options, args.threads, calls)
     try:
         yield session
     finally:

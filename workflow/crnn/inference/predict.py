@@ -90,13 +90,14 @@ def predict(
 
 
 def predict_side_by_side(
-    tensors: TensorSet, first: Session, second: Session, charset: Charset, batch: int
+    tensors: TensorSet, first: Session, second: Session, charset: Charset, batch_of: BatchOf
 ) -> tuple[pl.DataFrame, pl.DataFrame, float]:
-    """Read every word with two models; return both predictions and the largest difference of their outputs."""
+    """Read every word with two models: both predictions, and the largest difference of their outputs."""
     found = (Readings(), Readings())
     worst = 0.0
-    with counter(tensors.samples.height, "prove") as bar:
-        for indices, images in tensors.batches(batch):
+    with counter(tensors.samples.height, "predict") as bar:
+        for batch in tensors.unread(batch_of):
+            indices, images = batch.indices, batch.load()
             outputs = (first.infer(images), second.infer(images))
             worst = max(worst, largest_difference(*outputs))
             for readings, output in zip(found, outputs, strict=True):

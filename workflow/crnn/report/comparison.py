@@ -158,9 +158,9 @@ def paired_interval(counts: Comparison) -> tuple[float, float]:
 
     Wald's interval after half a word is added to each of the four cells of the table.
     """
-    fixed, broken, samples = counts.fixed + 0.5, counts.broken + 0.5, counts.samples + 2
-    difference = (fixed - broken) / samples
-    error = (fixed + broken - (fixed - broken) ** 2 / samples) ** 0.5 / samples
+    gained, lost, samples = counts.fixed + 0.5, counts.broken + 0.5, counts.samples + 2
+    difference = (gained - lost) / samples
+    error = (gained + lost - (gained - lost) ** 2 / samples) ** 0.5 / samples
     return difference - Z * error, difference + Z * error
 
 
@@ -224,7 +224,7 @@ def _line(change: Change) -> list[str]:
 
 def console_table(comparison: ReportComparison) -> str:
     """The comparison as text: a line per run, columns in line, then what only one report has."""
-    head = ["run", "old", "new", "difference, points (95 %)", "flipped", "fixed, broken", "McNemar p", "speed"]
+    head = ["run", "old", "new", "difference, points (95 %)", "flipped", "gained, lost", "McNemar p", "speed"]
     lines = [head, *map(_line, comparison.changes)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     table = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]

@@ -138,6 +138,14 @@ def budget(value: float, name: str) -> str:
     return percent(value) if name in SHARES else count(value)
 
 
+FLIP_KINDS = {"fixed": "gained", "broken": "lost"}  # as files call them, and as people read them
+
+
+def flip_kind(kind: str) -> str:
+    """What happened to a flipped word: gained, lost or changed."""
+    return FLIP_KINDS.get(kind, kind)
+
+
 def _visible_character(character: str) -> str:
     code = ord(character)
     if code < 0x20:

@@ -205,7 +205,7 @@ class LengthScore:
 
 @dataclass(frozen=True)
 class Step:
-    """One edge of the audit: how many words changed from stage `source` to stage `target`."""
+    """One edge of the audit: words changed from stage `source` to stage `target`; `fixed`: gained, `broken`: lost."""
 
     source: str
     target: str

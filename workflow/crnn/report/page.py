@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from crnn.report import format as formats
 from crnn.report.comparison import ReportComparison
-from crnn.report.drawing.audit_path import Path, path_of
+from crnn.report.drawing.audit_path import AuditPath, path_of
 from crnn.report.drawing.charts import Figure, figures, run_name, training
 from crnn.report.drawing.palette import NEUTRALS
 from crnn.report.drawing.thumbnails import HEIGHT, WIDTH, thumbnails
@@ -33,7 +33,7 @@ FLIPPED = 200  # rows listed per run of a comparison; the rest are counted
 FILTERS = (
     *("count", "percent", "percent_range", "decimals", "significant", "seconds", "probability", "difference"),
     *("file_size", "figures", "moment", "command", "budget", "budget_name", "visible", "compared", "points", "ratio"),
-    *("settings", "visible_lines"),
+    *("settings", "visible_lines", "flip_kind"),
 )
 
 
@@ -89,7 +89,7 @@ class Group:
         return DatasetWords(self.runs, self.names)
 
     @cached_property
-    def paths(self) -> list[Path]:
+    def paths(self) -> list[AuditPath]:
         return [path_of(run, place, self.words) for place, run in enumerate(self.runs)]
 
     @cached_property

@@ -17,7 +17,7 @@ import polars as pl
 from crnn.core.errors import UserError
 from crnn.core.files import read_json
 from crnn.data.labels import LabelPolicy
-from crnn.report.format import visible
+from crnn.report.format import FLIP_KINDS, visible
 from crnn.report.inputs import Run, Step
 from crnn.score.accuracy import edits_between, judge
 
@@ -108,7 +108,7 @@ def _flips(run: Run, step: Step) -> pl.DataFrame:
         _shown("text_to").alias("after"),
         pl.col("confidence_from").round(3).alias("was"),
         pl.col("confidence_to").round(3).alias("is"),
-        "kind",
+        pl.col("kind").replace(FLIP_KINDS),
     ).cast(FLIPS)  # type: ignore[arg-type]
 
 

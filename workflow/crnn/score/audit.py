@@ -15,10 +15,10 @@ from scipy.stats import binomtest
 
 @dataclass(frozen=True)
 class Comparison:
-    """Words that read differently in two runs: of `flipped`, `fixed` became right and `broken` became wrong.
+    """Words that two runs read differently. Fields are named as the keys of report.json.
 
-    `mcnemar_p` is the two-sided exact McNemar test of broken against fixed (McNemar 1947; binomial form); 1 where
-    neither happened.
+    fixed: words gained, wrong before and right after; broken: words lost; mcnemar_p: two-sided exact McNemar test of
+    lost against gained words (McNemar 1947; binomial form), 1 where there are none.
     """
 
     samples: int
@@ -31,7 +31,8 @@ class Comparison:
 def flips(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
     """Words whose text differs between two judged runs (see `crnn.score.accuracy.judge`), one row each, in LMDB order.
 
-    Columns: index, label, text_from, text_to, confidence_from, confidence_to, kind (fixed, broken or changed).
+    Columns: index, label, text_from, text_to, confidence_from, confidence_to, kind: fixed (gained), broken (lost) or
+    changed (wrong before and after).
     """
     kind = (
         pl.when(pl.col("correct_to") & ~pl.col("correct_from"))
@@ -54,9 +55,9 @@ def flips(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
 def compare(samples: int, flipped: pl.DataFrame) -> Comparison:
     """Count the rows of `flips` and test whether they go one way more than the other."""
     kinds = dict(flipped.group_by("kind").len().iter_rows())
-    fixed, broken = kinds.get("fixed", 0), kinds.get("broken", 0)
-    p = float(binomtest(broken, fixed + broken).pvalue) if fixed + broken else 1.0
-    return Comparison(samples, flipped.height, fixed, broken, p)
+    gained, lost = kinds.get("fixed", 0), kinds.get("broken", 0)
+    p = float(binomtest(lost, gained + lost).pvalue) if gained + lost else 1.0
+    return Comparison(samples, flipped.height, gained, lost, p)
 
 
 def surgery_of(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Where a run reads badly: accuracy by what a word is like, and which characters are taken for which.
+"""Error analysis: accuracy by what a word is like, and which characters are taken for which.
 
 A word's traits come from its record and its pixels alone, so every run of a dataset is cut up in the same way.
 

@@ -13,7 +13,7 @@ import onnx
 from crnn.core.command import LOG, parser
 from crnn.core.files import atomic_path
 from crnn.core.record import Record
-from crnn.data.buckets import DEFAULT_BATCH
+from crnn.data.buckets import DEFAULT_BATCH, at_most
 from crnn.data.preprocess import Preprocess
 from crnn.data.tensors import TensorSet
 from crnn.inference.predict import predict_side_by_side
@@ -49,7 +49,9 @@ def main(args: Namespace) -> None:
     with atomic_path(args.output) as candidate:
         onnx.save(model, candidate)
         before, after = OnnxSession(args.model, args.threads), OnnxSession(candidate, args.threads)
-        first, second, worst = predict_side_by_side(tensors, before, after, Charset(args.charset), DEFAULT_BATCH)
+        first, second, worst = predict_side_by_side(
+            tensors, before, after, Charset(args.charset), at_most(DEFAULT_BATCH)
+        )
     flipped = int(first["text"].ne_missing(second["text"]).sum())
     LOG.info("%s: %s; %d of %d calibration words read differently", args.variant, types, flipped, first.height)
     record.results = {"types": types, "words": first.height, "flipped": flipped, "max_abs_difference": worst}

@@ -33,9 +33,10 @@ def main(args: Namespace) -> None:
     parameters = {"opset": args.opset, "tolerance": args.tolerance}
     record = Record("export_onnx", [args.weights], parameters, tools=("torch", "onnx", "onnxruntime"))
     network = load_network(args.weights)
+    reference = TorchSession(network, args.threads)  # first: it sets the threads that tracing has, too
     with atomic_path(args.output) as candidate:
         export_onnx(network, candidate, args.opset)
-        reference, exported = TorchSession(network, args.threads), OnnxSession(candidate, args.threads)
+        exported = OnnxSession(candidate, args.threads)
         worst = prove_equal(reference.infer, exported.infer, args.tolerance, "torch and raw.onnx")
     record.results = {"max_abs_difference": worst}
     LOG.info("torch and %s differ by at most %.3g", args.output, worst)

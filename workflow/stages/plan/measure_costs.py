@@ -10,8 +10,8 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from crnn.core.command import json_object, parser
-from crnn.core.files import atomic_path
 from crnn.core.record import Record
+from crnn.core.tables import write_table
 from crnn.inference.call_costs import time_calls
 from crnn.runtimes.registry import find_runtime
 from stages.arguments import add_runtime_arguments, opened_session
@@ -31,9 +31,8 @@ def main(args: Namespace) -> None:
     device = find_runtime(args.runtime)
     parameters = {name: getattr(args, name) for name in ("runtime", "options", "grid", "threads")}
     record = Record("measure_costs", [args.model], parameters, ("numpy", "polars", *device.tools))
-    with opened_session(args) as session:
+    with opened_session(args, args.model) as session:
         costs = time_calls(session, args.grid["widths"], args.grid["batches"], args.grid["repeats"], session.calls)
         record.results = {"runtime": session.describe()}
-    with atomic_path(args.output) as temporary:
-        costs.write_parquet(temporary)
+    write_table(args.output, costs)
     record.write(args.record, [args.output])

@@ -68,7 +68,7 @@ def main(args: Namespace) -> None:
 
     charset, (finest_rule,) = Charset(args.charset), prepared([bounds.finest])
     words = TuningWords.read(args.words, finest_rule, LabelPolicy.from_settings(args.labels))
-    with opened_session(args, calls=1) as session:  # words are read by one call at a time
+    with opened_session(args, args.model, calls=1) as session:  # words are read by one call at a time
         shifted = prepared(bounds.finest | {"stretch": bounds.stretch * factor} for factor in around(bounds.distortion))
         model = words.accuracy_model(finest_rule, shifted, session, charset)
         demand = Demand.of(sizes, costs, model.lost(bounds.lattice), bounds)

@@ -1,4 +1,4 @@
-"""Find where a run reads badly: accuracy by length, digits, case, size, width and contrast, and confused characters."""
+"""Analyse the errors of a run: accuracy by length, digits, case, size, width and contrast, and confused characters."""
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path

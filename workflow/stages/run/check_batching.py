@@ -33,7 +33,7 @@ def arguments() -> ArgumentParser:
 def main(args: Namespace) -> None:
     tensors = TensorSet(args.tensors, Preprocess.from_settings(args.widths))
     predictions, charset = pl.read_parquet(args.predictions), Charset(args.charset)
-    with opened_session(args) as session:
+    with opened_session(args, args.model) as session:
         changed = changed_by_batching(
             tensors, session, charset, predictions, args.sizes, args.words, workers(args, session)
         )

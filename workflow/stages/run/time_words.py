@@ -15,8 +15,8 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from crnn.core.command import json_object, parser
-from crnn.core.files import atomic_path
 from crnn.core.record import Record
+from crnn.core.tables import write_table
 from crnn.data.buckets import batch_sizes
 from crnn.data.preprocess import Preprocess
 from crnn.data.tensors import TensorSet
@@ -29,7 +29,7 @@ from stages.arguments import add_runtime_arguments, add_tensor_arguments, opened
 
 def arguments() -> ArgumentParser:
     command = parser(__doc__)
-    add_tensor_arguments(command)
+    add_tensor_arguments(command, parts=True)
     add_runtime_arguments(command)
     command.add_argument("--words", type=Path, required=True, help="LMDB folder")
     command.add_argument("--measure", type=json_object, required=True, help="passes, warmup, words, batch; as above")
@@ -40,7 +40,7 @@ def arguments() -> ArgumentParser:
 
 
 def main(args: Namespace) -> None:
-    inputs = [args.words / "data.mdb", args.tensors / "contract.json"]
+    inputs = [args.words / "data.mdb", *(part / "contract.json" for part in args.tensors)]
     parameters = {name: getattr(args, name) for name in ("runtime", "options", "widths", "measure", "threads")}
     tools = ("numpy", "opencv-python-headless", *find_runtime(args.runtime).tools)
     record = Record("time_words", inputs, parameters, tools)
@@ -48,13 +48,12 @@ def main(args: Namespace) -> None:
     repeats = Repeats(args.measure["passes"], args.measure["warmup"], args.measure["words"])
     charset, batch_of, timings = Charset(args.charset), batch_sizes(args.measure["batch"]), Timings()
     # Loaded twice: a single call wants all cores at once, and the whole wants a call on each.
-    with opened_session(args, calls=1) as session:
+    with opened_session(args, args.model, calls=1) as session:
         alone = time_infer_only(session, charset, TensorSet(args.tensors, preprocess), timings, repeats)
-    with opened_session(args) as session:
+    with opened_session(args, args.model) as session:
         end_to_end = EndToEnd(args.words, preprocess, session, charset, batch_of, workers(args, session))
         e2e = end_to_end.time(timings, repeats)
         record.results = {"runtime": session.describe()}
-    for frame, path in ((timings.frame(), args.output), (timed_texts(alone, e2e), args.texts)):
-        with atomic_path(path) as temporary:
-            frame.write_parquet(temporary)
+    write_table(args.output, timings.frame())
+    write_table(args.texts, timed_texts(alone, e2e))
     record.write(args.record, [args.output, args.texts])

@@ -40,7 +40,7 @@ class Edge:
 
 
 @dataclass(frozen=True)
-class Path:
+class AuditPath:
     """Stages and the edges between them, one fewer."""
 
     run: Run
@@ -52,7 +52,7 @@ class Path:
         return iter(zip(self.stages, (*self.edges, None), strict=True))
 
 
-def path_of(run: Run, place: int, words: DatasetWords) -> Path:
+def path_of(run: Run, place: int, words: DatasetWords) -> AuditPath:
     """From the dataset to the build of the run at `place` among those of `words`."""
     samples, unusable = run.scores.samples, run.scores.unscorable
     steps = run.audit.path
@@ -68,6 +68,6 @@ def path_of(run: Run, place: int, words: DatasetWords) -> Path:
     for step in steps:
         right += step.fixed - step.broken
         stages.append(Stage(step.target, right, True))
-        note = f"{step.fixed} fixed, {step.broken} broken" if step.flipped else ""
+        note = f"{step.fixed} gained, {step.broken} lost" if step.flipped else ""
         edges.append(Edge(step.source, step.target, step.flipped, "flipped", note, step=words.step_of(place, step)))
-    return Path(run, tuple(stages), tuple(edges))
+    return AuditPath(run, tuple(stages), tuple(edges))

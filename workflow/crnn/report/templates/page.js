@@ -118,7 +118,7 @@
     return card(dataset, word, rows, null);
   }
 
-  const TONES = { fixed: "good", broken: "bad" };
+  const TONES = { gained: "good", lost: "bad" };
   function flipCard(dataset, step, entry) {
     const { words, steps } = data[dataset];
     const flips = steps[step], edits = flips.edits[entry], word = flips.word[entry];

@@ -1,0 +1,68 @@
+"""Read every word of a part of a dataset with a model file, and write the texts.
+
+  --runtime torch --model weights.safetensors --output torch/1.parquet
+  --runtime onnxruntime --model raw.onnx --output raw/1.parquet --model fixed.onnx --output fixed/1.parquet
+
+A model file is a stage of a model, or the first file of a build. Two are read side by side, batch by batch; the record
+then says how many words they read differently (changed) and the largest difference of their outputs
+(max_abs_difference). Whether that is too much is for the budgets to say.
+
+Columns: index (LMDB index), text (null where the image cannot be read), confidence (probability of the best path).
+"""
+
+from argparse import ArgumentParser, Namespace
+from contextlib import ExitStack
+from math import isfinite
+from pathlib import Path
+
+from crnn.core.command import LOG, parser
+from crnn.core.errors import UserError
+from crnn.core.record import Record
+from crnn.core.tables import write_table
+from crnn.data.buckets import DEFAULT_BATCH, batch_sizes
+from crnn.data.preprocess import Preprocess
+from crnn.data.tensors import TensorSet
+from crnn.inference.predict import predict, predict_side_by_side
+from crnn.model.charset import Charset
+from crnn.runtimes.registry import find_runtime
+from stages.arguments import add_runtime_arguments, add_tensor_arguments, opened_session, workers
+
+
+def arguments() -> ArgumentParser:
+    command = parser(__doc__)
+    add_tensor_arguments(command)
+    add_runtime_arguments(command, action="append")
+    batch = str(DEFAULT_BATCH)
+    command.add_argument("--batch", default=batch, help=f"most words in one call, or a plan.json (default: {batch})")
+    command.add_argument("--output", type=Path, action="append", required=True, help="parquet file to write, per model")
+    command.add_argument("--record", type=Path, required=True)
+    return command
+
+
+def main(args: Namespace) -> None:
+    runtime = find_runtime(args.runtime)
+    counts = len(args.model), len(args.output)
+    if counts != (1, 1) and (counts != (2, 2) or runtime.device):
+        raise UserError(f"{counts[0]} --model, {counts[1]} --output: expected one of each or, on the processor, two")
+    parameters = {name: getattr(args, name) for name in ("runtime", "options", "batch", "widths")}
+    inputs = [args.tensors / "contract.json", *args.model]
+    record = Record("predict", inputs, parameters, ("numpy", "polars", *runtime.tools))
+    tensors = TensorSet(args.tensors, Preprocess.from_settings(args.widths))
+    charset, batch_of = Charset(args.charset), batch_sizes(args.batch)
+    with ExitStack() as opened:
+        # Side by side, one call at a time has all cores.
+        calls = None if len(args.model) == 1 else 1
+        sessions = [opened.enter_context(opened_session(args, model, calls)) for model in args.model]
+        if len(sessions) == 1:
+            tables = [predict(tensors, sessions[0], charset, batch_of, workers(args, sessions[0]))]
+        else:
+            *tables, worst = predict_side_by_side(tensors, sessions[0], sessions[1], charset, batch_of)
+            if not isfinite(worst):
+                raise UserError(f"{args.model[1]}: its output has another shape than that of {args.model[0]}")
+            changed = int(tables[0]["text"].ne_missing(tables[1]["text"]).sum())
+            LOG.info("%d of %d words read differently, outputs differ by at most %.3g", changed, len(tables[0]), worst)
+            record.results = {"changed": changed, "max_abs_difference": worst}
+        record.results |= {"words": tables[0].height, "runtime": sessions[0].describe()}
+    for table, path in zip(tables, args.output, strict=True):
+        write_table(path, table)
+    record.write(args.record, args.output)
