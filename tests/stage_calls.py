@@ -39,17 +39,17 @@ def call(stage: str, /, **options: object) -> None:
     module.main(module.arguments().parse_args(words))
 
 
-def put_runtime(runtimes: Path, name: str, session: str, facts: str = FACTS) -> None:
+def put_runtime(runtimes: Path, name: str, session: str) -> None:
     """Write the folder of a runtime: its facts, and `session` as the source of its verbs."""
     (runtimes / name).mkdir(parents=True)
-    (runtimes / name / "__init__.py").write_text(facts.replace("{name}", name))
+    (runtimes / name / "__init__.py").write_text(FACTS.replace("{name}", name))
     (runtimes / name / "session.py").write_text(session)
 
 
 @contextmanager
-def added_runtime(directory: Path, name: str, session: str, facts: str = FACTS) -> Iterator[str]:
+def added_runtime(directory: Path, name: str, session: str) -> Iterator[str]:
     """A runtime that `crnn.runtimes` has while the block runs; gives its name."""
-    put_runtime(directory, name, session, facts)
+    put_runtime(directory, name, session)
     crnn.runtimes.__path__.append(str(directory))
     known_runtimes.cache_clear()
     try:

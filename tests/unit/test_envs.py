@@ -6,7 +6,6 @@ Imports are followed through this repository's own modules, as the digests of th
 nothing is installed: tests/conda has the tests that run in the envs.
 """
 
-import ast
 import re
 import sys
 import tomllib
@@ -18,9 +17,10 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from engine.digest import Modules
-from engine.environment import (
+from engine.code_digest import Modules
+from engine.tool_versions import (
     DISTRIBUTIONS,
+    LOCAL,
     PROBES,
     Probe,
     distribution,
@@ -29,7 +29,18 @@ from engine.environment import (
     probed_versions,
 )
 from linked_env import NOT_HERE
-from rule_files import ELSEWHERE, ENVS, INSTALLED, ROOT, WORKFLOW, rule_blocks, sources_by_env, stage_of, stages_by_env
+from rule_files import (
+    ELSEWHERE,
+    ENVS,
+    INSTALLED,
+    ROOT,
+    WITHOUT_RULE,
+    WORKFLOW,
+    rule_blocks,
+    sources_by_env,
+    stage_of,
+    stages_by_env,
+)
 from stage import stage_files
 
 LOCKS = ("requirements.lock", "requirements-dev.lock")
@@ -49,7 +60,6 @@ MODULES = {
     "cuda": {"cuda-bindings"},
     "pycuda": set(),
 }
-ASKED_BEFORE_A_RUN = "check_toolchains"  # in Snakemake's own environment
 
 
 def env_file(name: str) -> Any:
@@ -68,14 +78,7 @@ def pins(name: str) -> dict[str, str]:
 
 def imported_distributions(files: set[str]) -> set[str]:
     """Third-party distributions that files of workflow/ import, directly or through this repository's modules."""
-    modules = set()
-    for path in Modules(WORKFLOW).closure(files):
-        for node in ast.walk(ast.parse(path.read_bytes())):
-            if isinstance(node, ast.Import):
-                modules |= {alias.name.partition(".")[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                modules.add(node.module.partition(".")[0])
-    outside = modules - sys.stdlib_module_names - {"crnn", "engine", "stages"}
+    outside = CODE.packages(*files) - sys.stdlib_module_names - LOCAL
     distributions = metadata.packages_distributions()
     # A toolchain that is not installed here is taken to be named as its module is, if MODULES does not know better.
     names = {distribution(distributions.get(module, [module])[0]) for module in outside}
@@ -105,12 +108,12 @@ def required_distributions(requirements: list[Requirement]) -> set[str]:
     return found
 
 
-SOURCES = sources_by_env()
+SOURCES, CODE = sources_by_env(), Modules(WORKFLOW)
 OF_A_RUN, BESIDES = declared_requirements()
 
 
 def test_every_rule_with_a_stage_was_found() -> None:
-    assert set().union(*stages_by_env().values()) == stage_files().keys() - {ASKED_BEFORE_A_RUN}
+    assert set().union(*stages_by_env().values()) == stage_files().keys() - WITHOUT_RULE
 
 
 def test_every_rule_that_runs_a_command_has_an_env() -> None:
