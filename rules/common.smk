@@ -17,7 +17,7 @@ STAGES = ROOT / "workflow"
 RESULTS, LOGS = workflow.pathvars.get("results"), workflow.pathvars.get("logs")
 sys.path.insert(0, str(STAGES))
 
-from crnn.model.precision import CONVERTED, QUANTISED
+from crnn.model.precision import QUANTISED, VARIANTS
 from crnn.runtimes.registry import known_runtimes
 from engine.code_digest import Modules
 from engine.config import ConfigError, check_meaning, check_schema, drop_nulls

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from engine.environment import distribution, pinned_versions
+from engine.tool_versions import distribution, pinned_versions
 
 # Pinned for a machine with an NVIDIA GPU, and not installed where the tests run: a linked env goes without, and the
 # doubles of tests/contract stand for them.

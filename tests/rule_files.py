@@ -5,7 +5,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from crnn.runtimes.registry import known_runtimes
-from engine.digest import Modules
+from engine.code_digest import Modules
 from stage import stage_files
 
 ROOT = Path(__file__).parents[1]
@@ -14,6 +14,7 @@ ENVS = sorted(path.stem for path in (ROOT / "envs").glob("*.yaml"))
 # Envs of devices that pin what cannot be beside the packages of the others, and so is not installed here.
 ELSEWHERE = {"onnxruntime_cann", "onnxruntime_cuda", "torch_npu"}
 INSTALLED = [name for name in ENVS if name not in ELSEWHERE]
+WITHOUT_RULE = {"check_toolchains", "compare_reports"}  # onstart asks the one, `make compare` runs the other
 REGISTRY = WORKFLOW / "crnn/runtimes/registry.py"  # what a stage imports that loads a runtime by its name
 
 
@@ -61,6 +62,7 @@ def sources_by_env() -> dict[str, set[str]]:
     modules = Modules(WORKFLOW)
     found = {env: {stage_file(stage) for stage in stages} for env, stages in stages_by_env().items()}
     return {
-        env: files | ({runtime_file(env)} if env in known_runtimes() and REGISTRY in modules.closure(files) else set())
+        env: files
+        | ({runtime_file(env)} if env in known_runtimes() and REGISTRY in modules.closure(tuple(files)) else set())
         for env, files in found.items()
     }

@@ -12,7 +12,7 @@ import pytest
 from conda_workspace import CondaWorkspace
 from contract.toolkit import DEVICES, PACKAGES, PACKAGES_NVIDIA, import_path, install
 from crnn.core.files import sha256
-from engine.environment import pinned_versions
+from engine.tool_versions import pinned_versions
 from examples import png, scribble
 from iiit5k_archive import members, pack
 from linked_env import link_distributions, with_requirements

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.environment import distribution
+from engine.tool_versions import distribution
 from linked_env import EnvError, make_linked_env, pinned_distributions, with_requirements
 from rule_files import INSTALLED, ROOT, WORKFLOW, stages_by_env
 

@@ -22,7 +22,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from engine.environment import DISTRIBUTIONS, distribution, pinned_versions
+from engine.tool_versions import DISTRIBUTIONS, distribution, pinned_versions
 from linked_env import NOT_HERE, pinned_distributions, with_requirements
 from rule_files import ELSEWHERE, ENVS, INSTALLED, ROOT
 from workspace import Workspace

@@ -6,12 +6,16 @@ import pytest
 
 from crnn.model.checkpoint import write_weights
 from networks import SMALL, small_network
+from once import copied, made_once
 from workspace import Workspace, small_config, write_small_checkpoint
 
 
 @pytest.fixture(scope="session")
 def small_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_small_checkpoint(tmp_path_factory.mktemp("checkpoint") / "small.safetensors")
+    def make(folder: Path) -> None:
+        write_small_checkpoint(folder / "small.safetensors")
+
+    return made_once(tmp_path_factory, "small", make) / "small.safetensors"
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +35,10 @@ def workspace(tmp_path: Path, small_checkpoint: Path) -> Workspace:
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory, small_checkpoint: Path) -> Workspace:
     """A working directory in which the report has been made. Tests that change its config put it back."""
-    space = Workspace(tmp_path_factory.mktemp("finished"), small_config(small_checkpoint))
-    result = space.run("report")
-    assert result.returncode == 0, result.stdout + result.stderr
-    return space
+    config = small_config(small_checkpoint)
+
+    def make(folder: Path) -> None:
+        result = Workspace(folder, config).run("report")
+        assert result.returncode == 0, result.stdout + result.stderr
+
+    return Workspace(copied(tmp_path_factory, made_once(tmp_path_factory, "finished", make)), config)

@@ -1,4 +1,4 @@
-"""The device that docs/extending.md adds, added as that page says: its module, its env, its entry, and nothing else."""
+"""The device that docs/extending.md adds, added as that page says: its folder, its env, its entry, and nothing else."""
 
 import re
 import shutil
@@ -26,7 +26,7 @@ def block(language: str, beginning: str) -> str:
 
 @pytest.fixture
 def extended(tmp_path: Path) -> Path:
-    """A checkout with the two files of the page."""
+    """A checkout with the files of the page."""
     checkout = tmp_path / "checkout"
     checkout.mkdir()
     for name in WORKFLOW_FILES:
@@ -34,7 +34,10 @@ def extended(tmp_path: Path) -> Path:
             shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__", ".*cache"))
         else:
             shutil.copy(ROOT / name, checkout / name)
-    (checkout / "workflow/crnn/runtimes/opencv_dnn.py").write_text(block("python", '"""OpenCV'))
+    folder = checkout / "workflow/crnn/runtimes/opencv_dnn"
+    folder.mkdir()
+    (folder / "__init__.py").write_text(block("python", '"""OpenCV'))
+    (folder / "cpu.py").write_text(block("python", '"""Building is copying'))
     (checkout / "envs/opencv_dnn.yaml").write_text(block("yaml", "channels:"))
     return checkout
 

@@ -14,9 +14,12 @@ from report_results import Results, picture
 ROOT = Path(__file__).parents[2]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
-pytestmark = pytest.mark.skipif(
-    not any(map(shutil.which, BROWSERS)), reason="no chromium on this machine; apt-get install chromium"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not any(map(shutil.which, BROWSERS)), reason="no chromium on this machine; apt-get install chromium"
+    ),
+]
 
 
 @pytest.fixture(scope="module")

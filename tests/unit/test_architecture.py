@@ -14,13 +14,12 @@ from pathlib import Path
 import pytest
 
 from crnn.runtimes.registry import known_runtimes
-from rule_files import rule_blocks, stage_of
+from rule_files import WITHOUT_RULE, rule_blocks, stage_of
 from stage import stage_files
 
 ROOT = Path(__file__).parents[2]
 WORKFLOW = ROOT / "workflow"
 STARTS_PROGRAMS = WORKFLOW / "crnn/runtimes/ascend/toolchain.py"  # the one module that may: ATC is a program
-ASKED_BEFORE_A_RUN = "check_toolchains"  # by onstart, and by no rule: it makes nothing
 TOOLCHAINS = {"torch", "torch_npu", "onnxruntime", "openvino", "tensorrt", "tensorrt_bindings", "pycuda", "cuda"}
 TOOLCHAINS |= {"ais_bench", "aclruntime", "acl", "onnx", "polars", "cv2", "lmdb"}
 
@@ -92,4 +91,12 @@ def test_a_command_runs_from_anywhere(tmp_path: Path) -> None:
 
 
 def test_every_stage_is_run_by_a_rule() -> None:
-    assert {stage_of(block) for block in rule_blocks()} - {None} == stage_files().keys() - {ASKED_BEFORE_A_RUN}
+    assert {stage_of(block) for block in rule_blocks()} - {None} == stage_files().keys() - WITHOUT_RULE
+
+
+def test_every_rule_carries_the_makers_of_the_stage_and_the_env_that_it_runs() -> None:
+    for block in rule_blocks():
+        stage, env = stage_of(block), re.search(r"envs/(\w+)\.yaml", block)
+        carried = re.findall(r'(?:MAKERS\.\w+|made_by_runtime)\("(\w+)"(?:, "(\w+)")?', block)
+        assert {name for name, _ in carried} == {stage} - {None}, block
+        assert {name for _, name in carried if name} <= {env[1] if env else None}, block

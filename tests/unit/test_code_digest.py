@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.digest import Modules
+from engine.code_digest import Modules
+from engine.store import Store
 
 WORKFLOW = Path(__file__).parents[2] / "workflow"
 
@@ -186,9 +187,9 @@ def test_moving_the_repository_does_not_change_it(root: Path, tmp_path_factory: 
 
 
 def remembering(root: Path) -> dict[str, str]:
-    modules = Modules(root, store=root / ".cache" / "modules.json")
-    found = modules.digests("stage.py", "page.html")
-    modules.save()
+    store = Store(root / ".cache" / "modules.json")
+    found = Modules(root, store).digests("stage.py", "page.html")
+    store.save()
     return found
 
 

@@ -1,8 +1,5 @@
 """The config: what is shipped is valid and gets its defaults; a fault names its key, its value and what is allowed."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,8 +16,7 @@ from crnn.model.network import NetworkSize
 from crnn.model.surgery import PASSES, Step
 from crnn.runtimes.registry import known_runtimes
 from crnn.train.recipe import Recipe
-from engine.config import ConfigError, check_files, check_precisions, check_references, check_schema, drop_nulls
-from engine.interpreter import offer_own_interpreter
+from engine.config import ConfigError, check_meaning, check_schema, drop_nulls
 
 ROOT = Path(__file__).parents[2]
 SCHEMA_FILE = ROOT / "config" / "schema.yaml"
@@ -50,10 +46,9 @@ def with_defaults(config: Config) -> Config:
 
 
 def checked(*overlays: Config) -> Config:
-    """As the rules check a config, but for the files it names."""
+    """As the rules check a config."""
     config = with_defaults(shipped(*overlays))
-    check_references(config, known_runtimes(), ["torch", "torch_cuda", "torch_npu"])
-    check_precisions(config, {name: dict(runtime.precisions) for name, runtime in known_runtimes().items()})
+    check_meaning(config, known_runtimes(), ROOT)
     return config
 
 
@@ -78,7 +73,7 @@ def test_the_schema_is_a_schema() -> None:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "config").glob("[!s]*.yaml")), ids=lambda path: path.name)
 def test_every_shipped_config_is_valid(path: Path) -> None:
-    check_files(checked(read(path)), ROOT)
+    checked(read(path))
 
 
 def test_defaults_are_filled_in() -> None:
@@ -134,7 +129,8 @@ def test_every_key_is_explained() -> None:
 
 
 def test_an_entry_set_to_null_is_removed() -> None:
-    overlay = {"datasets": {"sample": None, "mine": {"lmdb": "words"}}, "deployments": {"ort-recipe": None}}
+    mine = {"sample": {"words": 3, "seed": 3}}
+    overlay = {"datasets": {"sample": None, "mine": mine}, "deployments": {"ort-recipe": None}}
     config = checked(overlay)
     assert list(config["datasets"]) == ["mine"]
     assert list(config["deployments"]) == ["torch", "ort", "ort-w100"]
@@ -277,7 +273,7 @@ def test_all_faults_are_told_at_once() -> None:
             "deployments.ort.source is 'checkpoint'; torch, torch_cuda, torch_npu take checkpoint",
         ),
         (
-            nested("datasets.big", {"shard_words": 100}),
+            nested("datasets.big", {"parts": 2}),
             "datasets.big: has no words; expected one source of lmdb, images, iiit5k, sample",
         ),
         (
@@ -349,74 +345,69 @@ def test_a_reference_to_nothing_names_its_key_and_what_there_is(overlay: Config,
     assert message in fault_of(overlay)
 
 
-def test_an_lmdb_may_stand_beside_another_source() -> None:
-    config = checked(nested("datasets.mine", {"iiit5k": {"split": "test"}, "lmdb": "words"}))
-    assert config["datasets"]["mine"]["lmdb"] == "words"
+def test_an_lmdb_may_stand_beside_another_source(tmp_path: Path) -> None:
+    (tmp_path / "data.mdb").touch()
+    config = checked(nested("datasets.mine", {"iiit5k": {"split": "test"}, "lmdb": str(tmp_path)}))
+    assert config["datasets"]["mine"]["lmdb"] == str(tmp_path)
 
 
 # --- files -------------------------------------------------------------------------------------------------
 
 
-def missing(overlay: Config) -> str:
-    with pytest.raises(ConfigError) as error:
-        check_files(checked(overlay), ROOT)
-    return str(error.value)
-
-
 def test_an_lmdb_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert (
         f"datasets.mine.lmdb is '{tmp_path}'; expected an LMDB folder, but there is no {tmp_path}/data.mdb"
-        in missing(nested("datasets.mine.lmdb", str(tmp_path)))
+        in fault_of(nested("datasets.mine.lmdb", str(tmp_path)))
     )
 
 
 @pytest.mark.parametrize("key", ["folder", "labels"])
 def test_images_that_are_not_there_are_named(key: str, tmp_path: Path) -> None:
     images = {"folder": str(tmp_path), "labels": str(tmp_path)} | {key: "nowhere/x"}
-    faults = missing(nested("datasets.mine.images", images))
+    faults = fault_of(nested("datasets.mine.images", images))
     assert f"datasets.mine.images.{key} is 'nowhere/x', which does not exist" in faults
     assert len(faults.splitlines()) == 2
 
 
 def test_tuning_words_that_are_not_there_are_named(tmp_path: Path) -> None:
-    assert f"planning.lmdb is '{tmp_path}'; expected an LMDB folder, but it has no data.mdb" in missing(
+    assert f"planning.lmdb is '{tmp_path}'; expected an LMDB folder, but there is no {tmp_path}/data.mdb" in fault_of(
         nested("planning.lmdb", str(tmp_path))
     )
 
 
 def test_calibration_words_that_are_not_there_are_named() -> None:
-    assert "calibration.lmdb is 'nowhere'; expected an LMDB folder, but there is no nowhere/data.mdb" in missing(
+    assert "calibration.lmdb is 'nowhere'; expected an LMDB folder, but there is no nowhere/data.mdb" in fault_of(
         nested("calibration.lmdb", "nowhere")
     )
 
 
 def test_an_archive_that_is_not_there_is_named() -> None:
-    faults = missing(nested("datasets.mine.iiit5k.archive", "nowhere.tar.gz"))
+    faults = fault_of(nested("datasets.mine.iiit5k.archive", "nowhere.tar.gz"))
     assert "datasets.mine.iiit5k.archive is 'nowhere.tar.gz', which does not exist" in faults
 
 
 def test_a_checkpoint_that_is_not_there_is_named() -> None:
-    faults = missing(nested("models.mine.checkpoint", "mine.pth"))
+    faults = fault_of(nested("models.mine.checkpoint", "mine.pth"))
     assert "models.mine.checkpoint is 'mine.pth', which does not exist" in faults
 
 
 def test_a_checkpoint_that_a_recipe_makes_need_not_be_there_yet() -> None:
-    check_files(checked(nested("models.mine.checkpoint", "results/training/crnn/weights.safetensors")), ROOT)
-    faults = missing(nested("models.mine.checkpoint", "results/training/nobody/weights.safetensors"))
+    checked(nested("models.mine.checkpoint", "results/training/crnn/weights.safetensors"))
+    faults = fault_of(nested("models.mine.checkpoint", "results/training/nobody/weights.safetensors"))
     assert "models.mine.checkpoint" in faults
 
 
 def test_a_previous_report_that_is_not_there_is_named(tmp_path: Path) -> None:
-    assert f"report.previous is '{tmp_path}/report.json', but there is no" in missing(
+    assert f"report.previous is '{tmp_path}/report.json', but there is no" in fault_of(
         nested("report.previous", f"{tmp_path}/report.json")
     )
     (tmp_path / "report.json").touch()
-    faults = missing(nested("report.previous", f"{tmp_path}/report.json"))
+    faults = fault_of(nested("report.previous", f"{tmp_path}/report.json"))
     assert faults.endswith(f"but there is no {tmp_path}/readings.parquet")
 
 
 def test_the_report_that_a_run_writes_is_no_previous_one() -> None:
-    faults = missing(nested("report.previous", "results/report/report.json"))
+    faults = fault_of(nested("report.previous", "results/report/report.json"))
     assert "which this run writes; keep a copy of its folder and name that" in faults
 
 
@@ -433,15 +424,4 @@ def test_the_defaults_of_a_recipe_are_the_librarys_own() -> None:
 
 def test_shipped_checkpoints_are_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    check_files(checked(), ROOT)
-
-
-# --- the interpreter ---------------------------------------------------------------------------------------
-
-
-def test_a_rules_shell_finds_the_python_that_snakemake_runs_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", os.defpath)
-    offer_own_interpreter()
-    which = ["bash", "-c", "command -v python"]
-    found = subprocess.run(which, capture_output=True, text=True, check=True).stdout.strip()
-    assert Path(found) == Path(sys.executable).parent / "python"
+    checked()

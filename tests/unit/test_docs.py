@@ -17,12 +17,13 @@ import onnx_graphsurgeon as gs
 import pytest
 import yaml
 
+from crnn import runtimes
 from crnn.data.widths import width_rule
 from crnn.model.export import export_onnx
 from crnn.runtimes.onnxruntime.cpu import OnnxSession
+from crnn.runtimes.registry import find_runtime, known_runtimes
 from documented import code_blocks, commands
 from engine.config import check_schema, drop_nulls
-from engine.targets import built_files
 from networks import EXPORTS, small_network
 
 pytestmark = EXPORTS
@@ -84,23 +85,27 @@ def test_the_example_sizes_get_the_widths_that_the_rules_give() -> None:
         assert [rule(int(width), int(height)) for rule in rules] == list(map(int, stated))
 
 
-def test_the_example_device_reads_as_onnxruntime_does(tmp_path: Path) -> None:
-    source, folder = tmp_path / "fixed.onnx", tmp_path / "build"
+def test_the_example_device_reads_as_onnxruntime_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "runtimes" / "opencv_dnn"
+    folder.mkdir(parents=True)
+    for name, source in zip(("__init__.py", "cpu.py"), blocks("extending.md", "python"), strict=False):
+        (folder / name).write_text(source)
+    monkeypatch.setattr(runtimes, "__path__", [*runtimes.__path__, str(folder.parent)])
+    known_runtimes.cache_clear()
+    try:
+        example = find_runtime("opencv_dnn")
+    finally:
+        known_runtimes.cache_clear()
+    source = tmp_path / "fixed.onnx"
     export_onnx(small_network(), source)
-    example = module(blocks("extending.md", "python")[0])
-    assert [path.name for path in example.build(source, folder, {})] == list(example.files)
-    runtime, reference = example.load(folder, {}, cv2.getNumThreads()), OnnxSession(source, 1)
+    files = example.build(source, tmp_path / "build", {})
+    assert [path.name for path in files] == list(example.files)
+    session, reference = example.load(files[0], {}, cv2.getNumThreads()), OnnxSession(source, 1)
     for batch, width in ((1, 100), (3, 160), (2, 41)):
         images = np.random.default_rng(batch).uniform(-1, 1, (batch, 1, 32, width)).astype(np.float32)
-        np.testing.assert_allclose(runtime.infer(images), reference.infer(images), atol=1e-4)
-    assert {"device", "simulated"} <= runtime.describe().keys()
-    runtime.close()
-
-
-def test_the_rules_can_read_what_the_example_device_builds(tmp_path: Path) -> None:
-    path = tmp_path / "opencv_dnn.py"
-    path.write_text(blocks("extending.md", "python")[0])
-    assert built_files(path) == ("model.onnx",)
+        np.testing.assert_allclose(session.infer(images), reference.infer(images), atol=1e-4)
+    assert {"device", "simulated"} <= session.describe().keys()
+    session.close()
 
 
 def test_the_example_pass_matches_an_identity_and_leaves_one_that_is_an_output() -> None:
@@ -110,7 +115,7 @@ def test_the_example_pass_matches_an_identity_and_leaves_one_that_is_an_output()
         gs.Node("Identity", "last", inputs=[inside], outputs=[output]),
     ]
     graph = gs.Graph(nodes, inputs=[given], outputs=[output], opset=13)
-    bypass = module(blocks("extending.md", "python")[1]).bypass_identity
+    bypass = module(blocks("extending.md", "python")[2]).bypass_identity
     assert bypass(graph) == ["first: Identity bypassed"]
     graph.cleanup().toposort()
     assert [node.name for node in graph.nodes] == ["last"]

@@ -6,7 +6,6 @@ Imports are followed through this repository's own modules, as the digests of th
 nothing is installed: tests/conda has the tests that run in the envs.
 """
 
-import ast
 import re
 import sys
 import tomllib
@@ -18,18 +17,23 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from engine.digest import Modules
-from engine.environment import (
-    DISTRIBUTIONS,
-    PROBES,
-    Probe,
-    distribution,
-    installed_versions,
-    pinned_versions,
-    probed_versions,
-)
+from crnn.runtimes.probe import Probe
+from crnn.runtimes.registry import find_runtime
+from engine.code_digest import Modules
+from engine.tool_versions import DISTRIBUTIONS, LOCAL, distribution, installed_versions, pinned_versions, tool_versions
 from linked_env import NOT_HERE
-from rule_files import ELSEWHERE, ENVS, INSTALLED, ROOT, WORKFLOW, rule_blocks, sources_by_env, stage_of, stages_by_env
+from rule_files import (
+    ELSEWHERE,
+    ENVS,
+    INSTALLED,
+    ROOT,
+    WITHOUT_RULE,
+    WORKFLOW,
+    rule_blocks,
+    sources_by_env,
+    stage_of,
+    stages_by_env,
+)
 from stage import stage_files
 
 LOCKS = ("requirements.lock", "requirements-dev.lock")
@@ -49,7 +53,6 @@ MODULES = {
     "cuda": {"cuda-bindings"},
     "pycuda": set(),
 }
-ASKED_BEFORE_A_RUN = "check_toolchains"  # in Snakemake's own environment
 
 
 def env_file(name: str) -> Any:
@@ -68,14 +71,7 @@ def pins(name: str) -> dict[str, str]:
 
 def imported_distributions(files: set[str]) -> set[str]:
     """Third-party distributions that files of workflow/ import, directly or through this repository's modules."""
-    modules = set()
-    for path in Modules(WORKFLOW).closure(files):
-        for node in ast.walk(ast.parse(path.read_bytes())):
-            if isinstance(node, ast.Import):
-                modules |= {alias.name.partition(".")[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                modules.add(node.module.partition(".")[0])
-    outside = modules - sys.stdlib_module_names - {"crnn", "engine", "stages"}
+    outside = CODE.packages(*files) - sys.stdlib_module_names - LOCAL
     distributions = metadata.packages_distributions()
     # A toolchain that is not installed here is taken to be named as its module is, if MODULES does not know better.
     names = {distribution(distributions.get(module, [module])[0]) for module in outside}
@@ -105,12 +101,12 @@ def required_distributions(requirements: list[Requirement]) -> set[str]:
     return found
 
 
-SOURCES = sources_by_env()
+SOURCES, CODE = sources_by_env(), Modules(WORKFLOW)
 OF_A_RUN, BESIDES = declared_requirements()
 
 
 def test_every_rule_with_a_stage_was_found() -> None:
-    assert set().union(*stages_by_env().values()) == stage_files().keys() - {ASKED_BEFORE_A_RUN}
+    assert set().union(*stages_by_env().values()) == stage_files().keys() - WITHOUT_RULE
 
 
 def test_every_rule_that_runs_a_command_has_an_env() -> None:
@@ -278,11 +274,12 @@ def test_a_probe_reads_the_first_file_that_states_a_version(tmp_path: Path) -> N
 def test_drivers_and_toolkits_are_asked_by_their_files(
     runtime: str, tool: str, file: str, text: str, version: str, tmp_path: Path
 ) -> None:
-    assert probed_versions(runtime, tmp_path)[tool] == ""
+    probe = find_runtime(runtime).probes[tool]
+    assert probe.version(tmp_path) == ""
     put(tmp_path, file, text)
-    assert probed_versions(runtime, tmp_path)[tool] == version
+    assert probe.version(tmp_path) == version
 
 
-def test_a_runtime_without_probes_has_no_such_versions() -> None:
-    assert "onnxruntime" not in PROBES
-    assert probed_versions("onnxruntime") == {}
+def test_the_versions_of_a_runtimes_toolkit_are_among_those_of_its_stages() -> None:
+    assert tool_versions(set(), find_runtime("ascend")).keys() >= {"CANN", "Ascend driver"}
+    assert tool_versions(set(), find_runtime("onnxruntime")).keys() == {"python"}

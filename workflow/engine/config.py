@@ -11,7 +11,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from crnn.model.precision import VARIANTS
+from crnn.model.precision import VARIANTS, Variant
 from crnn.runtimes.runtime import Runtime
 
 Config = dict[str, Any]
@@ -150,12 +150,10 @@ def _precision_faults(key: str, entry: Config, config: Config, runtime: Runtime)
             f"(what {runtime.name} has)"
         )
         return
-    variant = runtime.precisions[precision]
-    if variant == "fp32":
-        return
-    if entry["source"] != "fixed":
+    name = runtime.precisions[precision]
+    if name != "fp32" and entry["source"] != "fixed":
         yield f"{key}.source is {entry['source']!r}; in {precision} it is fixed"
-    oldest = VARIANTS[variant].oldest_opset
+    oldest = VARIANTS.get(name, Variant()).oldest_opset
     for model, made in config["models"].items():
         if made["opset"] < oldest:
             yield f"models.{model}.opset is {made['opset']}; expected {oldest} ({key}.precision is {precision!r})"

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn.core.errors import UserError
+from crnn.runtimes.probe import Probe
 
 Options = dict[str, Any]
 Device = Literal["gpu", "npu"]
@@ -47,17 +48,17 @@ class Runtime:
     """A way to run a model: the facts that rules and the config check read, and where its verbs are.
 
     `module` has `build(source, directory, options) -> list[Path]`, which writes `files` into a folder, and
-    `load(model, options, threads, calls=1) -> Session`, which is given the first of them and finds the others beside
-    it. It may have `check(options, building)`, which raises UserError where this machine cannot build or, if not
+    `load(model, options, threads, calls=1) -> Session`, which gets the first of them and finds the others beside it.
+    It may have `check(options, building)`, which raises UserError where this machine cannot build or, if not
     `building`, cannot run; it is asked before a run begins.
 
     files: what `build` writes. tools: distributions whose versions belong into records. precisions: those that a
     deployment may ask for, each with the variant of the model file that it is made from (`fp32` as it is, or one of
-    `crnn.model.precision.VARIANTS`); where two share a variant, one is the runtime's own making, and its options then
-    hold the deployment's `precision`, too. source: what it builds from. device, build_device: what running and
-    building occupy; None for the processor. compiles_shapes: its build depends on the shapes that will be asked for;
-    its options then hold `width_rule` and `batch` of the deployment or, where its widths are planned, `plan`, each
-    width with its batch size.
+    `crnn.model.precision.VARIANTS`). Where two share a variant, the runtime makes one of them itself, and the options
+    name the `precision`. source: what it builds from. device, build_device: what running and building occupy; None is
+    the processor. compiles_shapes: its build depends on the shapes that will be asked for; the options then hold
+    `width_rule` and `batch` of the deployment or, where its widths are planned, `plan`: width → batch size. probes:
+    toolkit or driver that is no Python package → where it says its version.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Runtime:
     device: Device | None = None
     build_device: Device | None = None
     compiles_shapes: bool = False
+    probes: Mapping[str, Probe] = field(default_factory=dict)
 
     @property
     def makes_precisions(self) -> bool:

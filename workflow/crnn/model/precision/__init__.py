@@ -35,4 +35,3 @@ VARIANTS = {
     "winograd": Variant(),  # float32, the widest convolutions by fewer multiplications
 }
 QUANTISED = tuple(name for name, variant in VARIANTS.items() if variant.quantised)
-CONVERTED = tuple(name for name in VARIANTS if name not in QUANTISED)
