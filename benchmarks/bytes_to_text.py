@@ -63,12 +63,14 @@ def arguments() -> argparse.ArgumentParser:
 
 def contestants(args: argparse.Namespace) -> dict[str, Recipe | Deployment]:
     charset, words = Charset(args.charset), args.results / "datasets" / args.dataset / "words.lmdb"
-    runs = args.results / "runs" / args.dataset / args.model
-    names = args.deployments or sorted(path.parent.name for path in runs.glob("*/predictions.json"))
+    runs, read = (args.results / kind / args.dataset / args.model for kind in ("runs", "predictions"))
+    names = args.deployments or sorted(path.parent.name for path in runs.glob("*/run.json"))
     recipe = Recipe(args.results / "models" / args.model / "fixed.onnx", words, charset, args.threads)
     builds = args.results / "builds" / args.model
+    records = {name: next(read.glob(f"*/{name}/1.json")) for name in names}  # of the first part
     return {"recipe": recipe} | {
-        name: Deployment.from_run(runs / name, builds / name, words, charset, args.threads) for name in names
+        name: Deployment.from_records(record, builds / name, words, charset, args.threads)
+        for name, record in records.items()
     }
 
 

@@ -83,13 +83,13 @@ class Recipe:
 
 
 def precision_of(runtime: str, options: dict[str, Any], source: Path) -> str:
-    """What a deployment computes in: what its runtime was told, or what the file that it was built from is for.
+    """What a deployment computes in: the `precision` of its options, or what the file that it was built from is for.
 
     `source` is fixed.onnx, fixed.winograd.onnx, fixed.uint8-aspect.onnx or the like.
     """
     known = find_runtime(runtime).precisions
-    form = source.suffixes[-2][1:].partition("-")[0] if len(source.suffixes) > 1 else "fp32"
-    return options.get("precision") or next((name for name, of in known.items() if of == form), "fp32")
+    variant = source.suffixes[-2][1:].partition("-")[0] if len(source.suffixes) > 1 else "fp32"
+    return options.get("precision") or next((name for name, of in known.items() if of == variant), "fp32")
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,9 @@ class Deployment:
     threads: int
 
     @classmethod
-    def from_run(cls, run: Path, build: Path, words: Path, charset: Charset, threads: int) -> "Deployment":
-        """As the records of its build and of its accuracy run say."""
-        parameters = read_json(run / "predictions.json")["parameters"]
+    def from_records(cls, read: Path, build: Path, words: Path, charset: Charset, threads: int) -> "Deployment":
+        """As the records of its accuracy run, `read`, and of its build say."""
+        parameters = read_json(read)["parameters"]
         settings = {key: parameters[key] for key in ("runtime", "options", "widths", "batch")}
         (source,) = read_json(build / "build.json")["inputs"]
         precision = precision_of(settings["runtime"], settings["options"], Path(source))

@@ -1,6 +1,6 @@
 """Networks for testing the model side: a CRNN that costs milliseconds, and the same function as the recipe writes it.
 
-Real exports and real graph surgery run on them; nothing is a double. Weights are random but far from zero, so that a
+Real exports and real graph surgery run on them; nothing is a double. Weights are random but far from zero: a
 wrong direction, gate order or axis shows in the outputs.
 """
 
@@ -156,7 +156,7 @@ def load_graph(model: onnx.ModelProto) -> Graph:
 
 
 def repaired(raw: Path) -> onnx.ModelProto:
-    """The graph of an export, operated on as far as the targets need it."""
+    """The graph of an export, operated on as far as runtimes need it."""
     model, _ = operate(onnx.load(raw), [Step(name) for name in REPAIRS])
     return model
 

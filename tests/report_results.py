@@ -23,7 +23,7 @@ from crnn.score.accuracy import judge, score
 from crnn.score.audit import audit
 
 ALPHANUMERIC = LabelPolicy("0123456789abcdefghijklmnopqrstuvwxyz")
-# A policy that leaves texts alone, so that hostile ones reach the page whole.
+# A policy that leaves texts alone: hostile ones reach the page whole.
 EVERYTHING = LabelPolicy("".join(map(chr, [*range(0x20, 0x7F), *range(0x600, 0x700), 0x202E])), "keep", "nfc")
 
 

@@ -15,7 +15,7 @@ FACTS = '''"""A runtime of a test."""
 
 from crnn.runtimes.runtime import Runtime
 
-RUNTIMES = (Runtime("{name}", "crnn.runtimes.{name}.session", ("{file}",), tools=()),)
+RUNTIMES = (Runtime("{name}", "crnn.runtimes.{name}.session", ("model.bin",), tools=()),)
 '''
 
 
@@ -39,10 +39,10 @@ def call(stage: str, /, **options: object) -> None:
     module.main(module.arguments().parse_args(words))
 
 
-def put_runtime(runtimes: Path, name: str, session: str, file: str = "model.bin") -> None:
+def put_runtime(runtimes: Path, name: str, session: str) -> None:
     """Write the folder of a runtime: its facts, and `session` as the source of its verbs."""
     (runtimes / name).mkdir(parents=True)
-    (runtimes / name / "__init__.py").write_text(FACTS.format(name=name, file=file))
+    (runtimes / name / "__init__.py").write_text(FACTS.replace("{name}", name))
     (runtimes / name / "session.py").write_text(session)
 
 

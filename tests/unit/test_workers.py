@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from crnn.core.workers import AHEAD, Workers
+from crnn.core.workers import AHEAD, WorkerProcesses
 
 WORKFLOW = Path(__file__).parents[2] / "workflow"
 
@@ -27,7 +27,7 @@ def refuse(number: int) -> int:
 
 @pytest.mark.parametrize("processes", [0, 2])
 def test_results_come_in_the_order_of_the_chunks(processes: int) -> None:
-    with Workers(slowest_first, processes) as workers:
+    with WorkerProcesses(slowest_first, processes) as workers:
         results = list(workers.map(range(8)))
     assert [number for number, _ in results] == list(range(8))
     assert (os.getpid() in {pid for _, pid in results}) == (processes == 0)
@@ -41,13 +41,13 @@ def test_chunks_without_end_are_taken_a_few_at_a_time() -> None:
             taken.append(number)
             yield number
 
-    with Workers(slowest_first, 1) as workers:
+    with WorkerProcesses(slowest_first, 1) as workers:
         list(islice(workers.map(chunks()), 3))
     assert len(taken) <= 3 + AHEAD
 
 
 def test_an_error_in_a_worker_reaches_the_one_who_asked() -> None:
-    with Workers(refuse, 1) as workers, pytest.raises(ValueError, match="not 0"):
+    with WorkerProcesses(refuse, 1) as workers, pytest.raises(ValueError, match="not 0"):
         list(workers.map(range(3)))
 
 
@@ -56,10 +56,10 @@ def test_workers_of_a_killed_process_end(tmp_path: Path) -> None:
     script = tmp_path / "asks.py"
     script.write_text(
         "import os, time\n"
-        "from crnn.core.workers import Workers\n"
+        "from crnn.core.workers import WorkerProcesses\n"
         "def pid(number): return os.getpid()\n"
         "if __name__ == '__main__':\n"
-        "    with Workers(pid, 1) as workers:\n"
+        "    with WorkerProcesses(pid, 1) as workers:\n"
         "        print(next(workers.map(range(9))), flush=True)\n"
         "        time.sleep(60)\n"
     )

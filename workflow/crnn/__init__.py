@@ -1,6 +1,5 @@
 """The library behind the workflow: words in, tensors, models, texts, scores and reports out.
 
-Nothing below this package imports Snakemake or reads a config file. Imports point one way:
-stages (`workflow/<stage>.py`) import this package, never the other way round, and only the modules
-`network`, `checkpoint`, `export` and `targets.torch` import torch.
+It knows nothing of Snakemake or of config files. The stages (`workflow/stages`) import it and it imports none of them.
+Rooms import rooms below them: report and train, planning, inference, score, runtimes, model, data, core.
 """

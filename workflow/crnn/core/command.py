@@ -42,7 +42,7 @@ def named_path(text: str) -> tuple[str, Path]:
 
 
 class _Lines:
-    """Presents a log file to tqdm, which redraws one line with carriage returns, as whole lines."""
+    """A log file for tqdm, which redraws one line with carriage returns: writes whole lines."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

@@ -1,8 +1,8 @@
-"""The one exception that a user is meant to read.
+"""The one exception that is written for users.
 
-A stage turns it into a single line and exit status 1; every other exception keeps its traceback.
+A stage turns it into one line and exit status 1; every other exception keeps its traceback.
 """
 
 
 class UserError(Exception):
-    """Something the user can mend: the message names the file or key, what is wrong and the remedy."""
+    """Something a user can mend: the message names the file or key, what is wrong and the remedy."""

@@ -1,4 +1,4 @@
-"""Writing files so that a reader never sees half of one, and hashing them.
+"""Writing files whole, and hashing them: nobody sees half a file.
 
 Not here: what is inside the files.
 """
@@ -28,8 +28,8 @@ def _sync(path: Path) -> None:
 def atomic_path(target: Path, mode: int = 0o666) -> Iterator[Path]:
     """Yield a temporary path beside `target`; on success sync it and rename it to `target`.
 
-    When the block raises, `target` is left as it was and the temporary file is removed. The file gets `mode`, less
-    what the umask takes from it.
+    Where the block raises, `target` stays as it was and the temporary file is removed. The file gets `mode`, less the
+    umask.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
@@ -87,7 +87,7 @@ def sha256(path: Path) -> str:
 
 
 def file_facts(path: Path) -> dict[str, Any]:
-    """What identifies a file's content in a record or contract: {"sha256": hex, "bytes": size}."""
+    """A file as records and contracts identify it: {"sha256": hex, "bytes": size}."""
     return {"sha256": sha256(path), "bytes": path.stat().st_size}
 
 

@@ -1,7 +1,6 @@
-"""The record that each stage leaves beside its output: what went in, what came out, with which tools, where, how long.
+"""The record that a stage leaves beside its output: inputs, outputs, tools, machine, duration.
 
-Records are provenance for the report. They hold times and host names and so differ between equal runs;
-no rule takes one as an input whose content decides anything but the report.
+Records are provenance for the report. They hold times and host names, so equal runs leave different ones.
 """
 
 import os
@@ -17,7 +16,7 @@ from typing import Any
 
 from crnn.core.files import file_facts, write_json
 
-# Instructions that make this work several times faster, as Linux calls them and as their makers do.
+# Instructions that make this work several times faster: Linux's name, and the maker's.
 FAST_INSTRUCTIONS = {
     "avx2": "AVX2",
     "avx512f": "AVX-512",
@@ -56,7 +55,7 @@ def _cpu() -> str:
 
 
 def describe_host() -> dict[str, Any]:
-    """Host facts that a reader of a timing needs: processor, usable cores, memory, system, Python."""
+    """The machine, for readers of a timing: processor, usable cores, memory, system, Python."""
     return {
         "name": platform.node(),
         "cpu": _cpu(),

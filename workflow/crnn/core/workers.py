@@ -15,10 +15,10 @@ from typing import Any, Generic, TypeVar
 Chunk = TypeVar("Chunk")
 Result = TypeVar("Result")
 
-AHEAD = 4  # chunks per process that are under way or wait to be taken
+AHEAD = 4  # chunks per process under way or waiting
 
 
-class Workers(Generic[Chunk, Result]):
+class WorkerProcesses(Generic[Chunk, Result]):
     """Applies a picklable function in `processes` processes, or here where that is 0. Use it as a context manager.
 
     The function travels to each process once, so it may be heavy: a renderer with its fonts and words.
@@ -35,7 +35,7 @@ class Workers(Generic[Chunk, Result]):
             )
 
     def map(self, chunks: Iterable[Chunk]) -> Iterator[Result]:
-        """Yield the result of each chunk in order; at most a few chunks are taken ahead of what was yielded."""
+        """Yield the result of each chunk in order, and take only a few chunks ahead."""
         if self._pool is None:
             yield from map(self._function, chunks)
             return
@@ -47,7 +47,7 @@ class Workers(Generic[Chunk, Result]):
         while waiting:
             yield waiting.popleft().result()
 
-    def __enter__(self) -> "Workers[Chunk, Result]":
+    def __enter__(self) -> "WorkerProcesses[Chunk, Result]":
         return self
 
     def __exit__(
@@ -57,24 +57,24 @@ class Workers(Generic[Chunk, Result]):
             self._pool.shutdown(wait=True, cancel_futures=True)
 
 
-# The function of a worker process; there is one per process, set when it begins.
+# The function of a worker process, set when the process begins.
 _function: list[Callable[[Any], Any]] = []
 
 
 def _begin(function: Callable[[Any], Any]) -> None:
     _function[:] = [function]
-    # Whoever uses the results comes first: threads that compute in step all wait for the one that lost its turn.
+    # The user of the results comes first: threads that compute in step all wait for one that lost its turn.
     os.nice(5)
     follow_parent()
 
 
 def follow_parent() -> None:
-    """From now on end when the process ends that started this one, however it does."""
+    """From now on, end when the parent process ends, however it does."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """Die with the process that asks for results: one that was killed cannot tell its workers, and they would wait."""
+    """A killed parent cannot stop its workers, which would wait for it."""
     parent = parent_process()
     if parent is not None:
         parent.join()

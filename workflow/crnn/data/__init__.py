@@ -1,4 +1,4 @@
-"""Words, and the tensors that are made of them: LMDB, labels, widths, preprocessing, other sources, rendering.
+"""Words and their tensors: LMDB, labels, widths, preprocessing, parts, other sources, rendering.
 
 Not here: the network (`crnn.model`).
 """

@@ -1,4 +1,4 @@
-"""What a bucket plan says to those who use it: the width of a word, and how many words of a width go into one call.
+"""Reading a bucket plan: the width of a word, and how many words of a width go into one call.
 
 Not here: how a plan is made (`crnn.planning.optimiser`).
 """
@@ -32,7 +32,7 @@ class BucketPlan:
 
     @classmethod
     def read(cls, path: Path) -> "BucketPlan":
-        """Raises UserError where the file is none that plan_buckets wrote."""
+        """Raises UserError where plan_buckets did not write the file."""
         content = read_json(path)
         try:
             batches = {int(bucket["width"]): int(bucket["batch"]) for bucket in content["buckets"]}
@@ -49,7 +49,7 @@ class BucketPlan:
 
 
 def width_settings(text: str) -> dict[str, Any]:
-    """Argparse type: a width rule as JSON, or the path of a plan.json, whose rule it then is."""
+    """Argparse type: a width rule as JSON, or the path of a plan.json that holds one."""
     return json_object(text) if text.lstrip().startswith("{") else BucketPlan.read(Path(text)).rule
 
 

@@ -1,4 +1,4 @@
-"""Label policies: what of a text is compared, so that a network of 94 characters can be scored on 36.
+"""Label policies: the part of a text that is compared. By them a network of 94 characters can be scored on 36.
 
 Kept apart from the charset (`crnn.model.charset`: what the network can say), as PARSeq's `CharsetAdapter` does.
 
@@ -31,7 +31,7 @@ NORMALISERS: dict[Normalise, Callable[[str], str]] = {
 
 @dataclass(frozen=True)
 class LabelPolicy:
-    """What of a text is compared. The default is the standard protocol: case-insensitive, alphanumeric only.
+    """The part of a text that is compared. The default is the standard protocol: letters and digits in any case.
 
     case: letter case to compare in. normalise: Unicode form first. outside: characters that `characters` lacks
     are stripped from both texts, or make a label unscorable.
@@ -56,7 +56,7 @@ class LabelPolicy:
 
     def apply(self, text: str) -> tuple[str, str]:
         """Return (the text to compare, the characters of `text` that left nothing in it)."""
-        # Composed first, so that an accent typed as a combining mark is one character, lost or kept with its letter.
+        # Composed first: an accent typed as a combining mark then stays with its letter, kept or lost.
         composed = unicodedata.normalize("NFC", text)
         folded = [CASES[self.case](NORMALISERS[self.normalise](character)) for character in composed]
         kept = ["".join(c for c in part if c in self.characters) for part in folded]

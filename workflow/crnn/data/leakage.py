@@ -11,7 +11,7 @@ from crnn.data.preprocess import Preprocess
 
 
 def image_digests(words: Words) -> Iterator[tuple[str, str]]:
-    """(SHA-256 of the gray pixels and their shape, key) of every word with a readable image."""
+    """(SHA-256 of gray pixels and shape, key) of every word whose image can be read."""
     preprocess = Preprocess.from_settings({"rule": "fixed"})
     for word in words:
         gray = preprocess.decode(word.image) if word.image else None

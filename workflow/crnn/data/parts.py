@@ -1,4 +1,4 @@
-"""Parts of a dataset: runs of neighbouring words that are prepared and read by jobs of their own.
+"""Parts of a dataset: neighbouring words that one job prepares and reads.
 
 Not here: what is done with a part (`crnn.data.tensors`).
 """

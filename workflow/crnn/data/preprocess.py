@@ -1,8 +1,8 @@
 """From an encoded image to the network's input: decode, resize, normalise.
 
-This module is the preprocessing contract. Training, calibration, accuracy runs and the end-to-end clock all
-prepare an image here, and `Preprocess.describe` pins what "here" did: a canonical image's tensor is hashed, so a stage
-that would prepare words differently (another OpenCV, another rule) stops instead of scoring garbage.
+This module is the preprocessing contract: training, calibration, accuracy runs and the end-to-end clock all prepare
+images here. `Preprocess.describe` holds the hash of a canonical image's tensor; a stage that would prepare words
+differently (another OpenCV, another rule) stops instead of scoring garbage.
 
 Not here: how wide a tensor is (`crnn.data.widths`), the files of a dataset's tensors (`crnn.data.tensors`).
 """
@@ -93,7 +93,7 @@ def normalise(pixels: Pixels) -> Tensor:
 
 
 def normalise_into(pixels: Pixels, out: Tensor) -> None:
-    """`normalise` into an array of the same shape that is there already."""
+    """`normalise` into an existing array of the same shape."""
     np.take(_NORMALISED, pixels, out=out, mode="clip")  # without a mode, NumPy takes the detour of a copy
 
 
@@ -125,7 +125,7 @@ class Preprocess:
         return RESAMPLERS[self.resampler].resize(gray, self.rule(width, height))
 
     def describe(self) -> dict[str, Any]:
-        """What the contract says of this way: the rule with its numbers, the resampler, a canonical tensor's hash."""
+        """This way in the contract: the rule with its numbers, the resampler, a canonical tensor's hash."""
         numbers: dict[str, Any] = asdict(self.rule)  # type: ignore[call-overload]
         plain = {key: list(value) if isinstance(value, tuple) else value for key, value in numbers.items()}
         return {
@@ -135,7 +135,7 @@ class Preprocess:
         }
 
     def _canonical_hash(self) -> str:
-        # Two sizes, so that both shrinking and growing are pinned; integer arithmetic, so that every machine agrees.
+        # Two sizes pin both shrinking and growing; integer arithmetic is the same on every machine.
         digest = hashlib.sha256()
         for height, width in ((57, 171), (19, 64)):
             y, x = np.mgrid[:height, :width]

@@ -21,7 +21,7 @@ from crnn.core.command import progress
 from crnn.core.errors import UserError
 from crnn.core.files import file_facts, read_json, scratch_directory, write_json, write_text
 from crnn.core.tables import write_table
-from crnn.core.workers import Workers
+from crnn.core.workers import WorkerProcesses
 from crnn.data.buckets import BatchOf, at_most
 from crnn.data.labels import LabelPolicy
 from crnn.data.lmdb import Word, Words
@@ -93,7 +93,7 @@ class _NpyAppender:
         self._write_header()
 
     def _write_header(self) -> None:
-        # NumPy pads the header so that the first axis can grow in place.
+        # NumPy pads the header, so the first axis can grow in place.
         shape = (self.rows, 1, HEIGHT, self._width)
         header = {"descr": "<f4", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(self._stream, header)
@@ -127,7 +127,7 @@ def _prepared(
 ) -> Iterator[tuple[Sample, Pixels | None]]:
     chunks = [indices[start : start + CHUNK] for start in range(0, len(indices), CHUNK)]
     apart = min(processes, len(chunks))  # one process is this one
-    with Workers(_PrepareChunk(words, preprocess, policy), apart if apart > 1 else 0) as workers:
+    with WorkerProcesses(_PrepareChunk(words, preprocess, policy), apart if apart > 1 else 0) as workers:
         yield from chain.from_iterable(workers.map(chunks))
 
 
@@ -226,8 +226,8 @@ class _Folder:
             raise UserError(f"{self.path / name}: is not the file that contract.json lists; {self._remedy}")
         self._checked.add(name)
 
-    def by_width(self, limit: int | None) -> list[tuple[int, pl.DataFrame]]:
-        """The readable ones of the first `limit` words, by tensor width, narrow first; their files are checked."""
+    def by_width(self, limit: int) -> list[tuple[int, pl.DataFrame]]:
+        """The readable ones of the first `limit` words, by tensor width, narrow first. Their files are checked."""
         readable = self.samples[:limit].filter(pl.col("row").is_not_null()).sort("tensor_width", "index")
         groups = [(width, group) for (width,), group in readable.group_by("tensor_width", maintain_order=True)]
         for width, _ in groups:
@@ -240,11 +240,10 @@ class _Folder:
 
 
 class TensorSet:
-    """The tensors of one part, or of several in order, opened for reading after their contracts have been checked.
+    """The tensors of one part, or of several in order. Contracts are checked on opening, files before they are read.
 
-    Files are hashed before their first word is given out: a reader of the first words of a dataset in parts pays for
-    the first part alone. Raises UserError where a file is missing or altered, where this environment prepares images
-    differently, or where the parts do not follow one another.
+    Raises UserError where a file is missing or altered, where this environment prepares images differently, or where
+    the parts do not follow one another.
     """
 
     def __init__(self, folders: Path | Sequence[Path], preprocess: Preprocess) -> None:
@@ -257,13 +256,13 @@ class TensorSet:
             raise UserError(f"{named}: do not hold words one after the other; name the parts of a dataset in order")
 
     def batches(self, size: int, limit: int | None = None) -> Iterator[tuple[list[int], Tensor]]:
-        """Yield (indices, float32 [n, 1, 32, W]) with n <= size; as `unread`, read."""
+        """Yield (indices, float32 [n, 1, 32, W]) with n <= size, in the order of `unread`."""
         return ((batch.indices, batch.load()) for batch in self.unread(at_most(size), limit))
 
     def unread(self, batch_of: BatchOf, limit: int | None = None) -> Iterator[TensorBatch]:
         """Yield batches of at most batch_of(width) words of equal width: part by part, narrow first, in LMDB order.
 
-        `limit` keeps the first so many words of the dataset.
+        `limit`: read only that many words, the first ones.
         """
         left = self.samples.height if limit is None else limit
         work = []
@@ -277,7 +276,7 @@ class TensorSet:
 
 
 def check_contract(directory: Path, preprocess: Preprocess) -> dict[str, Any]:
-    """Return the contract of `directory` after comparing it with what `preprocess` does here and now.
+    """Return the contract of `directory`, if `preprocess` prepares words here as it says.
 
     Raises UserError where the contract is missing, or names another rule or another canonical tensor.
     """

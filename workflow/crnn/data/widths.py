@@ -1,7 +1,7 @@
 """Width rules: the tensor width of a word image, as a pure function of that image's own size.
 
-A width that depended on a word's neighbours would let batching change answers, which is the most reported fault
-of text-recognition deployments. Not here: pixels (`crnn.data.tensors`).
+If a width depended on a word's neighbours, batching could change answers: the fault most often reported of
+text-recognition deployments. Not here: pixels (`crnn.data.preprocess`).
 """
 
 from bisect import bisect_left
@@ -85,9 +85,9 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Buckets:
-    """Listed widths, each for the words up to a stretched true width of `upto`; the last one also for all wider words.
+    """Listed widths, each for words of a stretched true width up to `upto`; the last also for all wider words.
 
-    Without `upto` each is for words up to itself, so that no word but the widest is narrowed.
+    Without `upto` each is for words up to its own width: only the widest words are narrowed.
     """
 
     widths: tuple[int, ...]

@@ -115,7 +115,7 @@ def changed_by_batching(
     words: int,
     workers: int = 1,
 ) -> list[dict[str, Any]]:
-    """Read the first `words` words again at each batch size; list the words that read otherwise than predicted."""
+    """Read the first `words` words again at each batch size; list the words that read differently."""
     expected = predictions.select("index", expected="text")
     changed: list[dict[str, Any]] = []
     for size in sizes:

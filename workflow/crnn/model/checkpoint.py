@@ -1,13 +1,13 @@
 """Checkpoint files to the one state dict: every known layout of CRNN weights, read without running their code.
 
-Layouts are told apart by their keys:
+Keys tell the layouts apart:
 
 - `bidirectional`: one bidirectional LSTM per layer, `rnn.0.rnn.weight_ih_l0`, `…_reverse` (most public ports);
 - `separate`: two LSTMs per layer, `rnn.0.fw_rnn.*` and `rnn.0.bw_rnn.*` (Ascend/ModelZoo-PyTorch, trained on NPU).
 
-The order of the four gate blocks inside an LSTM weight cannot be told from keys or shapes. PyTorch stores i, f, g,
-o (`ifgo`); the NPU-trained checkpoints store i, g, f, o (`igfo`, see `lstm_op_adapter` in that recipe's
-pth2onnx.py). Each layout has its usual order as the default; the config overrides it.
+Neither keys nor shapes tell the order of the four gates in an LSTM weight. PyTorch stores i, f, g, o (`ifgo`), the
+NPU-trained checkpoints i, g, f, o (`igfo`, see `lstm_op_adapter` in that recipe's pth2onnx.py). Each layout has its
+usual order as the default; the config overrides it.
 
 Not here: the network, training checkpoints with optimiser state.
 """
@@ -15,7 +15,7 @@ Not here: the network, training checkpoints with optimiser state.
 import json
 import pickle
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -56,11 +56,13 @@ def read_checkpoint(
     checkpoint, holds anything but tensors (it is not run), or does not fit: missing keys, extra keys, wrong shapes
     and a wrong class count are listed.
     """
-    stored = _strip_prefix(_unwrap(_load(path), path))
+    # (Distributed)DataParallel puts `module.` before every key.
+    stored = {name.removeprefix("module."): tensor for name, tensor in _unwrap(_load(path), path).items()}
     layout = layout or _detect_layout(stored, path)
     order = gate_order or USUAL_GATE_ORDER[layout]
     state = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in stored.items()}
-    state = _RENAME[layout](state)
+    if layout == "separate":
+        state = _join_directions(state)
     expected = CRNN(size).state_dict()
     # Checkpoints older than PyTorch 0.4 lack the batch counters, which inference does not use.
     counters = {name: value for name, value in expected.items() if name.endswith("num_batches_tracked")}
@@ -131,11 +133,6 @@ def _unwrap(value: object, path: Path) -> StateDict:
     return {str(name): tensor for name, tensor in value.items()}
 
 
-def _strip_prefix(state: StateDict) -> StateDict:
-    """Drop the `module.` that (Distributed)DataParallel puts before every key."""
-    return {name.removeprefix("module."): tensor for name, tensor in state.items()}
-
-
 def _detect_layout(state: StateDict, path: Path) -> Layout:
     if any(".fw_rnn." in name for name in state):
         return "separate"
@@ -154,9 +151,6 @@ def _join_directions(state: StateDict) -> StateDict:
             name = name.replace(".bw_rnn.", ".rnn.") + "_reverse"
         renamed[name.replace(".fw_rnn.", ".rnn.")] = tensor
     return renamed
-
-
-_RENAME: dict[Layout, Callable[[StateDict], StateDict]] = {"bidirectional": dict, "separate": _join_directions}
 
 
 def _is_lstm(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""What every model file takes and gives, whoever made it: facts alone, without ONNX, NumPy or PyTorch.
+"""What every model file takes and gives: facts alone, without ONNX, NumPy or PyTorch.
 
 Not here: the height of an image and its width (`crnn.data.widths`), classes and characters (`crnn.model.charset`).
 """

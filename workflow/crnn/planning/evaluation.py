@@ -98,7 +98,7 @@ def around(distortion: float) -> tuple[float, ...]:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A candidate on the tuning words: how many it reads right, and how many otherwise than the finest rule does."""
+    """A candidate on the tuning words: how many it reads right, and how many unlike the finest rule."""
 
     candidate: Candidate
     words: int

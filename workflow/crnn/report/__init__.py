@@ -1,5 +1,5 @@
-"""The report: from the files that the other stages left, to one page, one JSON and two CSV files.
+"""The report: a page, a JSON file and tables, from the files of the other stages.
 
-Everything here reads results and shows them. Nothing here scores, times or runs a model, and no number is typed in
-by hand: published figures come from a file that names their sources.
+It reads results and shows them. It scores, times and runs nothing, and holds no number: published figures come from a
+file that names their sources.
 """

@@ -1,7 +1,7 @@
 """Two reports side by side: the same words read by the same deployments, then and now.
 
-Words are paired, so that a difference of a few words can be told from chance; times are given as a ratio with the
-least and the largest that the spreads of the passes allow, and judged only where both were taken alike.
+Words are paired, which tells a difference of a few words from chance. Times are given as a ratio with the least and the
+largest that the spreads of the passes allow, and judged only where both were taken alike.
 
 Not here: what a loss may be (`crnn.score.budgets`), how two sets of words are compared (`crnn.score.audit`).
 """
@@ -23,14 +23,14 @@ from crnn.score.audit import Comparison, compare, flips
 
 NAMES = ("dataset", "model", "deployment")
 READING_COLUMNS = (*NAMES, "index", "label", "text", "confidence", "correct")
-MACHINE = ("cpu", "cores")  # what of a host decides how long a pass takes
+MACHINE = ("cpu", "cores")  # the facts of a host on which the time of a pass depends
 Z = 1.959964  # two-sided 95 % of the normal distribution
 
 Key = tuple[str, str, str]
 
 
 def readings_table(runs: Sequence[Run]) -> pl.DataFrame:
-    """What every run read of every word, as compared with its label: the columns READING_COLUMNS."""
+    """Every text of every run, as compared with its label: the columns READING_COLUMNS."""
     return pl.concat(
         judged(run).select(
             *(pl.lit(getattr(run.files, name), pl.String).alias(name) for name in NAMES),
@@ -42,7 +42,7 @@ def readings_table(runs: Sequence[Run]) -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class Side:
-    """One report: its rows as report.json holds them, and what was read."""
+    """One report: the rows of its report.json, and the texts of its readings.parquet."""
 
     generated: str
     rows: Sequence[Mapping[str, Any]]
@@ -91,7 +91,7 @@ class Speed:
 
     @property
     def slowdown(self) -> float:
-        """By how much a pass takes longer, at least: the slowest pass then against the fastest now; 0 where none."""
+        """How much longer a pass takes at least, the fastest now against the slowest then; 0 where it does not."""
         return max(0.0, 1 / self.spread[1] - 1)
 
 

@@ -104,7 +104,7 @@ def moment(value: str) -> str:
 
 
 def settings(parameters: Mapping[str, Any]) -> str:
-    """What a stage was told, as JSON in one line a key."""
+    """The parameters of a stage, a line of JSON each."""
     return "\n".join(f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in parameters.items())
 
 
@@ -120,7 +120,7 @@ BUDGET_NAMES = {
     "changed_by_surgery": "words that surgery changed",
     "max_abs_difference": "largest output difference made by surgery",
     "changed_by_batching": "words whose text depends on the batch",
-    "changed_by_repeating": "words that a timed pass read otherwise",
+    "changed_by_repeating": "words with another text in a timed pass",
     "slowdown": "longer end-to-end pass, at least",
 }
 SHARES = ("accuracy_drop", "flipped", "slowdown")

@@ -1,4 +1,4 @@
-"""What the report is made from: the list of files a rule hands over, and those files, read and checked.
+"""The inputs of the report: the list of files that a rule passes, and these files, read and checked.
 
 Each class mirrors one JSON object; keys it does not name are kept for report.json and ignored here.
 Not here: turning any of it into tables (`crnn.report.tables`) or charts (`crnn.report.drawing.charts`).
@@ -17,7 +17,7 @@ from crnn.core.files import read_json
 from crnn.core.tables import read_table
 
 Mirror = TypeVar("Mirror")
-WORDS_MIB = 16.0  # for the words and their pictures unless the rule says otherwise
+WORDS_MIB = 16.0  # of the page, for the words and their pictures; the default
 
 FLIP_COLUMNS = ("index", "from", "to", "label", "text_from", "text_to", "confidence_from", "confidence_to", "kind")
 PREDICTION_COLUMNS = ("index", "text", "confidence")
@@ -224,7 +224,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Audit:
-    """How the deployment's words differ from the reference's, in total and edge by edge."""
+    """How the deployment's words differ from the reference's: in total and on each edge."""
 
     reference: str
     samples: int

@@ -1,7 +1,7 @@
 """The words that the page shows, as columns for its script: read wrong, or changed between two stages.
 
-Every text is made visible first (`crnn.report.format.visible`), and edits are those of the visible texts, so that the
-script needs to know nothing of characters. Runs that read a word alike share the entry.
+Every text is made visible first (`crnn.report.format.visible`) and edits are between visible texts, so the script knows
+nothing of characters. Runs that read a word alike share the entry.
 
 Not here: deciding whether a word is right (`crnn.score.accuracy.judge`, with the label policy of the dataset's
 contract.json), what is done with the columns (`page.js`), pictures (`crnn.report.drawing.thumbnails`).
@@ -21,7 +21,7 @@ from crnn.report.format import FLIP_KINDS, visible
 from crnn.report.inputs import Run, Step
 from crnn.score.accuracy import edits_between, judge
 
-# What an entry takes on the page besides its texts: brackets, commas, numbers; measured on pages, and on the safe side.
+# Bytes of an entry on the page besides its texts (brackets, commas, numbers), measured and rounded up.
 WORD_BYTES, READING_BYTES, FLIP_BYTES = 24, 48, 64
 WRONG = {"word": pl.Int64, "label": pl.String, "text": pl.String, "confidence": pl.Float64, "reader": pl.Int64}
 FLIPS = {
@@ -32,7 +32,7 @@ FLIPS = {
 
 @dataclass(frozen=True)
 class Reader:
-    """What read the words: a deployment, or the reference that deployments of one width rule are held against."""
+    """A reader of the words: a deployment, or the reference of the deployments of one width rule."""
 
     name: str
     reference: bool
@@ -87,7 +87,7 @@ def _shown(column: str) -> pl.Expr:
 
 
 def _wrong(words: pl.DataFrame, reader: int) -> pl.DataFrame:
-    """Scorable words read wrong, columns WRONG. Confidences to three digits, so that equal readings meet."""
+    """Scorable words read wrong, columns WRONG. Confidences have three digits, by which equal readings meet."""
     wrong = words.filter(pl.col("scorable") & ~pl.col("correct"))
     return wrong.select(
         word="index",

@@ -47,17 +47,16 @@ class Runtime:
     """A way to run a model: the facts that rules and the config check read, and where its verbs are.
 
     `module` has `build(source, directory, options) -> list[Path]`, which writes `files` into a folder, and
-    `load(model, options, threads, calls=1) -> Session`, which is given the first of them and finds the others beside
-    it. It may have `check(options, building)`, which raises UserError where this machine cannot build or, if not
+    `load(model, options, threads, calls=1) -> Session`, which gets the first of them and finds the others beside it.
+    It may have `check(options, building)`, which raises UserError where this machine cannot build or, if not
     `building`, cannot run; it is asked before a run begins.
 
     files: what `build` writes. tools: distributions whose versions belong into records. precisions: those that a
     deployment may ask for, each with the variant of the model file that it is made from (`fp32` as it is, or one of
-    `crnn.model.precision.VARIANTS`); where two share a variant, one is the runtime's own making, and its options then
-    hold the deployment's `precision`, too. source: what it builds from. device, build_device: what running and
-    building occupy; None for the processor. compiles_shapes: its build depends on the shapes that will be asked for;
-    its options then hold `width_rule` and `batch` of the deployment or, where its widths are planned, `plan`, each
-    width with its batch size.
+    `crnn.model.precision.VARIANTS`). Where two share a variant, the runtime makes one of them itself, and the options
+    name the `precision`. source: what it builds from. device, build_device: what running and building occupy; None is
+    the processor. compiles_shapes: its build depends on the shapes that will be asked for; the options then hold
+    `width_rule` and `batch` of the deployment or, where its widths are planned, `plan`: width → batch size.
     """
 
     name: str

@@ -1,8 +1,9 @@
 """Scores of one run: word accuracy with its interval, edit distance, accuracy by length.
 
-The protocol is the standard one of scene-text recognition: exact match of the whole word after the label policy
-(`crnn.data.labels.LabelPolicy`) on both sides. Every LMDB record counts: a word that cannot be read or has no usable
-label is wrong, not left out. Not here: comparing two runs (`crnn.score.audit`).
+The protocol is the standard one of scene-text recognition: the whole word must match after the label policy
+(`crnn.data.labels`) on both sides. Every LMDB record counts: a word without readable image or usable label is wrong.
+
+Not here: comparing two runs (`crnn.score.audit`).
 """
 
 from typing import Any

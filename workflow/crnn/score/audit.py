@@ -1,4 +1,4 @@
-"""The audit: which words changed between two stages, so that a lost point has an address.
+"""The audit: which words changed, and between which two stages. It gives a lost point an address.
 
 It follows words, not tensors: outputs that differ in the seventh digit matter only where a text changes.
 Not here: numerical differences (`crnn.model.parity`).
@@ -78,7 +78,7 @@ def audit(
 ) -> tuple[dict[str, Any], pl.DataFrame]:
     """Compare neighbouring stages of a path of judged runs, and its first with its last.
 
-    Returns the `audit` part of a report row (reference = the first stage) and every flipped word with its edge.
+    Returns the `audit` part of a report row and every flipped word with its edge. The reference is the first stage.
     `surgery`, as `surgery_of` returns it, is about the edge from raw to fixed.
     """
     edges, rows = [], []
@@ -96,7 +96,7 @@ def audit(
 
 
 def changed_by_repeating(predictions: pl.DataFrame, texts: pl.DataFrame) -> dict[str, int]:
-    """How many words a timed pass read otherwise than the accuracy run did, by clock.
+    """How many words got another text in a timed pass than in the accuracy run, by clock.
 
     `texts`: phase, pass, index, text, as `crnn.inference.benchmark.time_words` returns them.
     """

@@ -32,7 +32,7 @@ class Verdict:
 
 
 def _values(row: dict[str, Any]) -> dict[str, float | None]:
-    """Each budget's value in one report row; None where the row does not have it."""
+    """Each budget's value in one report row; None where the row has none."""
     audit, batching, repeat = row.get("audit"), row.get("batching"), row.get("repeat_texts")
     surgery = audit and audit.get("surgery")
     return {

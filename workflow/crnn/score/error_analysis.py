@@ -1,6 +1,6 @@
 """Error analysis: accuracy by what a word is like, and which characters are taken for which.
 
-A word's traits come from its record and its pixels alone, so every run of a dataset is cut up in the same way.
+Traits come from a word's record and pixels alone, so every run of a dataset is divided in the same way.
 
 Not here: the accuracy of a run (`crnn.score.accuracy`), words that changed between stages (`crnn.score.audit`).
 """
@@ -22,7 +22,7 @@ MOST_CONFUSIONS = 20
 
 @dataclass(frozen=True)
 class Trait:
-    """One way of cutting words up. `value`: an expression over the columns of `described`; `edges`: where it is cut."""
+    """One way of dividing words. `value`: an expression over the columns of `described`; `edges`: between groups."""
 
     name: str
     value: pl.Expr
@@ -52,7 +52,7 @@ TRAITS = (
 
 
 def described(tensors: TensorSet, judged: pl.DataFrame) -> pl.DataFrame:
-    """Join what `crnn.score.accuracy.judge` says to what each word is like; words with a label and a tensor alone."""
+    """Every word with a label and a tensor: its traits, and how `crnn.score.accuracy.judge` judged it."""
     contrasts = [
         (index, float(np.std(image) * 127.5))
         for indices, images in tensors.batches(256)
@@ -91,7 +91,7 @@ def _range(low: float, high: float) -> str:
 
 
 def confusions(words: pl.DataFrame) -> list[dict[str, Any]]:
-    """The most frequent edits that turn labels into readings: label (what was there), read, count; `` is nothing."""
+    """The most frequent edits from labels to readings: label (the character there), read, count; "" is nothing."""
     counted: Counter[tuple[str, str]] = Counter()
     for label, read in words.filter(~pl.col("correct")).select("text", "read").iter_rows():
         counted.update((removed, added) for *_, removed, added in edits_between(label, read))

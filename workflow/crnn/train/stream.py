@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from crnn.core.workers import Workers
+from crnn.core.workers import WorkerProcesses
 from crnn.data.labels import Case, LabelPolicy
 from crnn.data.preprocess import RESAMPLERS, Pixels, Preprocess
 from crnn.data.render.sample import Renderer
@@ -105,7 +105,7 @@ class Batch(NamedTuple):
 
 def batches(prepare: Preparation, size: int, start: Place, processes: int) -> Generator[Batch, None, None]:
     """Yield batches of `size` words for ever, beginning at `start`; what was yielded before is not seen again."""
-    with Workers(prepare.all, processes) as workers:
+    with WorkerProcesses(prepare.all, processes) as workers:
         waiting = dict(zip(start.waiting, workers.map(start.waiting.values()), strict=True))
         chunks = (range(first, first + CHUNK) for first in count(start.next, CHUNK))
         for word in chain.from_iterable(workers.map(chunks)):

@@ -4,7 +4,7 @@ The label file, in UTF-8, is one of
   .csv, .tsv   a table whose first line names the columns: file, text (others are ignored)
   .txt         lines of `path label`; the first blanks end the path, the label may hold more of them or be empty
 with paths from the images' folder. PNG and JPEG files are stored as they are, other readable formats as PNG.
-A listed image that is missing is stored empty, so that it is counted; it is named in the log and the record.
+A listed image that is missing is stored empty, which counts it; the log and the record name it.
 """
 
 from argparse import ArgumentParser, Namespace

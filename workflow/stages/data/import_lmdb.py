@@ -1,7 +1,7 @@
-"""Copy an LMDB of words that you have: compactly, leaving the original as it is.
+"""Copy an LMDB of words compactly; the original stays as it is.
 
-The LMDB holds num-samples, image-%09d and label-%09d, counted from 1. A record without image or label stays as it
-is and is counted by the later stages.
+The LMDB holds num-samples, image-%09d and label-%09d, counted from 1. A record without image or label is copied,
+and later stages count it.
 """
 
 from argparse import ArgumentParser, Namespace

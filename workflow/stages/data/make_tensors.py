@@ -1,8 +1,7 @@
 """Decode, resize and normalise the words of an LMDB into one .npy per tensor width.
 
-Writes to the output folder: w{W}.npy (float32 [N, 1, 32, W]), samples.parquet (one row per LMDB record, none
-dropped) and contract.json (the rule, the interpolation, hashes), which later stages check before they run.
-With --part 2/3, of the second of three parts.
+Writes w{W}.npy (float32 [N, 1, 32, W]), samples.parquet (a row for every LMDB record) and contract.json (the rule, the
+interpolation, hashes), which later stages check before they run. --part 2/3 prepares the second of three parts.
 
   --widths '{"rule": "aspect", "stretch": 1.2, "step": 8, "min": 40, "max": 400}'
   --widths '{"rule": "fixed", "width": 100}'

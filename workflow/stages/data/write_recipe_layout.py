@@ -1,4 +1,4 @@
-"""Write a dataset's tensors the way the CRNN_Dynamic recipe lays them out, for people who feed other tools.
+"""Write a dataset's tensors in the layout of the CRNN_Dynamic recipe, for other tools.
 
 test_{i}.npy (float32 [1, 1, 32, W], i counted from 1) and label.txt (`test_{i}.npy:label` per line).
 """

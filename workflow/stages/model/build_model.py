@@ -3,10 +3,10 @@
   --runtime onnxruntime --options '{"graph_optimization": "all"}'
   --runtime ascend --options '{"shapes": "gears"}' --plan results/plans/crnn/om-range/planned/plan.json
 
-A target that compiles shapes finds those of the plan in its options: `plan`, width → batch size.
+A runtime that compiles shapes finds those of the plan in its options: `plan`, width → batch size.
 
-Writes model.* into the output folder; the record holds the tool versions, the options, the host and what a target
-says of its build in a JSON file.
+Writes the files of the runtime; the record holds the tool versions, the options, the host and what the runtime says of
+its build in a JSON file.
 """
 
 from argparse import ArgumentParser, Namespace

@@ -60,13 +60,14 @@ class Candidates:
         self._variant, self._threads = args.variant, args.threads
         self._labels = dict(self.tensors.samples.select("index", "text").iter_rows())
         self.layers = [node.name for node in convolutions(self.model)]
+        self.multiplications: dict[str, float] = {}
         self.ranges = measure_ranges(self._observed(), never_negative(self.model))
         original = OnnxSession(args.model, args.threads)
         self._outputs = [original.infer(images) for _, images in self.tensors.batches(DEFAULT_BATCH)]
         self._texts = self._decoded(self._outputs)
 
     def _observed(self) -> Iterator[dict[str, Array]]:
-        """What each convolution reads, by batch."""
+        """What each convolution reads, by batch. Counts on the way what each multiplies."""
         names = [node.input[0] for node in convolutions(self.model)]
         watched = onnx.ModelProto()
         watched.CopyFrom(self.model)
@@ -79,15 +80,15 @@ class Candidates:
             onnx.save(watched, path)
             runtime = OnnxSession(path, self._threads)
             for _, images in self.tensors.batches(DEFAULT_BATCH):
-                found = runtime.observe(images)
-                yield {name: images if name in given else found[name] for name in names}
+                found = runtime.observe(images) | dict.fromkeys(given, images)
+                self.multiplications = self.multiplications or self._multiplied(found)
+                yield {name: found[name] for name in names}
 
-    def multiplications(self) -> dict[str, float]:
-        """Convolution → multiplications per word of the first batch, were its output as large as its input."""
+    def _multiplied(self, found: dict[str, Array]) -> dict[str, float]:
+        """Convolution → multiplications per word of a batch, were its output as large as its input."""
         sizes = {entry.name: int(np.prod(entry.dims)) for entry in self.model.graph.initializer}
-        first = next(iter(self._observed()))
         return {
-            node.name: sizes[node.input[1]] * float(np.prod(first[node.input[0]].shape[2:]))
+            node.name: sizes[node.input[1]] * float(np.prod(found[node.input[0]].shape[2:]))
             for node in convolutions(self.model)
         }
 
@@ -137,8 +138,7 @@ def main(args: Namespace) -> None:
     inputs = [args.model, args.tensors / "contract.json"]
     record = Record("calibrate_model", inputs, parameters, tools=("onnx", "onnxruntime", "numpy"))
     candidates = Candidates(args)
-    layers, budget = candidates.multiplications(), Budget(**args.budget)
-    original = candidates.original()
+    layers, budget, original = candidates.multiplications, Budget(**args.budget), candidates.original()
     whole, found = choose_whole(layers, candidates.read, candidates.sensitivity, original, budget)
     write_json(args.output, {"ranges": candidates.ranges, "whole": whole, "multiplications": layers, **found})
     record.results = {"whole": whole, "words": original.words, **found["steps"][-1]}

@@ -2,8 +2,8 @@
 
   --network '{"channels": [64, 128, 256, 256, 512, 512, 512], "hidden": 256, "classes": 37}'
 
-The layout is told from the keys; the order of the LSTM gates cannot be, so it follows the layout unless
---gate-order says otherwise. What was decided is in the record. Files that would run code are refused.
+The keys tell the layout, but not the order of the LSTM gates: that follows from the layout, unless --gate-order is
+given. The record has what was decided. Files that would run code are refused.
 """
 
 from argparse import ArgumentParser, Namespace

@@ -7,7 +7,7 @@ import polars as pl
 
 from crnn.core.command import parser
 from crnn.core.files import read_json, write_text
-from crnn.report.drawing.bucket_plan import plan_picture
+from crnn.report.drawing.bucket_plan import plan_figure
 
 
 def arguments() -> ArgumentParser:
@@ -19,5 +19,5 @@ def arguments() -> ArgumentParser:
 
 
 def main(args: Namespace) -> None:
-    svg = plan_picture(read_json(args.plan), pl.read_parquet(args.costs))
+    svg = plan_figure(read_json(args.plan), pl.read_parquet(args.costs))
     write_text(args.output, svg)

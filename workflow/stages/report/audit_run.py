@@ -1,4 +1,4 @@
-"""Follow the words from the reference to a deployment and list every one that changed, with the edge it changed on.
+"""Follow the words from the reference to a deployment, and list those that changed with the edge they changed on.
 
   --stage torch=torch.parquet --stage raw=raw.parquet --stage fixed=fixed.parquet --stage ort=predictions.parquet
 

@@ -1,9 +1,9 @@
-"""Hold every row of a report against the budgets of the config; fail where one is exceeded.
+"""Hold every row of a report against the budgets of the config, and fail where one is exceeded.
 
   --budgets '{"accuracy_drop": 0.005, "flipped": 0.01, "changed_by_surgery": 0, "max_abs_difference": 1e-5,
               "changed_by_batching": 0, "changed_by_repeating": 0}'
 
-The report is complete either way: this runs after it, so that a failure can be looked into.
+This runs after the report, which is complete either way: look there for the words behind a failure.
 """
 
 from argparse import ArgumentParser, Namespace

@@ -1,6 +1,6 @@
 """Compare two reports: accuracy word by word, flipped words, speed with its spread, and a verdict for CI.
 
-  compare_reports.py --old baseline/report --new results/report --output-dir results/comparison
+  crnn compare_reports --old baseline/report --new results/report --output-dir results/comparison
 
 A side is a report's folder, its report.json, or the results folder around it. Prints a table and writes index.html and
 comparison.json. The exit status is 1 where a budget is exceeded (accuracy_drop, flipped and slowdown, each of the new
@@ -25,7 +25,7 @@ def arguments() -> ArgumentParser:
     command = parser(__doc__)
     command.add_argument("--old", type=Path, required=True, help="the report to compare with")
     command.add_argument("--new", type=Path, required=True, help="the report to judge")
-    command.add_argument("--budgets", type=json_object, help="as in config `budgets`; those of the new report without")
+    command.add_argument("--budgets", type=json_object, help="as in config `budgets`; default: those of the new report")
     command.add_argument("--output-dir", type=Path, required=True, help="folder for index.html and comparison.json")
     command.add_argument("--exit-zero", action="store_true", help="leave the verdict to comparison.json")
     return command

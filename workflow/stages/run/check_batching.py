@@ -1,7 +1,7 @@
-"""Check that a word's text does not depend on how many words shared its call.
+"""Check that a word's text does not depend on how many words share its call.
 
-Reads the first --words words again at each of --sizes and compares with predictions.parquet. Writes the words that
-changed; whether one is too many is for the budgets to say (budgets.changed_by_batching).
+Reads the first --words words again at each of --sizes, compares with --predictions and writes the words that changed.
+The budgets judge them (budgets.changed_by_batching).
 """
 
 import json

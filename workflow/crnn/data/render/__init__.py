@@ -1,10 +1,10 @@
-"""Rendered scene-text words, the same for the sample dataset and for training.
+"""Rendered scene-text words, for the sample dataset and for training alike.
 
-text → lettering → surroundings → seen from the side → scene → through a camera: one module per step (`lexicon`,
-`fonts` with `probe`, `glyphs` with `typecase` and `paths`, `surroundings`, `geometry`, `scene` with `grounds`,
-`effects` and `light`, `camera`), each a function of a NumPy random generator and the previous step's result;
-`legibility` rejects what nobody could read; `sample` puts them together. Masks are float32 [H, W] ink coverage in
-0 … 1, images float32 [H, W] gray levels in 0 … 255 until they are encoded. Each module states its chances at its top.
+`fonts` lists faces and probes what they can show; `text` chooses a text and sets its letters; `scene` paints them with
+surroundings, ground, light and effects; `camera` looks at them from the side, exposes, and rejects what nobody could
+read. `sample` runs the steps in order. Each step is a function of a NumPy random generator and the previous result, and
+its module states its chances at the top. Masks are float32 [H, W] ink coverage in 0 … 1, images float32 [H, W] gray
+levels in 0 … 255 until they are encoded.
 
-Not here: writing a dataset (`crnn.data.lmdb`), resizing to the network's input (`crnn.data.tensors`).
+Not here: writing a dataset (`crnn.data.lmdb`), resizing to the network's input (`crnn.data.preprocess`).
 """

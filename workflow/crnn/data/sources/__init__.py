@@ -1,4 +1,4 @@
 """Other dataset forms, read as (image file bytes, label) pairs for `crnn.data.lmdb.write_words`; and fetching them.
 
-Not here: the LMDB itself (`crnn.data.lmdb`), decoding words for the network (`crnn.data.tensors`).
+Not here: the LMDB itself (`crnn.data.lmdb`), decoding images (`crnn.data.preprocess`).
 """

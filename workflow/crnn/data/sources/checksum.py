@@ -1,4 +1,4 @@
-"""Checking that a file from elsewhere is the file that was meant.
+"""Checking that a file from elsewhere is the right one.
 
 Not here: where the file comes from (`crnn.data.sources.download`).
 """

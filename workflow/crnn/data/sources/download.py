@@ -1,4 +1,4 @@
-"""Downloading one file so that an interruption costs little and a wrong file is never taken for the right one.
+"""Downloading one file: an interruption costs little, and a wrong file is found out.
 
 Not here: what the file holds; which files there are (the config says).
 """
@@ -25,7 +25,7 @@ RANGE_NOT_SATISFIABLE = 416  # RFC 9110, section 15.5.17
 
 
 def part_path(output: Path) -> Path:
-    """Where an unfinished download of `output` waits to be continued."""
+    """Where an unfinished download of `output` is kept, to be continued."""
     return output.with_name(f"{output.name}.part")
 
 

@@ -4,7 +4,7 @@ A label file is a table with the columns `file` and `text` (CSV or TSV, header l
 `path label` as many text-recognition tools write them. Nothing listed is dropped: what is wrong with an entry is
 noted in `Findings`.
 
-Not here: whether an image is whole or a label legal; the tensors stage finds that out for every source alike.
+Not here: whether an image is whole or a label legal; make_tensors finds that out for every source.
 """
 
 import csv
@@ -40,7 +40,7 @@ class Entry:
 
 @dataclass
 class Findings:
-    """What the import met, by the path as written in the label file."""
+    """What an import noticed, by the paths in the label file."""
 
     missing: list[str] = field(default_factory=list)  # stored with no image bytes
     unreadable: list[str] = field(default_factory=list)  # empty, or no image that OpenCV reads; stored as they are
@@ -52,7 +52,7 @@ class Findings:
 
 
 def form_of_suffix(labels: Path) -> Form:
-    """The form that the file's suffix tells, in either case. Raises UserError on a suffix that tells nothing."""
+    """The form by the file's suffix, in either case. Raises UserError on an unknown suffix."""
     known = FORM_OF_SUFFIX.get(labels.suffix.lower())
     if known is None:
         suffixes = ", ".join(FORM_OF_SUFFIX)

@@ -1,4 +1,4 @@
-"""Telling an LMDB that was cut off, as by a broken download, before reading it kills the process.
+"""Finding an LMDB that was cut off, as by a broken download, before reading it kills the process.
 
 LMDB reads its file as mapped memory: touching a page beyond the file's end is SIGBUS, which no `except` catches.
 

@@ -1,4 +1,4 @@
-"""Ranges of activations, and which convolutions stay whole so that quantising changes few enough words.
+"""Ranges of activations, and which convolutions stay in float32 because quantising them changes too many words.
 
 A range is where the mean squared error of the codes is smallest over the calibration words: the largest value would
 leave the common ones too few codes. Then the model is read with every convolution quantised. While it loses more than

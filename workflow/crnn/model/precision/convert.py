@@ -1,6 +1,7 @@
 """Making a variant of a model file, and proof that it computes in the types it should."""
 
 from collections import Counter
+from collections.abc import Iterator
 
 import onnx
 
@@ -35,41 +36,39 @@ def convert(model: onnx.ModelProto, variant: str, calibration: Calibration | Non
     return quantise(model, calibration.ranges[variant], unsigned=facts.unsigned, whole=calibration.whole)
 
 
-def computing_types(model: onnx.ModelProto) -> dict[str, dict[str, int]]:
-    """Operator → type of its output → how many, for what computes; as shape inference finds them.
-
-    A convolution that reads dequantised numbers counts as `quantised`.
-    """
-    inferred = onnx.shape_inference.infer_shapes(model)
-    entries = [*inferred.graph.value_info, *inferred.graph.output]
-    types = {entry.name: onnx.TensorProto.DataType.Name(entry.type.tensor_type.elem_type).lower() for entry in entries}
-    producers = {name: node.op_type for node in model.graph.node for name in node.output}
-    found: dict[str, Counter[str]] = {}
-    for node in model.graph.node:
-        if node.op_type in COMPUTING:
-            quantised = node.op_type == "Conv" and all(
-                producers.get(name) == "DequantizeLinear" for name in node.input[:2]
-            )
-            kind = "quantised" if quantised else types.get(node.output[0], "unknown")
-            found.setdefault(node.op_type, Counter())[kind] += 1
-    return {operator: dict(counts) for operator, counts in sorted(found.items())}
-
-
 def prove_types(model: onnx.ModelProto, variant: str) -> dict[str, dict[str, int]]:
-    """`computing_types` of a model file of a variant.
+    """Operator → type of its output → how many, for the operators that compute; as shape inference finds them.
 
-    Raises UserError where input or output is not float32, or an operator computes in another type than the variant's.
+    A convolution that reads dequantised numbers counts as `quantised`. Raises UserError where input or output is not
+    float32, or an operator computes in another type than the variant's.
     """
     facts = VARIANTS[variant]
     for entry in (*model.graph.input, *model.graph.output):
         if entry.type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
             raise UserError(f"variant {variant}: {entry.name} is not float32, which every runtime takes and gives")
-    found = computing_types(model)
-    for operator, counts in found.items():
+    found: dict[str, Counter[str]] = {}
+    for operator, kind in _computing(model):
+        found.setdefault(operator, Counter())[kind] += 1
+    for operator, counts in sorted(found.items()):
         allowed = {"float16" if facts.half and operator not in facts.whole else "float"}
         if facts.quantised and operator == "Conv":
             allowed.add("quantised")
         if set(counts) - allowed:
             expected = " or ".join(sorted(allowed))
-            raise UserError(f"variant {variant}: {operator} computes in {counts}; expected {expected}")
-    return found
+            raise UserError(f"variant {variant}: {operator} computes in {dict(counts)}; expected {expected}")
+    return {operator: dict(counts) for operator, counts in sorted(found.items())}
+
+
+def _computing(model: onnx.ModelProto) -> Iterator[tuple[str, str]]:
+    """Every operator that computes, with the type it computes in."""
+    inferred = onnx.shape_inference.infer_shapes(model).graph
+    types = {
+        entry.name: onnx.TensorProto.DataType.Name(entry.type.tensor_type.elem_type).lower()
+        for entry in (*inferred.value_info, *inferred.output)
+    }
+    dequantised = {node.output[0] for node in model.graph.node if node.op_type == "DequantizeLinear"}
+    for node in model.graph.node:
+        if node.op_type == "Conv" and dequantised.issuperset(node.input[:2]):
+            yield node.op_type, "quantised"
+        elif node.op_type in COMPUTING:
+            yield node.op_type, types.get(node.output[0], "unknown")

@@ -15,7 +15,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 Ranges = dict[str, float]
-SIGNED, UNSIGNED = 127, 255  # the largest codes; -128 is left out, so that the range is symmetric
+SIGNED, UNSIGNED = 127, 255  # the largest codes; without -128 the range is symmetric
 NEVER_NEGATIVE = ("Relu",)
 KEEPS_SIGNS = ("MaxPool", "Squeeze", "Transpose")
 

@@ -114,7 +114,7 @@ def _interleaved(add: "_Adder", outputs: Sequence[gs.Tensor]) -> gs.Tensor:
 
 
 class _Adder:
-    """Adds a node to a graph and gives its output. Numbers among the inputs become constants of its own."""
+    """Adds a node to a graph and gives its output. Numbers among the inputs become constants."""
 
     def __init__(self, graph: gs.Graph, name: str) -> None:
         self._graph, self._name = graph, name

@@ -1,4 +1,4 @@
-"""The picture of a bucket plan: words by width and the buckets they go to, what they cost, what they lose, candidates.
+"""The figure of a bucket plan: words by width and the buckets they go to, what they cost, what they lose, candidates.
 
 Not here: the plan's numbers (`crnn.planning.optimiser`), which are those of plan.json and costs.parquet.
 """
@@ -9,10 +9,9 @@ from typing import Any
 import altair as alt
 import numpy as np
 import polars as pl
-import vl_convert
 
 from crnn.planning.accuracy_model import AccuracyModel
-from crnn.report.drawing.charts import CONFIG
+from crnn.report.drawing.charts import drawn_alone
 from crnn.report.drawing.palette import SERIES, light
 
 WIDTH, HEIGHT = 620, 170  # pixels of one panel
@@ -23,15 +22,13 @@ HALVES = (SERIES[0], SERIES[2])  # of neighbouring buckets, by turns
 Content = dict[str, Any]
 
 
-def plan_picture(plan: Content, costs: pl.DataFrame) -> str:
+def plan_figure(plan: Content, costs: pl.DataFrame) -> str:
     """An SVG of four panels, the first two over one axis, from what plan.json and costs.parquet hold."""
     edges = plan["rule"]["upto"]  # the widest true width, stretched, of each bucket
     span = [0, max(edges[-1], *map(int, plan["words"]["nearest_width"]))]
     widths = alt.vconcat(_words(plan, edges, span), _cost(plan, costs, edges, span)).resolve_scale(x="shared")
-    chart = (
-        alt.vconcat(widths, _accuracy(plan), _candidates(plan), spacing=28).resolve_scale(color="independent").to_dict()
-    )
-    return vl_convert.vegalite_to_svg({**chart, "config": {**CONFIG, "background": "white"}})
+    panels = alt.vconcat(widths, _accuracy(plan), _candidates(plan), spacing=28)
+    return drawn_alone(panels.resolve_scale(color="independent"))
 
 
 def _x(span: list[float], title: str) -> alt.X:

@@ -95,6 +95,12 @@ def _svg(chart: alt.TopLevelMixin, height: int) -> Markup:
     return Markup(f'{head} aria-hidden="true" focusable="false">{rest}')
 
 
+def drawn_alone(chart: alt.TopLevelMixin) -> str:
+    """An SVG for a file: on white, in its own size."""
+    svg: str = vl_convert.vegalite_to_svg({**chart.to_dict(), "config": {**CONFIG, "background": "white"}})
+    return svg
+
+
 def _x(field: str, title: str, *, grid: bool = True, ticks: int = 5, **scale: Any) -> alt.X:
     axis = alt.Axis(tickCount=ticks, grid=grid)
     return alt.X(field, type="quantitative", title=title, scale=alt.Scale(**scale), axis=axis)

@@ -1,7 +1,7 @@
 """The page's colours, once for light and once for dark. Charts are drawn in the light ones.
 
-An inline SVG carries literal colours, so the page maps each light neutral to its CSS variable (`page.css.j2`); a chart
-copied out of the page still has colours of its own. Series colours are of middle lightness and serve both.
+An inline SVG carries literal colours, and the page maps each light neutral to its CSS variable (`page.css.j2`). Series
+colours are of middle lightness and serve both.
 """
 
 from crnn.inference.step_timer import STEPS as MEASURED

@@ -1,6 +1,6 @@
-"""Thumbnails of dataset words for the page: decoded, made small, encoded again, never passed through.
+"""Thumbnails of dataset words for the page: decoded, made small, encoded again.
 
-Re-encoding bounds the page and keeps whatever else an image file may carry (metadata, trailing bytes) out of it.
+Encoding again bounds the page and keeps metadata and trailing bytes of image files out of it.
 """
 
 import base64

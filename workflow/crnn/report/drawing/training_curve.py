@@ -1,4 +1,4 @@
-"""The picture of a training run: loss and validation accuracy over the words learned from.
+"""The figure of a training run: loss and validation accuracy over the words learned from.
 
 Not here: the log's entries (`crnn.train.loop`). Needs no PyTorch.
 """
@@ -9,10 +9,9 @@ from typing import Any
 
 import altair as alt
 import polars as pl
-import vl_convert
 
 from crnn.core.errors import UserError
-from crnn.report.drawing.charts import CONFIG
+from crnn.report.drawing.charts import drawn_alone
 from crnn.report.drawing.palette import SERIES
 
 WIDTH, HEIGHT = 560, 200  # pixels of one panel
@@ -38,8 +37,7 @@ def training_curve(entries: list[dict[str, Any]]) -> str:
     names = sorted({row["set"] for row in accuracies})
     scale = alt.Scale(domain=names, range=[SERIES[0], SERIES[2], *SERIES[3:]][: len(names)])
     accuracy = _panel(accuracies, "accuracy", "validation accuracy (%)").encode(color=alt.Color("set:N", scale=scale))
-    chart = alt.vconcat(loss, accuracy).resolve_scale(x="shared").to_dict()
-    return vl_convert.vegalite_to_svg({**chart, "config": {**CONFIG, "background": "white"}})
+    return drawn_alone(alt.vconcat(loss, accuracy).resolve_scale(x="shared"))
 
 
 def _panel(rows: list[dict[str, Any]], field: str, title: str) -> alt.Chart:

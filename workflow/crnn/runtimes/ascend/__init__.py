@@ -1,20 +1,11 @@
-"""What the Ascend target consists of: shapes, chips, the ATC command line, the toolchain and the session.
+"""Huawei Ascend NPUs by ATC and ais_bench: shapes, chips, the ATC command line, the toolchain and the sessions.
 
-`crnn.runtimes.ascend.verbs` puts them together. Only `toolchain` starts other programs, and only `session` imports
-ais_bench.
+`verbs` puts them together. Only `toolchain` starts other programs, and only `session` imports ais_bench.
 """
 
 from crnn.runtimes.runtime import Runtime
 
 FILES = ("model.om", "conversion.json")
+TOOLS = ("ais_bench", "aclruntime")
 
-RUNTIMES = (
-    Runtime(
-        "ascend",
-        "crnn.runtimes.ascend.verbs",
-        FILES,
-        tools=("ais_bench", "aclruntime"),
-        device="npu",
-        compiles_shapes=True,
-    ),
-)
+RUNTIMES = (Runtime("ascend", "crnn.runtimes.ascend.verbs", FILES, TOOLS, device="npu", compiles_shapes=True),)

@@ -10,7 +10,7 @@ from pathlib import Path
 from crnn.core.errors import UserError
 
 REMEDY = "name the chip in options.soc_version, such as Ascend310P3"
-# A row of the table that names a chip: number, name (in a cell of its own on the 950), health.
+# A row of the table that names a chip: number, name (in another cell on the 950), health.
 _ROW = re.compile(
     r"^\|\s*(\d+)\s*\|?\s*(?:Ascend)?(\d{3}[0-9A-Za-z]*)\s*\|\s*(?:OK|Warning|Alarm|Critical|UNKNOWN)", re.MULTILINE
 )
@@ -65,7 +65,7 @@ def takes_ranges(soc: str) -> bool:
 
 
 def check_npu(runtime: str, simulated: bool) -> None:
-    """Raise UserError where this machine has no Ascend card, unless a contract double stands for it."""
+    """Raise UserError where this machine has no Ascend NPU, unless a contract double stands for it."""
     if not simulated and not any(Path("/dev").glob("davinci[0-9]*")):
         raise UserError(
             f"runtime {runtime}: no Ascend card here (no /dev/davinci0 or another); run on the machine that has it, or "

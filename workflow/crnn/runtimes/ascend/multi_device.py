@@ -1,8 +1,7 @@
-"""One run over several cards: a process for each, because aclruntime holds Python's lock while its card computes.
+"""One run over several NPUs: a process for each, because aclruntime holds Python's lock while its NPU computes.
 
-The processes are fresh interpreters that have the model open from the beginning to the end of the run; images go to
-them and log-probabilities come back through a pipe. Not here: what one does with its card
-(`crnn.runtimes.ascend.session`).
+The processes are fresh interpreters that have the model open as long as the run lasts; images go to them and
+log-probabilities come back through a pipe. Not here: what one does with its NPU (`crnn.runtimes.ascend.session`).
 """
 
 from collections.abc import Callable, Iterator
@@ -25,7 +24,7 @@ def open_devices(
     model: Path, facts: dict[str, Any], devices: list[int], calls: int
 ) -> "AscendSession | MultiDeviceSession":
     """Open a model on the first of `devices` that are free, on `calls` of them at most; waits where none is."""
-    infer_session()  # what is not installed is said before anything waits for a card
+    infer_session()  # says what is not installed before it waits for a device
     taken, held = DeviceLocks("npu").acquire(devices, calls)
     return (
         MultiDeviceSession(model, facts, taken, held) if len(taken) > 1 else AscendSession(model, facts, taken[0], held)
@@ -33,10 +32,10 @@ def open_devices(
 
 
 class MultiDeviceSession:
-    """A model on several cards. As many threads may call `infer` at a time; each call takes a card that is free."""
+    """A model on several NPUs. As many threads may call `infer` at a time; each call takes an NPU that is free."""
 
     def __init__(self, model: Path, facts: dict[str, Any], devices: list[int], held: ExitStack) -> None:
-        """`held` is closed with the runtime, and where a card cannot be opened."""
+        """`held` is closed with the runtime, and where a device cannot be opened."""
         self.calls, self._facts, self._transfers = len(devices), facts, Transfers()
         self._held = ExitStack()
         self._held.enter_context(held)
@@ -77,7 +76,7 @@ class MultiDeviceSession:
         return found
 
     def transfer_seconds(self) -> tuple[float, float]:
-        """Seconds of copying to and from all cards since the last call."""
+        """Seconds of copying to and from all devices since the last call."""
         return self._transfers.take()
 
     def describe(self) -> dict[str, Any]:

@@ -32,7 +32,7 @@ INSTALL = "install aclruntime and ais_bench from one source (docs/ascend.md)"
 
 
 def infer_session() -> Any:
-    """The class InferSession. Raises UserError that says which package is missing, broken or another one."""
+    """The class InferSession. Raises UserError that says which package is missing, broken or the wrong one."""
     try:
         from ais_bench.infer.interface import InferSession
     except ModuleNotFoundError as error:
@@ -79,7 +79,7 @@ def execution_milliseconds(times: Sequence[Any]) -> list[float]:
 
 
 class AscendSession:
-    """A model on one card. Words are fitted to the shapes it was converted for; their widths are not changed."""
+    """A model on one NPU. Words are fitted to the shapes it was converted for; their widths are not changed."""
 
     calls = 1  # a session takes one call at a time
 

@@ -113,7 +113,7 @@ def _numbers(options: dict[str, Any], key: str, mode: str) -> tuple[int, ...] | 
 def shapes_for(options: dict[str, Any]) -> Shapes:
     """The shapes that a deployment's options name, the rest taken from its `plan`, or its `batch` and `width_rule`.
 
-    A plan gives each width a batch size of its own; gears have that and 1 at every width.
+    A plan gives each width a batch size; gears have that and 1 at every width.
 
     Raises UserError where they are missing, make no model of the wanted mode, or are too many.
     """

@@ -1,4 +1,4 @@
-"""The CANN toolchain of this machine: where it is, which version, which chip, and ATC run in an environment of its own.
+"""The CANN toolchain of this machine: where it is, which version, which chip; and ATC, without this project's Python.
 
 The one module of the library that starts other programs. Arguments are always a list; the one shell is bash, with a
 fixed text, because a `set_env.sh` can only be sourced. ATC compiles kernels with the `python3` it finds, which must

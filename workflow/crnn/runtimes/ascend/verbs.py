@@ -7,7 +7,7 @@ Options, all of them optional:
 - `soc_version`: the chip, such as Ascend310P3; without it the one of this machine.
 - `set_env`: CANN's set_env.sh; `cann_version`: where the installation does not say it; `python`: the python3 for ATC.
 - `precision_mode` or `precision_mode_v2`, `log`, `flags`: as ATC has them.
-- `devices`: cards that a job may use, [0] by default; it takes those that are free, one for each call under way.
+- `devices`: NPUs that a job may use, [0] by default; it takes those that are free, one for each call under way.
 
 conversion.json, beside the model, says what it was converted for; the runtime goes by it.
 """
@@ -42,7 +42,7 @@ def _conversion(toolchain: Toolchain, options: Options) -> atc.Conversion:
 
 
 def build(source: Path, directory: Path, options: Options) -> list[Path]:
-    """Convert `source` with ATC, in a folder of its own; model.om and conversion.json appear when both are whole."""
+    """Convert `source` with ATC, in a temporary folder; model.om and conversion.json appear when both are whole."""
     _devices(options)
     toolchain = find_toolchain(options)
     conversion = _conversion(toolchain, options)

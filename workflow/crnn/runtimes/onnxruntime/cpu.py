@@ -36,7 +36,7 @@ class OnnxSession:
         return cast(npt.NDArray[np.float32], self._session.run(None, {self._input: images})[0])
 
     def observe(self, images: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[np.float32]]:
-        """Every output of the model by its name; one that gives out activations, too, has more than one."""
+        """Every output of the model by its name: a calibration model also gives activations."""
         names = [entry.name for entry in self._session.get_outputs()]
         return dict(zip(names, self._session.run(names, {self._input: images}), strict=True))
 

@@ -1,7 +1,6 @@
 """Opening an ONNX file with ONNX Runtime: the levels of its graph optimiser, and which provider took which node.
 
-Shared by the targets that run ONNX files. Not here: which providers there are to choose from
-(`crnn.runtimes.onnxruntime.provider`).
+Not here: which providers there are (`crnn.runtimes.onnxruntime.provider`).
 """
 
 from collections import Counter
@@ -18,13 +17,12 @@ LEVELS = {
     "extended": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
     "all": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
 }
-RECORD_ASSIGNMENT = (
-    "session.record_ep_graph_assignment_info"  # a session's key, onnxruntime_session_options_config_keys
-)
+# A session's key, of onnxruntime_session_options_config_keys.h.
+RECORD_ASSIGNMENT = "session.record_ep_graph_assignment_info"
 
 
 def optimisation(options: dict[str, Any]) -> Any:
-    """The level that the option `graph_optimization` names, `all` where there is none. Raises UserError on no level."""
+    """The level that the option `graph_optimization` names, by default `all`. Raises UserError where it is none."""
     level = options.get("graph_optimization", "all")
     if level not in LEVELS:
         raise UserError(f"graph_optimization {level!r}: expected one of {', '.join(LEVELS)}")

@@ -90,7 +90,7 @@ def _squeeze_before_joining(model: openvino.Model) -> None:
 
 
 def _number_by_position(model: openvino.Model) -> None:
-    """Name what has no name of its own by its place: OpenVINO counts over the whole process."""
+    """Name nodes without a name by their place: OpenVINO counts over the whole process."""
     for position, node in enumerate(model.get_ordered_ops()):
         kind = node.get_type_name()
         if re.fullmatch(rf"{kind}_\d+", node.get_friendly_name()):

@@ -46,7 +46,7 @@ class Profiles:
         return [asdict(profile) for profile in self.each]
 
     def calls(self, count: int, width: int, most: int) -> Iterator[tuple[int, int, int]]:
-        """(start, stop, index of the profile): which words go into which call; a batch beyond `most` is split, too.
+        """(start, stop, index of the profile): which words go into which call; a batch beyond `most` is split as well.
 
         Raises UserError on a width of no profile: a word's width is never changed to suit an engine, for that could
         change its text.

@@ -1,4 +1,4 @@
-"""The `trtexec` command that builds the same engine, as a pure function, for whoever wants to cross-check.
+"""The `trtexec` command that builds the same engine, as a pure function: for a cross-check.
 
 Options of samples/common/sampleOptions.cpp of NVIDIA/TensorRT 10.16 and 11.1. Nothing here runs it.
 """
