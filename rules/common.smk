@@ -17,9 +17,10 @@ STAGES = ROOT / "workflow"
 RESULTS, LOGS = workflow.pathvars.get("results"), workflow.pathvars.get("logs")
 sys.path.insert(0, str(STAGES))
 
+from crnn.model.precision import QUANTISED, VARIANTS
 from crnn.runtimes.registry import known_runtimes
 from engine.code_digest import Modules
-from engine.config import CONVERTED, QUANTISED, ConfigError, check_meaning, check_schema, drop_nulls
+from engine.config import ConfigError, check_meaning, check_schema, drop_nulls
 from engine.file_digest import Digests
 from engine.makers import Makers, named
 from engine.layout import CALIBRATION, TUNING, Layout, Run, canonical, network_size

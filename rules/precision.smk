@@ -122,7 +122,7 @@ use rule quantise_model as convert_precision with:
     benchmark:
         f"{LOGS}/convert_precision/{{model}}.{{repaired}}.{{variant}}.tsv"
     wildcard_constraints:
-        variant=one_of(CONVERTED),
+        variant=one_of(VARIANTS.keys() - set(QUANTISED)),
     params:
         widths=option("widths", lambda w: layout.width_rule(layout.widths_to_check(w.variant))),
         calibration=[],

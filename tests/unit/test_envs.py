@@ -17,17 +17,10 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+from crnn.runtimes.probe import Probe
+from crnn.runtimes.registry import find_runtime
 from engine.code_digest import Modules
-from engine.tool_versions import (
-    DISTRIBUTIONS,
-    LOCAL,
-    PROBES,
-    Probe,
-    distribution,
-    installed_versions,
-    pinned_versions,
-    probed_versions,
-)
+from engine.tool_versions import DISTRIBUTIONS, LOCAL, distribution, installed_versions, pinned_versions, tool_versions
 from linked_env import NOT_HERE
 from rule_files import (
     ELSEWHERE,
@@ -281,11 +274,12 @@ def test_a_probe_reads_the_first_file_that_states_a_version(tmp_path: Path) -> N
 def test_drivers_and_toolkits_are_asked_by_their_files(
     runtime: str, tool: str, file: str, text: str, version: str, tmp_path: Path
 ) -> None:
-    assert probed_versions(runtime, tmp_path)[tool] == ""
+    probe = find_runtime(runtime).probes[tool]
+    assert probe.version(tmp_path) == ""
     put(tmp_path, file, text)
-    assert probed_versions(runtime, tmp_path)[tool] == version
+    assert probe.version(tmp_path) == version
 
 
-def test_a_runtime_without_probes_has_no_such_versions() -> None:
-    assert "onnxruntime" not in PROBES
-    assert probed_versions("onnxruntime") == {}
+def test_the_versions_of_a_runtimes_toolkit_are_among_those_of_its_stages() -> None:
+    assert tool_versions(set(), find_runtime("ascend")).keys() >= {"CANN", "Ascend driver"}
+    assert tool_versions(set(), find_runtime("onnxruntime")).keys() == {"python"}

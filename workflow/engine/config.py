@@ -11,6 +11,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
+from crnn.model.precision import VARIANTS, Variant
 from crnn.runtimes.runtime import Runtime
 
 Config = dict[str, Any]
@@ -18,9 +19,6 @@ Config = dict[str, Any]
 SOURCES = ("lmdb", "images", "iiit5k", "sample")  # of a dataset; the first that an entry has is used
 OWN_WORDS = ("calibration", "tuning")  # datasets that the workflow makes for itself
 STAGE_READERS = ("raw", "fixed", "fixed.")  # what reads words besides deployments begins like this
-QUANTISED = ("int8", "uint8")  # variants whose files follow from a calibration
-CONVERTED = ("fp16", "fp16-lstm32", "winograd")
-OPSET_OF_SCALES = 13  # the first in which a scale may have an axis
 RENAMED = {
     "shard_words": "parts, the number of parts that the words are divided into",
     "lanes": "calls",
@@ -152,15 +150,13 @@ def _precision_faults(key: str, entry: Config, config: Config, runtime: Runtime)
             f"(what {runtime.name} has)"
         )
         return
-    variant = runtime.precisions[precision]
-    if variant != "fp32" and entry["source"] != "fixed":
+    name = runtime.precisions[precision]
+    if name != "fp32" and entry["source"] != "fixed":
         yield f"{key}.source is {entry['source']!r}; in {precision} it is fixed"
-    for model, made in config["models"].items() if variant in QUANTISED else ():
-        if made["opset"] < OPSET_OF_SCALES:
-            yield (
-                f"models.{model}.opset is {made['opset']}; expected {OPSET_OF_SCALES} "
-                f"({key}.precision is {precision!r})"
-            )
+    oldest = VARIANTS.get(name, Variant()).oldest_opset
+    for model, made in config["models"].items():
+        if made["opset"] < oldest:
+            yield f"models.{model}.opset is {made['opset']}; expected {oldest} ({key}.precision is {precision!r})"
 
 
 def _training_faults(config: Config) -> Iterator[str]:

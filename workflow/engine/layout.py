@@ -13,8 +13,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from crnn.model.precision import QUANTISED
 from crnn.runtimes.runtime import Runtime
-from engine.config import QUANTISED, SOURCES, Config, planned_widths, trained_weights
+from engine.config import SOURCES, Config, planned_widths, trained_weights
 
 # Words that the workflow makes for itself: to calibrate 8 bits with, and to tune plans on.
 CALIBRATION, TUNING = "calibration", "tuning"

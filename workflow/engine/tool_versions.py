@@ -8,7 +8,6 @@ import platform
 import re
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -24,47 +23,6 @@ PROVIDERS = {"cv2": "opencv-python-headless", "PIL": "pillow", "vl_convert": "vl
 # Imported and yet unable to change an output: tqdm draws progress.
 UNCOUNTED = {"tqdm"}
 LOCAL = {"crnn", "stages", "stage", "engine"}  # of this repository: they have digests
-
-
-@dataclass(frozen=True)
-class Probe:
-    """Where a tool that is no Python package says its version: the first file that exists and matches `pattern`.
-
-    `pattern` has one group, the version. Files are only read; no command runs.
-    """
-
-    files: tuple[str, ...]
-    pattern: str
-
-    def version(self, root: Path = Path("/")) -> str:
-        """The version that the files under `root` state; empty where there is none."""
-        for file in self.files:
-            try:
-                found = re.search(self.pattern, (root / file).read_text(encoding="utf-8", errors="replace"), re.M)
-            except OSError:
-                continue
-            if found:
-                return found[1]
-        return ""
-
-
-# Toolchains that come with a driver or an installer of their own: tool → probe.
-CANN = {
-    "CANN": Probe(
-        (
-            "usr/local/Ascend/ascend-toolkit/latest/version.cfg",
-            "usr/local/Ascend/nnae/latest/version.cfg",
-            "usr/local/Ascend/latest/version.cfg",
-        ),
-        r"^\w*running_version=\[([^:\]]+)",
-    ),
-    "Ascend driver": Probe(("usr/local/Ascend/driver/version.info",), r"^Version=(\S+)"),
-}
-NVIDIA = {"NVIDIA driver": Probe(("proc/driver/nvidia/version",), r"Kernel Module\D*([\d.]+)")}
-PROBES: dict[str, dict[str, Probe]] = {
-    **dict.fromkeys(("ascend", "onnxruntime_cann", "torch_npu"), CANN),
-    **dict.fromkeys(("tensorrt", "onnxruntime_cuda", "torch_cuda"), NVIDIA),
-}
 
 
 def distribution(package: str) -> str:
@@ -97,7 +55,7 @@ def tool_versions(packages: set[str], runtime: Runtime | None = None, env: Path 
 
     Where conda makes the env, that is what its file pins, and the digests of the files beside it.
     """
-    probed = probed_versions(runtime.name) if runtime else {}
+    probed = {name: probe.version() for name, probe in runtime.probes.items()} if runtime else {}
     if env is None:
         return installed_versions(packages - sys.stdlib_module_names - LOCAL) | probed
     beside = {path.name: digest_of(path) for path in sorted(env.parent.glob(f"{env.stem}.*")) if path != env}
@@ -107,11 +65,6 @@ def tool_versions(packages: set[str], runtime: Runtime | None = None, env: Path 
 def digest_of(path: Path) -> str:
     """16 hex digits of a small file's SHA-256."""
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-
-
-def probed_versions(runtime: str, root: Path = Path("/")) -> dict[str, str]:
-    """Tool → version of what `PROBES` lists for a runtime."""
-    return {name: probe.version(root) for name, probe in PROBES.get(runtime, {}).items()}
 
 
 @cache

@@ -6,6 +6,8 @@ Not here: anything of CUDA, which a toolchain brings along.
 import re
 from pathlib import Path
 
+from crnn.runtimes.probe import KERNEL_MODULE, Probe
+
 DRIVER = Path("/proc/driver/nvidia")
 
 
@@ -18,9 +20,4 @@ def gpu_name(driver: Path = DRIVER) -> str:
 
 def driver_version(driver: Path = DRIVER) -> str:
     """The driver's version; empty where there is none."""
-    try:
-        text = (driver / "version").read_text(errors="replace")
-    except OSError:
-        return ""
-    found = re.search(r"Kernel Module\D*([\d.]+)", text)
-    return found[1] if found else ""
+    return Probe(("version",), KERNEL_MODULE).version(driver)

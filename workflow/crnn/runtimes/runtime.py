@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn.core.errors import UserError
+from crnn.runtimes.probe import Probe
 
 Options = dict[str, Any]
 Device = Literal["gpu", "npu"]
@@ -56,7 +57,8 @@ class Runtime:
     `crnn.model.precision.VARIANTS`). Where two share a variant, the runtime makes one of them itself, and the options
     name the `precision`. source: what it builds from. device, build_device: what running and building occupy; None is
     the processor. compiles_shapes: its build depends on the shapes that will be asked for; the options then hold
-    `width_rule` and `batch` of the deployment or, where its widths are planned, `plan`: width → batch size.
+    `width_rule` and `batch` of the deployment or, where its widths are planned, `plan`: width → batch size. probes:
+    toolkit or driver that is no Python package → where it says its version.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Runtime:
     device: Device | None = None
     build_device: Device | None = None
     compiles_shapes: bool = False
+    probes: Mapping[str, Probe] = field(default_factory=dict)
 
     @property
     def makes_precisions(self) -> bool:

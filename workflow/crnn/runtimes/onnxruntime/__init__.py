@@ -1,5 +1,6 @@
 """ONNX Runtime on the CPU, and its execution providers for CUDA and CANN."""
 
+from crnn.runtimes.probe import CANN, NVIDIA
 from crnn.runtimes.runtime import Runtime
 
 FILES = ("model.onnx",)
@@ -12,7 +13,14 @@ RUNTIMES = (
         tools=("onnxruntime",),
         precisions={"fp32": "fp32", "fp32-winograd": "winograd", "int8": "uint8"},
     ),
-    Runtime("onnxruntime_cann", "crnn.runtimes.onnxruntime.cann", FILES, tools=("onnxruntime-cann",), device="npu"),
+    Runtime(
+        "onnxruntime_cann",
+        "crnn.runtimes.onnxruntime.cann",
+        FILES,
+        tools=("onnxruntime-cann",),
+        device="npu",
+        probes=CANN,
+    ),
     Runtime(
         "onnxruntime_cuda",
         "crnn.runtimes.onnxruntime.cuda",
@@ -20,5 +28,6 @@ RUNTIMES = (
         tools=("onnxruntime-gpu",),
         precisions={"fp32": "fp32", "fp16": "fp16"},
         device="gpu",
+        probes=NVIDIA,
     ),
 )

@@ -6,6 +6,7 @@ cuda-python. A variable that holds an object of TensorRT's is named after its cl
 names tests/contract/test_tensorrt_names.py holds every attribute that is used against what TensorRT 10 and 11 have.
 """
 
+from crnn.runtimes.probe import NVIDIA
 from crnn.runtimes.runtime import Runtime
 
 FILES = ("model.engine", "conversion.json")
@@ -20,5 +21,6 @@ RUNTIMES = (
         device="gpu",
         build_device="gpu",
         compiles_shapes=True,
+        probes=NVIDIA,
     ),
 )
