@@ -63,7 +63,7 @@ rule calibrate_model:
         charset=CHARSET,
         labels=LABELS,
         budget=option("budget", {name: config["calibration"][name] for name in ("accuracy_drop", "flipped")}),
-        tensors=parents_of("tensors"),
+        tensors=subpath(input.tensors, parent=True),
     message:
         "Calibrating {wildcards.model} for {wildcards.variant} ({wildcards.widths})"
     shell:
@@ -98,7 +98,7 @@ rule quantise_model:
         widths=WIDTHS,
         charset=CHARSET,
         calibration=lambda w, input: [f"--calibration={input.calibration}"],
-        tensors=parents_of("tensors"),
+        tensors=subpath(input.tensors, parent=True),
     message:
         "Writing {wildcards.model} as {wildcards.variant} ({wildcards.widths})"
     shell:
