@@ -182,9 +182,9 @@ def test_a_model_and_its_builds_on_the_processor_are_one_job(whole: Run) -> None
     assert not any(whole.of(rule) for rule in ("import_checkpoint", "export_onnx", "fix_onnx", "build_torch"))
 
 
-def test_a_reading_is_checked_in_the_same_job(whole: Run) -> None:
-    assert len(whole.of("reading")) == 2
-    assert not whole.of("check_batching")
+def test_every_part_is_read_in_its_own_job(whole: Run) -> None:
+    assert len(whole.of("predict_wildcards")) == 2 * 3
+    assert len(whole.of("predict_surgery")) == 3
 
 
 def test_scores_and_audits_are_one_job(whole: Run) -> None:
@@ -217,7 +217,8 @@ def test_jobs_that_use_a_device_ask_for_it_and_no_other_does(whole: Run) -> None
     asking = sorted((job["Comment"], job["TresPerNode"]) for job in whole.jobs if "TresPerNode" in job)
     assert asking == [
         ("rule_build_device_wildcards_crnn_device", "gres:gpu:1"),
-        ("rule_reading_check_batching_predict", "gres:npu:1"),
+        ("rule_check_batching_wildcards_sample_crnn_device", "gres:npu:1"),
+        *((f"rule_predict_wildcards_sample_crnn_aspect_device_{part}", "gres:npu:1") for part in (1, 2, 3)),
         ("rule_time_words_wildcards_sample_crnn_device", "gres:npu:1"),
     ]
 
