@@ -86,7 +86,7 @@ def test_a_chain_of_short_jobs_is_one_job(jobs: dict[str, Any]) -> None:
 
 
 def test_a_job_requests_what_its_rule_says(jobs: dict[str, Any]) -> None:
-    assert needs(jobs["model-"]) == {"cpu": "2", "memory": "4000M"}
+    assert needs(jobs["model-"]) == {"cpu": "1", "memory": "4000M"}
     assert jobs["model-"]["spec"]["activeDeadlineSeconds"] == 60 * (15 + 15)
 
 
