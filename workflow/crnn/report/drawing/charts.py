@@ -365,6 +365,7 @@ def _batch_and_width(name: str, run: Run, *, titled: bool) -> Figure | None:
         calls.with_columns(low=pl.col("width") // group * group, seconds=pl.sum_horizontal(*steps))
         .group_by("low", "batch")
         .agg(rate=pl.col("batch").sum() / pl.col("seconds").sum())
+        .sort("low", "batch")
         .filter(pl.col("rate").is_finite())
         .with_columns(high=pl.col("low") + group, below=pl.col("batch") - 0.5, above=pl.col("batch") + 0.5)
     )
