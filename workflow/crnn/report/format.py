@@ -13,8 +13,10 @@ from rapidfuzz.distance import Levenshtein
 
 ABSENT = "—"  # a value that was not measured or not published
 NARROW_SPACE = "\u202f"  # before a unit, and never the end of a line
-C0_PICTURES = 0x2400  # Unicode block "Control Pictures": U+2400 + code point for each C0 control
-DELETE = 0x7F
+VISIBLE = {  # what stands for a character that cannot be seen; U+2400 on are pictures of the C0 controls
+    **{code: chr(0x2400 + code) for code in range(0x20)},
+    **{code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), 0x2028, 0x2029, *range(0xD800, 0xE000))},
+}
 
 
 def count(value: float | None) -> str:
@@ -146,18 +148,9 @@ def flip_kind(kind: str) -> str:
     return FLIP_KINDS.get(kind, kind)
 
 
-def _visible_character(character: str) -> str:
-    code = ord(character)
-    if code < 0x20:
-        return chr(C0_PICTURES + code)
-    if DELETE <= code < 0xA0 or character in "\u2028\u2029" or 0xD800 <= code < 0xE000:
-        return f"\\u{code:04x}"
-    return character
-
-
 def visible(text: str) -> str:
     """Text with control characters, line ends and lone surrogates made visible; all else as it is."""
-    return "".join(map(_visible_character, text))
+    return text.translate(VISIBLE)
 
 
 def visible_lines(text: str) -> str:
