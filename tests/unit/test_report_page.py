@@ -15,7 +15,7 @@ import pytest
 from crnn.core.record import describe_host
 from crnn.data.lmdb import write_words
 from crnn.report.comparison import Side, compare_reports, readings_table
-from crnn.report.inputs import Inputs, Run, StageRecord, read_published
+from crnn.report.inputs import Inputs, Run, read_published, read_record
 from crnn.report.page import page
 from report_results import EVERYTHING, Results, picture
 
@@ -67,7 +67,7 @@ class Document(HTMLParser):
 def rendered(results: Results, **more: Any) -> Document:
     inputs = Inputs.from_json({**results.inputs, **more})
     runs = [Run.read(files) for files in inputs.runs]
-    records = [StageRecord.read(path) for path in inputs.records]
+    records = [read_record(path) for path in inputs.records]
     comparison = None
     if inputs.previous:
         new = Side("2026-05-01T09:30:00", [run.row for run in runs], {}, readings_table(runs))

@@ -82,14 +82,14 @@ def test_runs_that_a_step_changed_alike_share_it(tmp_path: Path) -> None:
     for name in ("one", "two"):
         results.add_run(name, {2: "2a"}, before={"torch": {}, "raw": {2: "2a"}})
     words = words_of(results)
-    assert [(step.source, step.target, step.runs) for step in words.steps] == [("torch", "raw", (0, 1))]
+    assert [(step.source, step.target, step.runs) for step in words.steps] == [("torch", "raw", [0, 1])]
 
 
 def test_what_the_reference_read_follows_from_undoing_the_changes(tmp_path: Path) -> None:
     results = Results(tmp_path, WORDS)
     results.add_run("int8", {2: "2a"}, before={"torch": {1: "cafo", 2: "z4"}, "raw": {2: "zz"}})
     words = words_of(results)
-    (reference,) = (place for place, reader in enumerate(words.readers) if reader.reference)
+    (reference,) = (place for place, reader in enumerate(words.readers) if reader["reference"])
     shown = columns(words)["readings"]
     read = [text for text, readers in zip(shown["text"], shown["readers"], strict=True) if reference in readers]
     assert sorted(read) == ["cafo", "z4"]
@@ -100,12 +100,13 @@ def test_the_path_counts_what_each_stage_reads_right(tmp_path: Path) -> None:
     results.add_run("int8", {2: "2a", 3: "opem"}, before={"torch": {1: "cafo"}, "raw": {}})
     (run,) = runs_of(results)
     path = path_of(run, 0, DatasetWords([run], ["int8"]))
-    assert [(stage.name, stage.words) for stage in path.stages] == [
+    assert [(stage.name, stage.words) for stage in path] == [
         *(("dataset", 6), ("tensors", 5)),
         *(("torch", 4), ("raw", 5), ("int8", 3)),
     ]
-    assert [edge.count for edge in path.edges] == [1, 1, 1, 2]
-    assert [edge.title for edge in path.edges[2:]] == [
+    edges = [stage.edge for stage in path if stage.edge]
+    assert [edge.count for edge in edges] == [1, 1, 1, 2]
+    assert [edge.title for edge in edges[2:]] == [
         "1 word changed from torch to raw",
         "2 words changed from raw to int8",
     ]
@@ -134,5 +135,5 @@ def test_records_that_cannot_be_scored_are_listed_with_their_status(tmp_path: Pa
     results = Results(tmp_path, [*WORDS, (picture("cut")[:50], "cut"), (b"", "gone"), (picture("x"), "")])
     results.add_run("torch", {})
     listed, total = bad_records(runs_of(results)[0], 2)
-    assert [(record.index, record.status) for record in listed] == [(6, "corrupt-image"), (8, "empty-label")]
+    assert [(record["index"], record["status"]) for record in listed] == [(6, "corrupt-image"), (8, "empty-label")]
     assert total == 3
