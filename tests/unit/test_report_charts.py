@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from crnn.report.drawing.charts import figures
-from crnn.report.inputs import Inputs, Run, run_names
+from crnn.report.inputs import Run, run_names
 from report_results import Results, picture
 
 WORDS = [(picture(word), word) for word in ("a", "24", "open", "information")]
@@ -22,7 +22,7 @@ def drawn(tmp_path: Path, *deployments: str, timed: bool = True) -> tuple[list[R
         results.runs[-1]["deployment"] = deployment
         path = Path(results.runs[-1]["run"])
         path.write_text(path.read_text().replace(f'"{folder}"', json.dumps(deployment)))
-    runs = [Run.read(files) for files in Inputs.from_json(results.inputs).runs]
+    runs = results.read()
     return runs, {figure.title: ET.fromstring(str(figure.svg)) for figure in figures(named(runs))}
 
 
@@ -64,8 +64,9 @@ def test_a_single_pass_has_no_median_and_no_spread_to_explain(tmp_path: Path) ->
     run = results.add_run("torch", {}) / "run.json"
     scores = json.loads(run.read_text())
     run.write_text(json.dumps({**scores, "e2e": {**scores["e2e"], "passes": 1}}))
-    runs = [Run.read(files) for files in Inputs.from_json(results.inputs).runs]
-    (caption,) = (figure.caption for figure in figures(named(runs)) if figure.title == "End-to-end throughput")
+    (caption,) = (
+        figure.caption for figure in figures(named(results.read())) if figure.title == "End-to-end throughput"
+    )
     assert caption.startswith("4 words, one pass. Everything")
 
 

@@ -17,20 +17,12 @@ ROOT = Path(__file__).parents[2]
 WORDS = [(picture(word), word) for word in ("cafe", "24", "open", "exit", "hotel")]
 
 
-def made(results: Results) -> Path:
-    """The folder of the report over `results`."""
-    command = [sys.executable, ROOT / "workflow" / "stage.py", "make_report", "--inputs", json.dumps(results.inputs)]
-    paths = ["--published", ROOT / "resources" / "published.json", "--output-dir", results.directory / "report"]
-    subprocess.run([*command, *paths, "--record", results.directory / "record.json"], check=True, capture_output=True)
-    return results.directory / "report"
-
-
 @pytest.fixture(scope="module")
 def old(tmp_path_factory: pytest.TempPathFactory) -> Path:
     results = Results(tmp_path_factory.mktemp("old"), WORDS)
     results.add_run("ort", {1: "cafo"}, pace=0.002)
     results.add_run("gone", {})
-    return made(results)
+    return results.report()
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +30,7 @@ def new(tmp_path_factory: pytest.TempPathFactory) -> Path:
     results = Results(tmp_path_factory.mktemp("new"), WORDS, budgets={"accuracy_drop": 0.1, "slowdown": 0.5})
     results.add_run("ort", {2: "2a", 4: "exlt"}, pace=0.004)
     results.add_run("fresh", {})
-    return made(results)
+    return results.report()
 
 
 def altered(report: Path, copy: Path, **facts: object) -> Path:
@@ -83,7 +75,7 @@ def test_runs_of_only_one_report_are_named(old: Path, new: Path) -> None:
 def test_other_words_under_the_same_name_are_not_paired(old: Path, tmp_path: Path) -> None:
     results = Results(tmp_path, [*WORDS[:-1], (picture("motel"), "motel")])
     results.add_run("ort", {})
-    (change,) = compare_reports(Side.read(old), Side.read(made(results))).changes
+    (change,) = compare_reports(Side.read(old), Side.read(results.report())).changes
     assert change.row["not_compared"] == "1 words have other labels"
     assert change.row["audit"] is None
 
@@ -158,7 +150,7 @@ def test_the_page_shows_hostile_labels_as_text(tmp_path: Path) -> None:
     for name, readings in (("old", {}), ("new", {1: label + "!"})):
         results = Results(tmp_path / name, [(picture("x"), label), (picture("y"), "y")], policy=EVERYTHING)
         results.add_run("ort", readings)
-        sides.append(made(results))
+        sides.append(results.report())
     assert compared(*sides, tmp_path, "--exit-zero").returncode == 0
     page = (tmp_path / "index.html").read_text()
     assert "<script" not in page
