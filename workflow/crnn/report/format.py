@@ -29,9 +29,9 @@ def percent(fraction: float | None) -> str:
     return ABSENT if fraction is None else f"{fraction * 100:.2f}{NARROW_SPACE}%"
 
 
-def percent_range(bounds: Sequence[float] | None) -> str:
+def percent_range(bounds: Sequence[float]) -> str:
     """Two fractions as a percent interval: (0.74, 0.77) → 74.0 to 77.0."""
-    return ABSENT if bounds is None else f"{bounds[0] * 100:.1f} to {bounds[1] * 100:.1f}"
+    return f"{bounds[0] * 100:.1f} to {bounds[1] * 100:.1f}"
 
 
 def points(fraction: float | None) -> str:
@@ -42,23 +42,23 @@ def points(fraction: float | None) -> str:
     return "±0.00" if float(rounded[1:]) == 0 else rounded
 
 
-def ratio(value: float | None) -> str:
+def ratio(value: float) -> str:
     """How many times as fast: 1.25 → × 1.25."""
-    return ABSENT if value is None else f"×{NARROW_SPACE}{value:.2f}"
+    return f"×{NARROW_SPACE}{value:.2f}"
 
 
-def decimals(value: float | None, places: int = 4) -> str:
-    """A plain number with a fixed number of decimals."""
-    return ABSENT if value is None else f"{value:.{places}f}"
+def decimals(value: float) -> str:
+    """A plain number with four decimals."""
+    return f"{value:.4f}"
 
 
-def significant(value: float | None, digits: int = 3) -> str:
-    """About `digits` significant digits without an exponent: 0.01234 → 0.0123, 1234.5 → 1,234."""
+def significant(value: float | None) -> str:
+    """About three significant digits without an exponent: 0.01234 → 0.0123, 1234.5 → 1,234."""
     if value is None:
         return ABSENT
     if value == 0:
         return "0"
-    places = max(0, digits - len(str(int(abs(value))))) if abs(value) >= 1 else digits - 1 - int(f"{value:e}"[-3:])
+    places = max(0, 3 - len(str(int(abs(value))))) if abs(value) >= 1 else 2 - int(f"{value:e}"[-3:])
     return f"{value:,.{min(places, 9)}f}"
 
 
@@ -160,9 +160,8 @@ def visible_lines(text: str) -> str:
 
 def compared(text: str, other: str) -> list[tuple[str, bool]]:
     """Split `text` into (piece, differs) runs against `other`, along a shortest edit path (Levenshtein)."""
-    operations = Levenshtein.opcodes(text, other)
     return [
         (visible(text[edit.src_start : edit.src_end]), edit.tag != "equal")
-        for edit in operations
+        for edit in Levenshtein.opcodes(text, other)
         if edit.src_end > edit.src_start
     ]

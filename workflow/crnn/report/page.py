@@ -36,8 +36,8 @@ FILTERS = (
 )
 
 
-def _bests(runs: Named) -> list[Object]:
-    """The best run of every device: highest accuracy, then shortest end-to-end time; simulated runs last."""
+def _by_device(runs: Named) -> dict[str, Named]:
+    """The runs of every device, best first: highest accuracy, then shortest end-to-end time; simulated runs last."""
 
     def rank(named: tuple[str, Run]) -> tuple[bool, float, float]:
         row = named[1].row
@@ -46,7 +46,7 @@ def _bests(runs: Named) -> list[Object]:
     devices: dict[str, list[tuple[str, Run]]] = {}
     for name, run in sorted(runs, key=rank):
         devices.setdefault(run.row["device"], []).append((name, run))
-    return [{"device": device, "name": of[0][0], "run": of[0][1], "of": len(of)} for device, of in devices.items()]
+    return dict(devices)
 
 
 def _group(dataset: str, runs: Sequence[Run], budgets: dict[str, float]) -> Object:
@@ -56,7 +56,7 @@ def _group(dataset: str, runs: Sequence[Run], budgets: dict[str, float]) -> Obje
     return {
         "dataset": dataset,
         "runs": named,
-        "bests": _bests(named),
+        "devices": _by_device(named),
         "verdicts": judge_budgets([run.row for run in runs], budgets),
         "figures": figures(named),
         "words": words,

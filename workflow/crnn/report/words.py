@@ -104,7 +104,7 @@ class DatasetWords:
     def __init__(self, runs: Sequence[Run], names: Sequence[str]) -> None:
         self.runs = runs
         self.readers: list[Object] = [{"name": name, "reference": False} for name in names]
-        self.reference_of: list[int | None] = []  # of each run, its reference among the readers
+        self.reference_of: list[int] = []  # of each run, its reference among the readers; itself where it has none
         self.readings = (
             pl.concat(self._read())
             .group_by("word", "label", "text", "confidence")
@@ -121,7 +121,7 @@ class DatasetWords:
             words, row = judged(run), run.row
             frames.append(_wrong(words, place))
             if not row["audit"]["path"]:
-                self.reference_of.append(None)
+                self.reference_of.append(place)
                 continue
             reference, widths = row["audit"]["reference"], row["widths"]
             key = (row["model"], widths, reference)

@@ -44,9 +44,8 @@ def path_of(run: Run, place: int, words: DatasetWords) -> list[Stage]:
     row, steps = run.row, run.row["audit"]["path"]
     readable = row["samples"] - row["unscorable"]
     right = row["correct"] - sum(step["fixed"] - step["broken"] for step in steps)
-    reader = words.reference_of[place]
     first = row["audit"]["reference"] if steps else row["deployment"]
-    wrong = Edge("tensors", first, readable - right, "read wrong", reader=place if reader is None else reader)
+    wrong = Edge("tensors", first, readable - right, "read wrong", reader=words.reference_of[place])
     path = [
         Stage("dataset", row["samples"], "records", Edge("dataset", "tensors", row["unscorable"], "unusable")),
         Stage("tensors", readable, "readable", wrong),

@@ -29,7 +29,7 @@ NETWORK_STEPS = ("transfer_in", "execute", "transfer_out")
 RATE_TITLE = "words per second, bytes to text"
 STEP_NAMES = {"transfer_in": "transfer in", "transfer_out": "transfer out", "ctc": "CTC decoding"}
 
-WORDS = {
+LETTERING = {
     "labelColor": light("muted"),
     "titleColor": light("muted"),
     "labelFontSize": 13,
@@ -42,7 +42,7 @@ CONFIG: dict[str, Any] = {
     "aria": False,
     "view": {"stroke": None},
     "axis": {
-        **WORDS,
+        **LETTERING,
         "gridColor": light("grid"),
         "domainColor": light("rule"),
         "tickColor": light("rule"),
@@ -53,7 +53,7 @@ CONFIG: dict[str, Any] = {
     },
     "axisY": {"domain": False, "ticks": False},
     "legend": {
-        **WORDS,
+        **LETTERING,
         "labelLimit": 400,
         "orient": "bottom",
         "title": None,
