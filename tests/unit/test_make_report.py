@@ -2,15 +2,13 @@
 
 import csv
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from crnn.core.errors import UserError
 from report_results import Results, picture
 
-ROOT = Path(__file__).parents[2]
 CONTRACT = {
     *("dataset", "model", "deployment", "runtime", "precision", "device", "simulated", "samples", "correct"),
     *("accuracy", "accuracy_ci95", "ned", "e2e", "infer_only", "latency_ms", "audit"),
@@ -24,29 +22,11 @@ def results_in(directory: Path) -> Results:
     return made
 
 
-def make_report(results: Results) -> subprocess.CompletedProcess[str]:
-    command = [
-        sys.executable,
-        str(ROOT / "workflow" / "stage.py"),
-        "make_report",
-        "--inputs",
-        json.dumps(results.inputs),
-    ]
-    paths = {
-        "--published": ROOT / "resources" / "published.json",
-        "--output-dir": results.directory / "report",
-        "--record": results.directory / "report.json",
-    }
-    options = [str(part) for option in paths.items() for part in option]
-    return subprocess.run([*command, *options], capture_output=True, text=True, check=False)
-
-
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
     """Results with their report made."""
     made = results_in(tmp_path_factory.mktemp("results"))
-    done = make_report(made)
-    assert done.returncode == 0, done.stderr
+    made.report()
     return made
 
 
@@ -56,9 +36,9 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 def test_the_stage_writes_its_five_files_and_a_record(results: Results) -> None:
-    names = {path.name for path in (results.directory / "report").iterdir()}
-    assert names == {"index.html", "report.json", "accuracy.csv", "audit.csv", "readings.parquet"}
-    record = json.loads((results.directory / "report.json").read_text())
+    names = {"index.html", "report.json", "accuracy.csv", "audit.csv", "readings.parquet"}
+    assert {path.name for path in (results.directory / "report").iterdir()} == {*names, "record.json"}
+    record = json.loads((results.directory / "report" / "record.json").read_text())
     assert {Path(path).name for path in record["outputs"]} == names
 
 
@@ -94,17 +74,7 @@ def test_audit_csv_has_a_row_per_flip_and_edge(results: Results) -> None:
 def test_a_missing_input_stops_with_one_clear_line(tmp_path: Path) -> None:
     results = results_in(tmp_path)
     Path(results.runs[1]["audit"]).unlink()
-    done = make_report(results)
-    assert done.returncode == 1
-    assert done.stderr.splitlines() == [f"error: {results.runs[1]['audit']}: no such file"]
+    with pytest.raises(UserError) as error:
+        results.report()
+    assert str(error.value) == f"{results.runs[1]['audit']}: no such file"
     assert not (results.directory / "report").exists()
-
-
-def test_help_is_the_module_docstring() -> None:
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "workflow" / "stage.py"), "make_report", "--help"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "Make the report: index.html" in done.stdout

@@ -32,7 +32,7 @@ def arguments() -> ArgumentParser:
 
 
 def main(args: Namespace) -> None:
-    record = Record("compare_reports", [], {"old": str(args.old), "new": str(args.new)}, ("jinja2", "polars", "scipy"))
+    record = Record("compare_reports", [], {"old": str(args.old), "new": str(args.new)}, ("jinja2", "polars"))
     comparison = compare_reports(Side.read(args.old), Side.read(args.new))
     if not comparison.changes:
         raise UserError(f"{args.new}: has no dataset, model and deployment in common with {args.old}")
