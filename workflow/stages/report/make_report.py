@@ -26,7 +26,7 @@ from crnn.core.files import write_json, write_text
 from crnn.core.record import Record, describe_host
 from crnn.core.tables import write_table
 from crnn.report.comparison import Side, compare_reports, readings_table
-from crnn.report.inputs import Inputs, Run, StageRecord, read_published
+from crnn.report.inputs import Inputs, Run, read_published, read_record
 from crnn.report.page import page
 from crnn.report.tables import accuracy_table, audit_table, report_json
 
@@ -44,7 +44,7 @@ def main(args: Namespace) -> None:
     inputs = Inputs.from_json(args.inputs)
     runs = [Run.read(files) for files in inputs.runs]
     published = read_published(args.published)
-    stage_records = [StageRecord.read(path) for path in inputs.records]
+    stage_records = [read_record(path) for path in inputs.records]
     record = Record(
         "make_report",
         inputs=[*inputs.files, *inputs.records, args.published],
