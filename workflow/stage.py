@@ -31,6 +31,16 @@ def overview() -> str:
     return "\n".join(lines)
 
 
+def load(name: str) -> tuple[Callable[[Namespace], None], ArgumentParser]:
+    """What a stage does, and its command line."""
+    from crnn.core.command import Command
+
+    stage = importlib.import_module(f"stages.{stage_files()[name].parent.name}.{name}")
+    command = Command(stage.__doc__, name)
+    stage.arguments(command)
+    return stage.main, command
+
+
 def run(main: Callable[[Namespace], None], command: ArgumentParser, arguments: Sequence[str] | None = None) -> None:
     """Parse a command line and do what it says; a UserError becomes one line on stderr and exit status 1."""
     from crnn.core.errors import UserError
@@ -48,14 +58,10 @@ def main() -> None:
     if name in ("-h", "--help"):
         print(overview())
         return
-    files = stage_files()
-    if name not in files:
-        sys.exit(f"error: stage {name!r}: expected one of {', '.join(files)}")
+    if name not in stage_files():
+        sys.exit(f"error: stage {name!r}: expected one of {', '.join(stage_files())}")
     sys.path.insert(0, str(STAGES.parent))
-    stage = importlib.import_module(f"stages.{files[name].parent.name}.{name}")
-    command = stage.arguments()
-    command.prog = f"crnn {name}"
-    run(stage.main, command, sys.argv[2:])
+    run(*load(name), sys.argv[2:])
 
 
 if __name__ == "__main__":

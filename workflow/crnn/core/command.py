@@ -1,4 +1,4 @@
-"""What every stage command shares: argument parsing from its docstring, logging, progress.
+"""What every stage command shares: a command line that knows the options of many stages, logging, progress.
 
 Not here: anything a stage does.
 """
@@ -15,11 +15,6 @@ from tqdm import tqdm
 
 LOG = logging.getLogger("crnn")
 Item = TypeVar("Item")
-
-
-def parser(documentation: str | None) -> argparse.ArgumentParser:
-    """An argument parser whose help is the stage's module docstring."""
-    return argparse.ArgumentParser(description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter)
 
 
 def json_object(text: str) -> dict[str, Any]:
@@ -39,6 +34,54 @@ def named_path(text: str) -> tuple[str, Path]:
     if not separator:
         raise argparse.ArgumentTypeError(f"{text!r}: expected name=path")
     return name, Path(path)
+
+
+class Command(argparse.ArgumentParser):
+    """The command line of a stage, whose module docstring is the help. What it parses knows it as `command`."""
+
+    def __init__(self, documentation: str | None, stage: str = "") -> None:
+        super().__init__(
+            prog=f"crnn {stage}" if stage else None,
+            description=documentation,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        self.stage = stage
+        self.set_defaults(command=self)
+
+    def settings(self, args: argparse.Namespace) -> dict[str, Any]:
+        """The values of all options that are no paths."""
+        options = [action.dest for action in self._actions if action.type not in (Path, named_path)]
+        return {name: getattr(args, name) for name in options if name != "help"}
+
+    def add_path(self, option: str, help: str | None = None, **more: Any) -> None:
+        """A file or folder that must be named."""
+        self.add_argument(option, type=Path, required=True, help=help, **more)
+
+    def add_paths(self, option: str, help: str, **more: Any) -> None:
+        """One or more files or folders, such as those of the parts of a dataset, in order."""
+        self.add_path(option, help, nargs="+", **more)
+
+    def add_json(self, option: str, help: str, **more: Any) -> None:
+        """A JSON object that must be given."""
+        self.add_argument(option, type=json_object, required=True, help=help, **more)
+
+    def add_labels(self) -> None:
+        self.add_json("--labels", "label policy, as in config `labels`")
+
+    def add_charset(self) -> None:
+        self.add_argument("--charset", required=True, help="characters of the network, in class order")
+
+    def add_threads(self) -> None:
+        self.add_argument("--threads", type=int, default=1, help="CPU cores to use (default: 1)")
+
+    def add_output(self, help: str, *, record: bool = True, **more: Any) -> None:
+        """--output, and --record beside it."""
+        self.add_path("--output", help, **more)
+        if record:
+            self.add_record()
+
+    def add_record(self, *, required: bool = True) -> None:
+        self.add_argument("--record", type=Path, required=required, help="file for the record of what the stage did")
 
 
 class _Lines:

@@ -7,7 +7,7 @@ calibration.json: the ranges by variant, `whole`, and every candidate that was t
 """
 
 import tempfile
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from crnn.core.command import LOG, json_object, parser
+from crnn.core.command import LOG, Command
 from crnn.core.files import write_json
 from crnn.core.record import Record
 from crnn.data.buckets import DEFAULT_BATCH
@@ -36,18 +36,15 @@ EVERY = 5  # batches, which come by width: enough of them to rank layers by a me
 Array = npt.NDArray[np.float32]
 
 
-def arguments() -> ArgumentParser:
-    command = parser(__doc__)
+def arguments(command: Command) -> None:
     add_tensor_arguments(command)
-    command.add_argument("--model", type=Path, required=True, help="fixed.onnx")
+    command.add_path("--model", "fixed.onnx")
     command.add_argument(
         "--variant", choices=QUANTISED, required=True, help="of the candidates, and of what is made later"
     )
-    command.add_argument("--labels", type=json_object, required=True, help="label policy, as in config `labels`")
-    command.add_argument("--budget", type=json_object, required=True, help="of config `calibration`: what may be lost")
-    command.add_argument("--output", type=Path, required=True, help="calibration.json to write")
-    command.add_argument("--record", type=Path, required=True)
-    return command
+    command.add_labels()
+    command.add_json("--budget", "of config `calibration`: what may be lost")
+    command.add_output("calibration.json to write")
 
 
 class Candidates:
@@ -134,12 +131,9 @@ class Candidates:
 
 
 def main(args: Namespace) -> None:
-    parameters = {"variant": args.variant, "budget": args.budget, "widths": args.widths}
-    inputs = [args.model, args.tensors / "contract.json"]
-    record = Record("calibrate_model", inputs, parameters, tools=("onnx", "onnxruntime", "numpy"))
+    record = Record.begin(args, [args.model, args.tensors / "contract.json"], ("onnx", "onnxruntime", "numpy"))
     candidates = Candidates(args)
     layers, budget, original = candidates.multiplications, Budget(**args.budget), candidates.original()
     whole, found = choose_whole(layers, candidates.read, candidates.sensitivity, original, budget)
     write_json(args.output, {"ranges": candidates.ranges, "whole": whole, "multiplications": layers, **found})
-    record.results = {"whole": whole, "words": original.words, **found["steps"][-1]}
-    record.write(args.record, [args.output])
+    record.finish([args.output], whole=whole, words=original.words, **found["steps"][-1])

@@ -17,11 +17,10 @@ Only `runs` is required. `predictions` and `samples` name the parts of a dataset
 the first samples, for the label policy.
 """
 
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from datetime import UTC, datetime
-from pathlib import Path
 
-from crnn.core.command import LOG, json_object, parser
+from crnn.core.command import LOG, Command
 from crnn.core.files import write_json, write_text
 from crnn.core.record import Record, describe_host
 from crnn.core.tables import write_table
@@ -31,13 +30,11 @@ from crnn.report.page import page
 from crnn.report.tables import accuracy_table, audit_table, report_json
 
 
-def arguments() -> ArgumentParser:
-    command = parser(__doc__)
-    command.add_argument("--inputs", type=json_object, required=True, help="what to report on, as above")
-    command.add_argument("--published", type=Path, required=True, help="published figures with their sources (JSON)")
-    command.add_argument("--output-dir", type=Path, required=True, help="folder to write the five files to")
-    command.add_argument("--record", type=Path, required=True)
-    return command
+def arguments(command: Command) -> None:
+    command.add_json("--inputs", "what to report on, as above")
+    command.add_path("--published", "published figures with their sources (JSON)")
+    command.add_path("--output-dir", "folder to write the five files to")
+    command.add_record()
 
 
 def main(args: Namespace) -> None:
@@ -45,12 +42,9 @@ def main(args: Namespace) -> None:
     runs = [Run.read(files) for files in inputs.runs]
     published = read_published(args.published)
     stage_records = [StageRecord.read(path) for path in inputs.records]
-    record = Record(
-        "make_report",
-        inputs=[*inputs.files, *inputs.records, args.published],
-        parameters=args.inputs,
-        tools=("altair", "vl-convert-python", "jinja2", "polars", "opencv-python-headless"),
-    )
+    tools = ("altair", "vl-convert-python", "jinja2", "polars", "opencv-python-headless")
+    sources = [*inputs.files, *inputs.records, args.published]
+    record = Record(args.command.stage, sources, args.inputs, tools, args.record)
     now, host = datetime.now(UTC), describe_host()
     names = ("index.html", "report.json", "accuracy.csv", "audit.csv", "readings.parquet")
     html, contract, accuracy, audit, readings = (args.output_dir / name for name in names)
@@ -66,6 +60,6 @@ def main(args: Namespace) -> None:
     write_table(accuracy, accuracy_table(runs))
     write_table(audit, audit_table(runs))
     write_table(readings, read)
-    record.results = {"runs": len(runs), "page_bytes": html.stat().st_size}
     LOG.info("%d runs, page of %.1f MiB: %s", len(runs), html.stat().st_size / 2**20, html)
-    record.write(args.record, [html, contract, accuracy, audit, readings])
+    outputs = [html, contract, accuracy, audit, readings]
+    record.finish(outputs, runs=len(runs), page_bytes=html.stat().st_size)

@@ -7,10 +7,9 @@ in faces that training never showed; another list of the same files splits them 
   fonts.record.json
 """
 
-import argparse
-from pathlib import Path
+from argparse import Namespace
 
-from crnn.core.command import parser
+from crnn.core.command import Command
 from crnn.core.errors import UserError
 from crnn.core.files import write_json
 from crnn.core.record import Record
@@ -18,11 +17,8 @@ from crnn.data.render.fonts.listing import VALIDATION_SHARE, describe_fonts, fin
 from crnn.data.render.text.lexicon import CHARACTERS
 
 
-def arguments() -> argparse.ArgumentParser:
-    command = parser(__doc__)
-    command.add_argument(
-        "--fonts", type=Path, nargs="+", required=True, metavar="DIR", help="folders of .ttf and .otf files"
-    )
+def arguments(command: Command) -> None:
+    command.add_paths("--fonts", "folders of .ttf and .otf files")
     command.add_argument(
         "--validation-share",
         type=float,
@@ -30,21 +26,13 @@ def arguments() -> argparse.ArgumentParser:
         metavar="P",
         help=f"share of the families that are for validation, 0 … 1 (default {VALIDATION_SHARE})",
     )
-    command.add_argument("--output", type=Path, required=True, metavar="FILE", help="the list to write")
-    command.add_argument("--record", type=Path, required=True, metavar="FILE", help="where to write the stage's record")
-    return command
+    command.add_output("the list to write")
 
 
-def main(args: argparse.Namespace) -> None:
+def main(args: Namespace) -> None:
     if not 0 <= args.validation_share <= 1:
         raise UserError(f"--validation-share {args.validation_share}: expected 0 … 1")
-    record = Record(
-        "list_fonts",
-        inputs=[],
-        parameters={"fonts": [str(folder) for folder in args.fonts], "validation_share": args.validation_share},
-        tools=("numpy", "opencv-python-headless", "pillow"),
-    )
+    record = Record.begin(args, [], ("numpy", "opencv-python-headless", "pillow"), fonts=list(map(str, args.fonts)))
     content = describe_fonts(find_fonts(args.fonts, CHARACTERS), args.validation_share)
     write_json(args.output, content)
-    record.results = content["counts"]
-    record.write(args.record, [args.output])
+    record.finish([args.output], **content["counts"])
