@@ -20,7 +20,7 @@ RUNTIMES = (Runtime("{name}", "crnn.runtimes.{name}.session", ("model.bin",), to
 def run_stage(name: str, words: Sequence[str]) -> None:
     """Run a stage's main with the words of a command line."""
     main, command = load(name)
-    main(command.parse_args(words))
+    main(command.read(words))
 
 
 def call(stage: str, /, **options: object) -> None:

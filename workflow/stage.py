@@ -10,9 +10,12 @@ import ast
 import importlib
 import logging
 import sys
-from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from crnn.core.command import Arguments, Command
 
 STAGES = Path(__file__).parent / "stages"
 
@@ -31,7 +34,7 @@ def overview() -> str:
     return "\n".join(lines)
 
 
-def load(name: str) -> tuple[Callable[[Namespace], None], ArgumentParser]:
+def load(name: str) -> tuple[Callable[["Arguments"], None], "Command"]:
     """What a stage does, and its command line."""
     from crnn.core.command import Command
 
@@ -41,13 +44,13 @@ def load(name: str) -> tuple[Callable[[Namespace], None], ArgumentParser]:
     return stage.main, command
 
 
-def run(main: Callable[[Namespace], None], command: ArgumentParser, arguments: Sequence[str] | None = None) -> None:
+def run(main: Callable[["Arguments"], None], command: "Command", arguments: Sequence[str] | None = None) -> None:
     """Parse a command line and do what it says; a UserError becomes one line on stderr and exit status 1."""
     from crnn.core.errors import UserError
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
     try:
-        main(command.parse_args(arguments))
+        main(command.read(arguments))
     except UserError as error:
         sys.exit(f"error: {error}")
 

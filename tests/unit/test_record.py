@@ -3,19 +3,18 @@
 import hashlib
 import platform
 import sys
-from argparse import Namespace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from crnn.core.command import Command
+from crnn.core.command import Arguments, Command
 from crnn.core.files import read_json
 from crnn.core.record import Record, cpu_model, describe_host, tool_versions
 
 
-def told(stage: str, record: Path) -> Namespace:
+def told(stage: str, record: Path) -> Arguments:
     """What a stage with options of several kinds was told."""
     command = Command("A stage.", stage)
     command.add_path("--source")
@@ -24,7 +23,7 @@ def told(stage: str, record: Path) -> Namespace:
     command.add_argument("--plan", type=Path)
     command.add_argument("--split")
     command.add_output("")
-    return command.parse_args(
+    return command.read(
         [f"--source={record.parent}/source", '--widths={"rule": "fixed"}', "--output=product", f"--record={record}"]
     )
 

@@ -162,7 +162,7 @@ def test_the_device_is_released_when_the_stage_fails(columns: str, tmp_path: Pat
     command = Command("A stage.")
     add_tensor_arguments(command)
     add_runtime_arguments(command)
-    args = command.parse_args(
+    args = command.read(
         [f"--tensors={tmp_path}", "--widths={}", "--charset=a", f"--model={tmp_path}/m", f"--runtime={columns}"]
     )
 

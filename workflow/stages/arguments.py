@@ -3,12 +3,11 @@
 Not here: what a stage does with the model once it is open.
 """
 
-from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from crnn.core.command import Command, json_object
+from crnn.core.command import Arguments, Command, json_object
 from crnn.data.buckets import width_settings
 from crnn.runtimes.registry import find_runtime, known_runtimes
 from crnn.runtimes.runtime import Session
@@ -32,7 +31,7 @@ def add_runtime_arguments(command: Command, action: str = "store") -> None:
 
 
 @contextmanager
-def opened_session(args: Namespace, model: Path, calls: int | None = None) -> Iterator[Session]:
+def opened_session(args: Arguments, model: Path, calls: int | None = None) -> Iterator[Session]:
     """Load a model file on the runtime of the arguments; the device is released when the block ends, however it ends.
 
     calls: how many are under way at a time; by default what --calls says, or else one for each core, which is fastest
@@ -46,6 +45,6 @@ def opened_session(args: Namespace, model: Path, calls: int | None = None) -> It
         session.close()
 
 
-def workers(args: Namespace, session: Session) -> int:
+def workers(args: Arguments, session: Session) -> int:
     """Worker threads of a scheduler over this session: one for each core, and no fewer than it takes calls."""
     return max(int(args.threads), session.calls)

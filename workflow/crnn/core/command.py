@@ -7,7 +7,7 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TextIO, TypeVar, cast
 
@@ -36,8 +36,14 @@ def named_path(text: str) -> tuple[str, Path]:
     return name, Path(path)
 
 
+class Arguments(argparse.Namespace):
+    """What a stage was told: an attribute for every option, and the `command` that parsed them."""
+
+    command: "Command"
+
+
 class Command(argparse.ArgumentParser):
-    """The command line of a stage, whose module docstring is the help. What it parses knows it as `command`."""
+    """The command line of a stage, whose module docstring is the help."""
 
     def __init__(self, documentation: str | None, stage: str = "") -> None:
         super().__init__(
@@ -48,14 +54,18 @@ class Command(argparse.ArgumentParser):
         self.stage = stage
         self.set_defaults(command=self)
 
-    def settings(self, args: argparse.Namespace) -> dict[str, Any]:
+    def read(self, words: Sequence[str] | None = None) -> Arguments:
+        """Parse the words of a command line, by default those of this process."""
+        return self.parse_args(words, Arguments())
+
+    def settings(self, args: Arguments) -> dict[str, Any]:
         """The values of all options that are no paths."""
         options = [action.dest for action in self._actions if action.type not in (Path, named_path)]
         return {name: getattr(args, name) for name in options if name != "help"}
 
-    def add_path(self, option: str, help: str | None = None, **more: Any) -> None:
-        """A file or folder that must be named."""
-        self.add_argument(option, type=Path, required=True, help=help, **more)
+    def add_path(self, option: str, help: str | None = None, *, required: bool = True, **more: Any) -> None:
+        """A file or folder."""
+        self.add_argument(option, type=Path, required=required, help=help, **more)
 
     def add_paths(self, option: str, help: str, **more: Any) -> None:
         """One or more files or folders, such as those of the parts of a dataset, in order."""
@@ -81,7 +91,7 @@ class Command(argparse.ArgumentParser):
             self.add_record()
 
     def add_record(self, *, required: bool = True) -> None:
-        self.add_argument("--record", type=Path, required=required, help="file for the record of what the stage did")
+        self.add_path("--record", "file for the record of what the stage did", required=required)
 
 
 class _Lines:

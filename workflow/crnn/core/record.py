@@ -7,7 +7,6 @@ import os
 import platform
 import sys
 import time
-from argparse import Namespace
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from crnn.core.command import Arguments
 from crnn.core.files import file_facts, write_json
 
 # Instructions that make this work several times faster: Linux's name, and the maker's.
@@ -91,7 +91,7 @@ class Record:
 
     @classmethod
     def begin(
-        cls, args: Namespace, inputs: Iterable[Path | None], tools: Iterable[str] = (), **parameters: Any
+        cls, args: Arguments, inputs: Iterable[Path | None], tools: Iterable[str] = (), **parameters: Any
     ) -> "Record":
         """The record of the stage that was given `args`; an input that is None was not given.
 

@@ -5,9 +5,7 @@
 Images are compared by their pixels. Fails where a dataset holds one of them too, and names it.
 """
 
-from argparse import Namespace
-
-from crnn.core.command import LOG, Command, named_path
+from crnn.core.command import LOG, Arguments, Command, named_path
 from crnn.core.errors import UserError
 from crnn.core.files import write_json
 from crnn.data.leakage import image_digests, shared_images
@@ -22,7 +20,7 @@ def arguments(command: Command) -> None:
     command.add_output("JSON file to write", record=False)
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     with Words(args.words) as words:
         digests, compared = dict(image_digests(words)), {"calibration": len(words)}
     for name, folder in args.dataset:

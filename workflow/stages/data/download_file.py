@@ -4,9 +4,7 @@ An interrupted download stays beside the output as OUTPUT.part and is continued 
 SHA-256 is removed. Addresses: http, https, file. A proxy is taken from the usual environment variables.
 """
 
-from argparse import Namespace
-
-from crnn.core.command import Command
+from crnn.core.command import Arguments, Command
 from crnn.core.record import Record
 from crnn.data.sources.checksum import sha256_hex
 from crnn.data.sources.download import download
@@ -20,7 +18,7 @@ def arguments(command: Command) -> None:
     command.add_record(required=False)
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     record = Record.begin(args, [])
     remedy = args.remedy or f"download it by hand and save it as {args.output}"
     download(args.url, args.sha256, args.output, remedy)

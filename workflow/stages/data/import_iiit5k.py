@@ -4,9 +4,7 @@ Images keep their bytes, labels their case, and words the order of traindata.mat
 checked first and never extracted to disk.
 """
 
-from argparse import Namespace
-
-from crnn.core.command import LOG, Command
+from crnn.core.command import LOG, Arguments, Command
 from crnn.core.record import Record
 from crnn.data.lmdb import write_words
 from crnn.data.sources.checksum import sha256_hex, verify_sha256
@@ -20,7 +18,7 @@ def arguments(command: Command) -> None:
     command.add_output("LMDB folder to write")
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     record = Record.begin(args, [args.archive], ("lmdb", "numpy", "scipy"))
     verify_sha256(args.archive, args.sha256)
     count = write_words(args.output, read_iiit5k(args.archive, args.split))

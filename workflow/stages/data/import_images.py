@@ -7,10 +7,9 @@ with paths from the images' folder. PNG and JPEG files are stored as they are, o
 A listed image that is missing is stored empty, which counts it; the log and the record name it.
 """
 
-from argparse import Namespace
 from dataclasses import asdict
 
-from crnn.core.command import LOG, Command, progress
+from crnn.core.command import LOG, Arguments, Command, progress
 from crnn.core.record import Record
 from crnn.data.lmdb import write_words
 from crnn.data.sources.images import FORMS, Findings, form_of_suffix, read_images, read_labels
@@ -34,7 +33,7 @@ def _report(findings: Findings) -> None:
             LOG.warning("%d %s: %s%s", len(files), what, ", ".join(files[:NAMED_IN_LOG]), more)
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     form = form_of_suffix(args.labels) if args.form == "auto" else args.form
     tools = ("lmdb", "numpy", "opencv-python-headless")
     record = Record.begin(args, [args.labels], tools, folder=str(args.folder), form=form)

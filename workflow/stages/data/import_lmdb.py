@@ -4,9 +4,7 @@ The LMDB holds num-samples, image-%09d and label-%09d, counted from 1. A record 
 and later stages count it.
 """
 
-from argparse import Namespace
-
-from crnn.core.command import LOG, Command
+from crnn.core.command import LOG, Arguments, Command
 from crnn.core.record import Record
 from crnn.data.lmdb import copy_words
 from crnn.data.sources.truncation import refuse_truncated
@@ -17,7 +15,7 @@ def arguments(command: Command) -> None:
     command.add_output("LMDB folder to write")
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     # The source is not hashed: it may be a sparse file of a tebibyte, and the compact copy is what its records are.
     record = Record.begin(args, [], ("lmdb",), source=str(args.source))
     refuse_truncated(args.source)

@@ -10,9 +10,7 @@ interpolation, hashes), which later stages check before they run. --part 2/3 pre
   --labels '{"characters": "0123…xyz", "case": "lower", "normalise": "nfkd-ascii", "outside": "strip"}'
 """
 
-from argparse import Namespace
-
-from crnn.core.command import LOG, Command
+from crnn.core.command import LOG, Arguments, Command
 from crnn.core.record import Record
 from crnn.data.buckets import width_settings
 from crnn.data.labels import LabelPolicy
@@ -30,7 +28,7 @@ def arguments(command: Command) -> None:
     command.add_argument("--processes", type=int, default=1, help="worker processes (default: 1)")
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     # Once for a dataset: hashing the whole for every part can take longer than preparing the part.
     inputs = [args.words / "data.mdb"] if args.part.number == 1 else []
     tools = ("numpy", "opencv-python-headless", "pillow", "polars", "lmdb")

@@ -8,9 +8,7 @@ The same arguments give the same data.mdb, byte for byte; word k does not depend
       --lexicon resources/words/english.txt --output words.lmdb --record words.json
 """
 
-from argparse import Namespace
-
-from crnn.core.command import Command, progress
+from crnn.core.command import Arguments, Command, progress
 from crnn.core.errors import UserError
 from crnn.core.record import Record
 from crnn.data.lmdb import write_words
@@ -23,7 +21,7 @@ def arguments(command: Command) -> None:
     command.add_output("the LMDB folder to write")
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     if args.words < 1:
         raise UserError(f"--words {args.words}: expected 1 or more")
     sources = open_sources(args)

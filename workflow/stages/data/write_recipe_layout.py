@@ -3,9 +3,7 @@
 test_{i}.npy (float32 [1, 1, 32, W], i counted from 1) and label.txt (`test_{i}.npy:label` per line).
 """
 
-from argparse import Namespace
-
-from crnn.core.command import LOG, Command
+from crnn.core.command import LOG, Arguments, Command
 from crnn.data.buckets import width_settings
 from crnn.data.preprocess import Preprocess
 from crnn.data.tensors import TensorSet, write_recipe_layout
@@ -17,6 +15,6 @@ def arguments(command: Command) -> None:
     command.add_output("folder to write", record=False)
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     left_out = write_recipe_layout(TensorSet(args.tensors, Preprocess.from_settings(args.widths)), args.output)
     LOG.info("%d words left out (no image or no label): %s", len(left_out), ", ".join(left_out) or "none")

@@ -9,10 +9,9 @@ Writes the files of the runtime; the record holds the tool versions, the options
 its build in a JSON file.
 """
 
-from argparse import Namespace
 from pathlib import Path
 
-from crnn.core.command import Command, json_object
+from crnn.core.command import Arguments, Command, json_object
 from crnn.core.files import read_json
 from crnn.core.record import Record
 from crnn.data.buckets import BucketPlan
@@ -27,7 +26,7 @@ def arguments(command: Command) -> None:
     command.add_output("folder to write")
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     shapes = {"plan": BucketPlan.read(args.plan).batches} if args.plan else {}
     options, runtime = args.options | shapes, find_runtime(args.runtime)
     record = Record.begin(args, [args.source, args.plan], runtime.tools, options=options)

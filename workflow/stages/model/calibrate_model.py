@@ -7,7 +7,6 @@ calibration.json: the ranges by variant, `whole`, and every candidate that was t
 """
 
 import tempfile
-from argparse import Namespace
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from crnn.core.command import LOG, Command
+from crnn.core.command import LOG, Arguments, Command
 from crnn.core.files import write_json
 from crnn.core.record import Record
 from crnn.data.buckets import DEFAULT_BATCH
@@ -50,7 +49,7 @@ def arguments(command: Command) -> None:
 class Candidates:
     """Reads the calibration words with a model as it is and with convolutions of it quantised."""
 
-    def __init__(self, args: Namespace) -> None:
+    def __init__(self, args: Arguments) -> None:
         self.model = onnx.load(args.model)
         self.tensors = TensorSet(args.tensors, Preprocess.from_settings(args.widths))
         self._charset, self._policy = Charset(args.charset), LabelPolicy.from_settings(args.labels)
@@ -130,7 +129,7 @@ class Candidates:
         return Reading(len(texts), correct, flipped, distance)
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     record = Record.begin(args, [args.model, args.tensors / "contract.json"], ("onnx", "onnxruntime", "numpy"))
     candidates = Candidates(args)
     layers, budget, original = candidates.multiplications, Budget(**args.budget), candidates.original()

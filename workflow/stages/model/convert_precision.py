@@ -5,12 +5,11 @@
 Fails where an operator does not compute in the type of the variant, or ONNX Runtime cannot run the file on a processor.
 """
 
-from argparse import Namespace
 from pathlib import Path
 
 import onnx
 
-from crnn.core.command import LOG, Command
+from crnn.core.command import LOG, Arguments, Command
 from crnn.core.files import atomic_path
 from crnn.core.record import Record
 from crnn.data.buckets import DEFAULT_BATCH, at_most
@@ -34,7 +33,7 @@ def arguments(command: Command) -> None:
     command.add_output("ONNX file to write")
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     inputs = [args.model, args.tensors / "contract.json", args.calibration]
     tools = ("onnx", "onnx-graphsurgeon", "onnxconverter-common", "onnxruntime", "numpy")
     record = Record.begin(args, inputs, tools)

@@ -4,9 +4,7 @@ Input imgs float32 [N, 1, 32, W], output output1 float32 [T, N, classes]; N, W a
 compared at several batch sizes and widths; a difference over --tolerance fails the stage.
 """
 
-from argparse import Namespace
-
-from crnn.core.command import LOG, Command
+from crnn.core.command import LOG, Arguments, Command
 from crnn.core.files import atomic_path
 from crnn.core.record import Record
 from crnn.model.checkpoint import load_network
@@ -25,7 +23,7 @@ def arguments(command: Command) -> None:
     command.add_output("raw.onnx to write")
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     record = Record.begin(args, [args.weights], ("torch", "onnx", "onnxruntime"))
     network = load_network(args.weights)
     reference = TorchSession(network, args.threads)  # first: it sets the threads that tracing has, too

@@ -7,11 +7,10 @@ Raw and fixed are compared at several batch sizes and widths; a difference over 
 """
 
 import json
-from argparse import Namespace
 
 import onnx
 
-from crnn.core.command import LOG, Command
+from crnn.core.command import LOG, Arguments, Command
 from crnn.core.files import atomic_path
 from crnn.core.record import Record
 from crnn.model.opset import check_opset
@@ -28,7 +27,7 @@ def arguments(command: Command) -> None:
     command.add_output("fixed.onnx to write")
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     record = Record.begin(args, [args.raw], ("onnx", "onnx-graphsurgeon", "onnxruntime"))
     raw = onnx.load(args.raw)
     fixed, matched = operate(raw, [Step.from_settings(entry) for entry in args.surgery])

@@ -6,9 +6,7 @@ The keys tell the layout, but not the order of the LSTM gates: that follows from
 given. The record has what was decided. Files that would run code are refused.
 """
 
-from argparse import Namespace
-
-from crnn.core.command import LOG, Command
+from crnn.core.command import LOG, Arguments, Command
 from crnn.core.record import Record
 from crnn.model.checkpoint import read_checkpoint, write_weights
 from crnn.model.network import NetworkSize
@@ -22,7 +20,7 @@ def arguments(command: Command) -> None:
     command.add_output("weights.safetensors to write")
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     record = Record.begin(args, [args.checkpoint], ("torch", "safetensors"))
     size = NetworkSize(tuple(args.network["channels"]), args.network["hidden"], args.network["classes"])
     layout = None if args.layout == "auto" else args.layout

@@ -6,9 +6,7 @@ workflow gives it every core.
   --grid '{"widths": [32, 96, 192, 400], "batches": [1, 4, 16], "repeats": 5}'
 """
 
-from argparse import Namespace
-
-from crnn.core.command import Command
+from crnn.core.command import Arguments, Command
 from crnn.core.record import Record
 from crnn.core.tables import write_table
 from crnn.inference.call_costs import time_calls
@@ -23,7 +21,7 @@ def arguments(command: Command) -> None:
     command.add_output("costs.parquet to write")
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     record = Record.begin(args, [args.model], ("numpy", "polars", *find_runtime(args.runtime).tools))
     with opened_session(args, args.model) as session:
         costs = time_calls(session, args.grid["widths"], args.grid["batches"], args.grid["repeats"], session.calls)

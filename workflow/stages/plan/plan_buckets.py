@@ -11,14 +11,13 @@ plan.
 Without `buckets` there may be any number of them.
 """
 
-from argparse import Namespace
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from crnn.core.command import LOG, Command
+from crnn.core.command import LOG, Arguments, Command
 from crnn.core.files import write_json
 from crnn.core.record import Record
 from crnn.data.labels import LabelPolicy
@@ -50,7 +49,7 @@ def sizes_of(samples: list[Path]) -> Sizes:
     return pl.concat(tables).filter(pl.col("row").is_not_null()).select("width", "height").to_numpy()
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     inputs = [*args.samples, args.costs, args.words / "data.mdb"]
     tools = ("numpy", "polars", "opencv-python-headless", *find_runtime(args.runtime).tools)
     record = Record.begin(args, inputs, tools)

@@ -1,10 +1,8 @@
 """Analyse the errors of a run: accuracy by length, digits, case, size, width and contrast, and confused characters."""
 
-from argparse import Namespace
-
 import polars as pl
 
-from crnn.core.command import Command
+from crnn.core.command import Arguments, Command
 from crnn.core.files import read_json, write_json
 from crnn.data.labels import LabelPolicy
 from crnn.data.preprocess import Preprocess
@@ -22,7 +20,7 @@ def arguments(command: Command) -> None:
     command.add_output("errors.json to write", record=False)
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     tensors = TensorSet(args.tensors, Preprocess.from_settings(args.widths))
     policy = LabelPolicy.from_settings(args.labels)
     words = described(tensors, judge(tensors.samples, pl.read_parquet(args.predictions), policy))

@@ -6,12 +6,11 @@ Stages in order; the first is the reference. A stage named again goes on with th
 audit.json (counts, exact McNemar test) and audit.parquet.
 """
 
-from argparse import Namespace
 from pathlib import Path
 
 import polars as pl
 
-from crnn.core.command import LOG, Command, named_path
+from crnn.core.command import LOG, Arguments, Command, named_path
 from crnn.core.errors import UserError
 from crnn.core.files import read_json, write_json
 from crnn.core.tables import write_table
@@ -35,7 +34,7 @@ def arguments(command: Command) -> None:
     command.add_path("--flips", "audit.parquet to write")
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     stages: dict[str, list[Path]] = {}
     for name, file in args.stage:
         stages.setdefault(name, []).append(file)

@@ -6,9 +6,7 @@
 This runs after the report, which is complete either way: look there for the words behind a failure.
 """
 
-from argparse import Namespace
-
-from crnn.core.command import LOG, Command
+from crnn.core.command import LOG, Arguments, Command
 from crnn.core.files import read_json, write_json
 from crnn.score.budgets import judge_budgets, require_kept, verdict_rows
 
@@ -19,7 +17,7 @@ def arguments(command: Command) -> None:
     command.add_output("budgets.json to write", record=False)
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     verdicts = judge_budgets(read_json(args.report)["rows"], args.budgets)
     require_kept(verdicts, args.report.with_name("index.html"))
     LOG.info("%d budgets kept", len(verdicts))

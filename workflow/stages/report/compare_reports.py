@@ -9,9 +9,7 @@ report against the old one), after both files are written. The budgets are those
   --budgets '{"accuracy_drop": 0.005, "flipped": 0.01, "slowdown": 0.1}'
 """
 
-from argparse import Namespace
-
-from crnn.core.command import Command, json_object
+from crnn.core.command import Arguments, Command, json_object
 from crnn.core.errors import UserError
 from crnn.core.files import write_json, write_text
 from crnn.core.record import Record
@@ -28,7 +26,7 @@ def arguments(command: Command) -> None:
     command.add_argument("--exit-zero", action="store_true", help="leave the verdict to comparison.json")
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     args.record = args.output_dir / "record.json"
     record = Record.begin(args, [], ("jinja2", "polars", "scipy"), old=str(args.old), new=str(args.new))
     comparison = compare_reports(Side.read(args.old), Side.read(args.new))

@@ -17,10 +17,9 @@ Only `runs` is required. `predictions` and `samples` name the parts of a dataset
 the first samples, for the label policy.
 """
 
-from argparse import Namespace
 from datetime import UTC, datetime
 
-from crnn.core.command import LOG, Command
+from crnn.core.command import LOG, Arguments, Command
 from crnn.core.files import write_json, write_text
 from crnn.core.record import Record, describe_host
 from crnn.core.tables import write_table
@@ -37,7 +36,7 @@ def arguments(command: Command) -> None:
     command.add_record()
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     inputs = Inputs.from_json(args.inputs)
     runs = [Run.read(files) for files in inputs.runs]
     published = read_published(args.published)

@@ -3,11 +3,9 @@
 --run '{"dataset": …, "model": …, "deployment": …, "widths": …, "runtime": …, "source": …, "precision": …}'
 """
 
-from argparse import Namespace
-
 import polars as pl
 
-from crnn.core.command import LOG, Command
+from crnn.core.command import LOG, Arguments, Command
 from crnn.core.files import read_json, write_json
 from crnn.data.labels import LabelPolicy
 from crnn.inference.timings import cold_seconds, latency_percentiles, summarise_e2e, summarise_infer_only
@@ -27,7 +25,7 @@ def arguments(command: Command) -> None:
     command.add_output("run.json to write", record=False)
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     samples, predictions = pl.read_parquet(args.samples), pl.read_parquet(args.predictions)
     timings, batching = pl.read_parquet(args.timings), read_json(args.batching)
     timed = read_json(args.timing_record)

@@ -5,11 +5,10 @@ The budgets judge them (budgets.changed_by_batching).
 """
 
 import json
-from argparse import Namespace
 
 import polars as pl
 
-from crnn.core.command import LOG, Command
+from crnn.core.command import LOG, Arguments, Command
 from crnn.core.files import write_json
 from crnn.data.preprocess import Preprocess
 from crnn.data.tensors import TensorSet
@@ -27,7 +26,7 @@ def arguments(command: Command) -> None:
     command.add_output("batching.json to write", record=False)
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     tensors = TensorSet(args.tensors, Preprocess.from_settings(args.widths))
     predictions, charset = pl.read_parquet(args.predictions), Charset(args.charset)
     with opened_session(args, args.model) as session:

@@ -10,11 +10,10 @@ then says how many words they read differently (changed) and the largest differe
 Columns: index (LMDB index), text (null where the image cannot be read), confidence (probability of the best path).
 """
 
-from argparse import Namespace
 from contextlib import ExitStack
 from math import isfinite
 
-from crnn.core.command import LOG, Command
+from crnn.core.command import LOG, Arguments, Command
 from crnn.core.errors import UserError
 from crnn.core.record import Record
 from crnn.core.tables import write_table
@@ -35,7 +34,7 @@ def arguments(command: Command) -> None:
     command.add_output("parquet file to write, per model", action="append")
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     runtime = find_runtime(args.runtime)
     counts = len(args.model), len(args.output)
     if counts != (1, 1) and (counts != (2, 2) or runtime.device):

@@ -11,9 +11,7 @@ Each clock runs `passes` times after `warmup` words; a pass takes the first `wor
 one e2e call, or a plan.json.
 """
 
-from argparse import Namespace
-
-from crnn.core.command import Command
+from crnn.core.command import Arguments, Command
 from crnn.core.record import Record
 from crnn.core.tables import write_table
 from crnn.data.buckets import batch_sizes
@@ -35,7 +33,7 @@ def arguments(command: Command) -> None:
     command.add_path("--texts", "texts.parquet to write")
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     inputs = [args.words / "data.mdb", *(part / "contract.json" for part in args.tensors)]
     tools = ("numpy", "opencv-python-headless", *find_runtime(args.runtime).tools)
     record = Record.begin(args, inputs, tools)

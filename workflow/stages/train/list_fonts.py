@@ -7,9 +7,7 @@ in faces that training never showed; another list of the same files splits them 
   fonts.record.json
 """
 
-from argparse import Namespace
-
-from crnn.core.command import Command
+from crnn.core.command import Arguments, Command
 from crnn.core.errors import UserError
 from crnn.core.files import write_json
 from crnn.core.record import Record
@@ -29,7 +27,7 @@ def arguments(command: Command) -> None:
     command.add_output("the list to write")
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     if not 0 <= args.validation_share <= 1:
         raise UserError(f"--validation-share {args.validation_share}: expected 0 … 1")
     record = Record.begin(args, [], ("numpy", "opencv-python-headless", "pillow"), fonts=list(map(str, args.fonts)))

@@ -1,8 +1,6 @@
 """Draw the log of a training run: loss and validation accuracy over the words learned from (SVG)."""
 
-from argparse import Namespace
-
-from crnn.core.command import Command
+from crnn.core.command import Arguments, Command
 from crnn.core.files import write_text
 from crnn.report.drawing.training_curve import read_log, training_curve
 
@@ -12,6 +10,6 @@ def arguments(command: Command) -> None:
     command.add_output("the SVG file to write", record=False)
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     svg = training_curve(read_log(args.log))
     write_text(args.output, svg)

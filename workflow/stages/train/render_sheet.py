@@ -6,9 +6,7 @@ Words `start` and on of a seed are those that render_words.py and training see u
       --lexicon resources/words/english.txt --output sheet.png --record sheet.json
 """
 
-from argparse import Namespace
-
-from crnn.core.command import Command, progress
+from crnn.core.command import Arguments, Command, progress
 from crnn.core.errors import UserError
 from crnn.core.files import atomic_path
 from crnn.core.record import Record
@@ -25,7 +23,7 @@ def arguments(command: Command) -> None:
     command.add_output("the PNG file to write")
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     for option, value, least in (("words", args.words, 1), ("columns", args.columns, 1), ("start", args.start, 0)):
         if value < least:
             raise UserError(f"--{option} {value}: expected {least} or more")

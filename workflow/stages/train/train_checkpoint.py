@@ -8,13 +8,12 @@ order. The state is in --state; it is removed when the weights are written.
 
 import hashlib
 import json
-from argparse import Namespace
 from functools import partial
 from pathlib import Path
 
 import torch
 
-from crnn.core.command import LOG, Command, named_path
+from crnn.core.command import LOG, Arguments, Command, named_path
 from crnn.core.files import sha256
 from crnn.core.record import Record
 from crnn.data.preprocess import Preprocess
@@ -52,7 +51,7 @@ def arguments(command: Command) -> None:
     command.add_path("--log", "log.jsonl to write")
 
 
-def identity(args: Namespace) -> str:
+def identity(args: Arguments) -> str:
     """16 hex digits over what a state must agree on: settings, fonts, words and the weights at the start."""
     files = [args.fonts, *args.lexicon, *([args.start] if args.start else [])]
     settings = [args.recipe, args.network, args.charset, args.widths, [sha256(path) for path in files]]
@@ -71,7 +70,7 @@ def new_network(size: NetworkSize, seed: int, start: Path | None) -> CRNN:
     return network
 
 
-def rendering_processes(args: Namespace, device: torch.device) -> int:
+def rendering_processes(args: Arguments, device: torch.device) -> int:
     """A GPU learns faster than a core renders; a CPU learns slower, and shares its cores."""
     if args.processes is not None:
         return int(args.processes)
@@ -79,7 +78,7 @@ def rendering_processes(args: Namespace, device: torch.device) -> int:
     return max(1, threads - 1 if device.type == "cuda" else threads // 4)
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     recipe, charset = Recipe.from_settings(args.recipe), Charset(args.charset)
     policy = training_policy(charset)
     inputs = [args.fonts, *args.lexicon, *(words / "data.mdb" for _, words in args.validation), args.start]

@@ -1,9 +1,8 @@
 """Write the model card of a trained checkpoint (Markdown) from the records of its run and of the runs that use it."""
 
-from argparse import Namespace
 from pathlib import Path
 
-from crnn.core.command import Command
+from crnn.core.command import Arguments, Command
 from crnn.core.files import write_text
 from crnn.train.card import model_card
 
@@ -16,6 +15,6 @@ def arguments(command: Command) -> None:
     command.add_output("the Markdown file to write", record=False)
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     card = model_card(args.name, args.training, args.fonts, args.errors)
     write_text(args.output, card)
