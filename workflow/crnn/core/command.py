@@ -6,6 +6,7 @@ Not here: anything a stage does.
 import argparse
 import json
 import logging
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -34,6 +35,14 @@ def named_path(text: str) -> tuple[str, Path]:
     if not separator:
         raise argparse.ArgumentTypeError(f"{text!r}: expected name=path")
     return name, Path(path)
+
+
+def sha256_hex(text: str) -> str:
+    """Argparse type: a SHA-256 as 64 hexadecimal digits, returned in lower case."""
+    digest = text.strip().lower()
+    if not re.fullmatch(r"[0-9a-f]{64}", digest):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a SHA-256; expected 64 hexadecimal digits")
+    return digest
 
 
 class Arguments(argparse.Namespace):
@@ -71,9 +80,9 @@ class Command(argparse.ArgumentParser):
         """One or more files or folders, such as those of the parts of a dataset, in order."""
         self.add_path(option, help, nargs="+", **more)
 
-    def add_json(self, option: str, help: str, **more: Any) -> None:
-        """A JSON object that must be given."""
-        self.add_argument(option, type=json_object, required=True, help=help, **more)
+    def add_json(self, option: str, help: str, *, required: bool = True) -> None:
+        """A JSON object."""
+        self.add_argument(option, type=json_object, required=required, help=help)
 
     def add_labels(self) -> None:
         self.add_json("--labels", "label policy, as in config `labels`")
@@ -120,5 +129,4 @@ def progress(items: Iterable[Item], *, total: int, what: str, unit: str = "words
 
 def counter(total: int, what: str) -> "tqdm[None]":
     """Progress that the caller advances with `update(n)`; a context manager."""
-    nothing: Iterable[None] = ()
-    return progress(nothing, total=total, what=what)
+    return progress(cast(Iterable[None], ()), total=total, what=what)

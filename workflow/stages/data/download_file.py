@@ -4,9 +4,8 @@ An interrupted download stays beside the output as OUTPUT.part and is continued 
 SHA-256 is removed. Addresses: http, https, file. A proxy is taken from the usual environment variables.
 """
 
-from crnn.core.command import Arguments, Command
+from crnn.core.command import Arguments, Command, sha256_hex
 from crnn.core.record import Record
-from crnn.data.sources.checksum import sha256_hex
 from crnn.data.sources.download import download
 
 

@@ -4,10 +4,10 @@ Images keep their bytes, labels their case, and words the order of traindata.mat
 checked first and never extracted to disk.
 """
 
-from crnn.core.command import LOG, Arguments, Command
+from crnn.core.command import LOG, Arguments, Command, sha256_hex
+from crnn.core.files import verify_sha256
 from crnn.core.record import Record
 from crnn.data.lmdb import write_words
-from crnn.data.sources.checksum import sha256_hex, verify_sha256
 from crnn.data.sources.iiit5k import SPLITS, read_iiit5k
 
 

@@ -26,13 +26,6 @@ def arguments(command: Command) -> None:
     command.add_output("LMDB folder to write")
 
 
-def _report(findings: Findings) -> None:
-    for what, files in asdict(findings).items():
-        if files:
-            more = f" and {len(files) - NAMED_IN_LOG} more" if len(files) > NAMED_IN_LOG else ""
-            LOG.warning("%d %s: %s%s", len(files), what, ", ".join(files[:NAMED_IN_LOG]), more)
-
-
 def main(args: Arguments) -> None:
     form = form_of_suffix(args.labels) if args.form == "auto" else args.form
     tools = ("lmdb", "numpy", "opencv-python-headless")
@@ -41,5 +34,8 @@ def main(args: Arguments) -> None:
     pairs = read_images(args.folder, args.labels, entries, findings)
     count = write_words(args.output, progress(pairs, total=len(entries), what="import"))
     LOG.info("%d words", count)
-    _report(findings)
+    for what, files in asdict(findings).items():
+        if files:
+            more = f" and {len(files) - NAMED_IN_LOG} more" if len(files) > NAMED_IN_LOG else ""
+            LOG.warning("%d %s: %s%s", len(files), what, ", ".join(files[:NAMED_IN_LOG]), more)
     record.finish([args.output / "data.mdb"], words=count, **asdict(findings))

@@ -1,11 +1,9 @@
-r"""Render words on scene-like grounds and write them as an LMDB of words.
+"""Render words on scene-like grounds and write them as an LMDB of words.
 
 The same arguments give the same data.mdb, byte for byte; word k does not depend on how many there are.
 
-  python workflow/stages/data/render_words.py --words 300 --seed 0 --fonts resources/fonts \
-      --lexicon resources/words/english.txt --output words.lmdb --record words.json
-  python workflow/stages/data/render_words.py --words 300 --seed 0 --fonts-list fonts.json --split validation \
-      --lexicon resources/words/english.txt --output words.lmdb --record words.json
+  --words 300 --seed 0 --fonts resources/fonts --lexicon resources/words/english.txt
+  --words 300 --seed 0 --fonts-list fonts.json --split validation --lexicon resources/words/english.txt
 """
 
 from crnn.core.command import Arguments, Command, progress

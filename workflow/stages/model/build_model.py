@@ -9,8 +9,6 @@ Writes the files of the runtime; the record holds the tool versions, the options
 its build in a JSON file.
 """
 
-from pathlib import Path
-
 from crnn.core.command import Arguments, Command, json_object
 from crnn.core.files import read_json
 from crnn.core.record import Record
@@ -22,7 +20,7 @@ def arguments(command: Command) -> None:
     command.add_path("--source", "ONNX file or imported weights")
     command.add_argument("--runtime", choices=known_runtimes(), required=True)
     command.add_argument("--options", type=json_object, default={}, help="the deployment's `options`")
-    command.add_argument("--plan", type=Path, help="plan.json of the widths and batch sizes to build for")
+    command.add_path("--plan", "plan.json of the widths and batch sizes to build for", required=False)
     command.add_output("folder to write")
 
 

@@ -12,7 +12,6 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 
 from crnn.core.command import LOG, Arguments, Command
@@ -20,7 +19,7 @@ from crnn.core.files import write_json
 from crnn.core.record import Record
 from crnn.data.buckets import DEFAULT_BATCH
 from crnn.data.labels import LabelPolicy
-from crnn.data.preprocess import Preprocess
+from crnn.data.preprocess import Preprocess, Tensor
 from crnn.data.tensors import TensorSet
 from crnn.model.charset import Charset, greedy_decode
 from crnn.model.precision import QUANTISED
@@ -32,15 +31,11 @@ from stages.arguments import add_tensor_arguments
 
 EVERY = 5  # batches, which come by width: enough of them to rank layers by a mean over all steps
 
-Array = npt.NDArray[np.float32]
-
 
 def arguments(command: Command) -> None:
     add_tensor_arguments(command)
     command.add_path("--model", "fixed.onnx")
-    command.add_argument(
-        "--variant", choices=QUANTISED, required=True, help="of the candidates, and of what is made later"
-    )
+    command.add_argument("--variant", choices=QUANTISED, required=True, help="of the candidates, and of what is made")
     command.add_labels()
     command.add_json("--budget", "of config `calibration`: what may be lost")
     command.add_output("calibration.json to write")
@@ -61,8 +56,9 @@ class Candidates:
         original = OnnxSession(args.model, args.threads)
         self._outputs = [original.infer(images) for _, images in self.tensors.batches(DEFAULT_BATCH)]
         self._texts = self._decoded(self._outputs)
+        self.original = self._reading(self._texts, 0.0)
 
-    def _observed(self) -> Iterator[dict[str, Array]]:
+    def _observed(self) -> Iterator[dict[str, Tensor]]:
         """What each convolution reads, by batch. Counts on the way what each multiplies."""
         names = [node.input[0] for node in convolutions(self.model)]
         watched = onnx.ModelProto()
@@ -80,16 +76,13 @@ class Candidates:
                 self.multiplications = self.multiplications or self._multiplied(found)
                 yield {name: found[name] for name in names}
 
-    def _multiplied(self, found: dict[str, Array]) -> dict[str, float]:
+    def _multiplied(self, found: dict[str, Tensor]) -> dict[str, float]:
         """Convolution → multiplications per word of a batch, were its output as large as its input."""
         sizes = {entry.name: int(np.prod(entry.dims)) for entry in self.model.graph.initializer}
         return {
             node.name: sizes[node.input[1]] * float(np.prod(found[node.input[0]].shape[2:]))
             for node in convolutions(self.model)
         }
-
-    def original(self) -> Reading:
-        return self._reading(self._texts, 0.0)
 
     def read(self, whole: list[str]) -> Reading:
         """All words, with every convolution quantised but for `whole`."""
@@ -106,18 +99,17 @@ class Candidates:
         LOG.info("%s alone in 8 bits: divergence %.3g", layer, cost)
         return cost
 
-    def _infer(self, whole: list[str], every: int) -> Iterator[Array]:
+    def _infer(self, whole: list[str], every: int) -> Iterator[Tensor]:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            onnx.save(
-                convert(self.model, self._variant, Calibration(self.ranges, tuple(whole))), folder / "candidate.onnx"
-            )
+            candidate = convert(self.model, self._variant, Calibration(self.ranges, tuple(whole)))
+            onnx.save(candidate, folder / "candidate.onnx")
             (built,) = build(folder / "candidate.onnx", folder / "build", {})
             runtime = OnnxSession(built, self._threads)
             for _, images in islice(self.tensors.batches(DEFAULT_BATCH), 0, None, every):
                 yield runtime.infer(images)
 
-    def _decoded(self, outputs: list[Array]) -> dict[int, str]:
+    def _decoded(self, outputs: list[Tensor]) -> dict[int, str]:
         texts: dict[int, str] = {}
         for (indices, _), output in zip(self.tensors.batches(DEFAULT_BATCH), outputs, strict=True):
             texts.update(zip(indices, greedy_decode(output, self._charset)[0], strict=True))
@@ -132,7 +124,7 @@ class Candidates:
 def main(args: Arguments) -> None:
     record = Record.begin(args, [args.model, args.tensors / "contract.json"], ("onnx", "onnxruntime", "numpy"))
     candidates = Candidates(args)
-    layers, budget, original = candidates.multiplications, Budget(**args.budget), candidates.original()
+    layers, budget, original = candidates.multiplications, Budget(**args.budget), candidates.original
     whole, found = choose_whole(layers, candidates.read, candidates.sensitivity, original, budget)
     write_json(args.output, {"ranges": candidates.ranges, "whole": whole, "multiplications": layers, **found})
     record.finish([args.output], whole=whole, words=original.words, **found["steps"][-1])

@@ -5,8 +5,6 @@
 Fails where an operator does not compute in the type of the variant, or ONNX Runtime cannot run the file on a processor.
 """
 
-from pathlib import Path
-
 import onnx
 
 from crnn.core.command import LOG, Arguments, Command
@@ -29,7 +27,7 @@ def arguments(command: Command) -> None:
     add_tensor_arguments(command)
     command.add_path("--model", "fixed.onnx, float32")
     command.add_argument("--variant", choices=VARIANTS, required=True)
-    command.add_argument("--calibration", type=Path, help="calibration.json of calibrate_model")
+    command.add_path("--calibration", "calibration.json of calibrate_model", required=False)
     command.add_output("ONNX file to write")
 
 

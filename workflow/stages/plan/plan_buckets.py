@@ -12,7 +12,6 @@ Without `buckets` there may be any number of them.
 """
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -25,7 +24,7 @@ from crnn.data.preprocess import Preprocess
 from crnn.inference.call_costs import Costs
 from crnn.model.charset import Charset
 from crnn.planning.evaluation import TuningWords, around, cheapest_within, judged
-from crnn.planning.optimiser import Bounds, Demand, Sizes, candidates, plan_content
+from crnn.planning.optimiser import Bounds, Demand, candidates, plan_content
 from crnn.runtimes.registry import find_runtime
 from stages.arguments import add_runtime_arguments, opened_session
 
@@ -43,12 +42,6 @@ def arguments(command: Command) -> None:
     command.add_output("plan.json to write")
 
 
-def sizes_of(samples: list[Path]) -> Sizes:
-    """Width and height of every image that can be read."""
-    tables = [pl.read_parquet(path, columns=["width", "height", "row"]) for path in samples]
-    return pl.concat(tables).filter(pl.col("row").is_not_null()).select("width", "height").to_numpy()
-
-
 def main(args: Arguments) -> None:
     inputs = [*args.samples, args.costs, args.words / "data.mdb"]
     tools = ("numpy", "polars", "opencv-python-headless", *find_runtime(args.runtime).tools)
@@ -56,7 +49,9 @@ def main(args: Arguments) -> None:
     bounds = Bounds(**args.bounds)
     resizing = {"interpolation": args.interpolation} if args.interpolation else {}
 
-    sizes, costs = sizes_of(args.samples), Costs.from_table(pl.read_parquet(args.costs), bounds.batch)
+    readable = pl.read_parquet(args.samples, columns=["width", "height", "row"]).filter(pl.col("row").is_not_null())
+    sizes = readable.select("width", "height").to_numpy()
+    costs = Costs.from_table(pl.read_parquet(args.costs), bounds.batch)
 
     def prepared(rules: Iterable[dict[str, Any]]) -> list[Preprocess]:
         return [Preprocess.from_settings(rule | resizing) for rule in rules]

@@ -23,13 +23,8 @@ def arguments(command: Command) -> None:
     command.add_paths("--samples", "of the parts")
     command.add_labels()
     command.add_argument("--stage", type=named_path, action="append", required=True, help="name=predictions.parquet")
-    command.add_argument(
-        "--surgery",
-        type=Path,
-        nargs="+",
-        default=[],
-        help="records of predict with raw.onnx and fixed.onnx, of the parts",
-    )
+    records = "records of predict with raw.onnx and fixed.onnx, of the parts"
+    command.add_paths("--surgery", records, required=False, default=[])
     command.add_output("audit.json to write", record=False)
     command.add_path("--flips", "audit.parquet to write")
 

@@ -9,7 +9,7 @@ report against the old one), after both files are written. The budgets are those
   --budgets '{"accuracy_drop": 0.005, "flipped": 0.01, "slowdown": 0.1}'
 """
 
-from crnn.core.command import Arguments, Command, json_object
+from crnn.core.command import Arguments, Command
 from crnn.core.errors import UserError
 from crnn.core.files import write_json, write_text
 from crnn.core.record import Record
@@ -21,7 +21,7 @@ from crnn.score.budgets import judge_budgets, require_kept, verdict_rows
 def arguments(command: Command) -> None:
     command.add_path("--old", "the report to compare with")
     command.add_path("--new", "the report to judge")
-    command.add_argument("--budgets", type=json_object, help="as in config `budgets`; default: those of the new report")
+    command.add_json("--budgets", "as in config `budgets`; default: those of the new report", required=False)
     command.add_path("--output-dir", "folder for index.html and comparison.json")
     command.add_argument("--exit-zero", action="store_true", help="leave the verdict to comparison.json")
 

@@ -46,13 +46,10 @@ def main(args: Arguments) -> None:
     record = Record(args.command.stage, sources, args.inputs, tools, args.record)
     now, host = datetime.now(UTC), describe_host()
     names = ("index.html", "report.json", "accuracy.csv", "audit.csv", "readings.parquet")
-    html, contract, accuracy, audit, readings = (args.output_dir / name for name in names)
+    html, contract, accuracy, audit, readings = outputs = [args.output_dir / name for name in names]
     moment, rows, read = now.isoformat(timespec="seconds"), [run.row for run in runs], readings_table(runs)
-    comparison = (
-        compare_reports(Side.read(inputs.previous), Side(moment, rows, inputs.budgets, read))
-        if inputs.previous
-        else None
-    )
+    this = Side(moment, rows, inputs.budgets, read)
+    comparison = compare_reports(Side.read(inputs.previous), this) if inputs.previous else None
     document = page(inputs, runs, published, stage_records, f"{now:%d %B %Y, %H:%M} UTC", host, comparison)
     write_text(html, document)
     write_json(contract, report_json(inputs, runs, published, moment, host, comparison))
@@ -60,5 +57,4 @@ def main(args: Arguments) -> None:
     write_table(audit, audit_table(runs))
     write_table(readings, read)
     LOG.info("%d runs, page of %.1f MiB: %s", len(runs), html.stat().st_size / 2**20, html)
-    outputs = [html, contract, accuracy, audit, readings]
     record.finish(outputs, runs=len(runs), page_bytes=html.stat().st_size)

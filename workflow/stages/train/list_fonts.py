@@ -1,10 +1,9 @@
-r"""List the fonts below some folders that can draw words, each with its hash, signs and split, as JSON.
+"""List the fonts below some folders that can draw words, each with its hash, signs and split, as JSON.
 
 A family of fonts is for training or for validation as a whole, by the hash of its name, so that validation words are
 in faces that training never showed; another list of the same files splits them alike.
 
-  python workflow/stages/train/list_fonts.py --fonts /usr/share/fonts ~/fonts --output fonts.json --record
-  fonts.record.json
+  --fonts /usr/share/fonts ~/fonts --output fonts.json --record fonts.record.json
 """
 
 from crnn.core.command import Arguments, Command
@@ -17,13 +16,8 @@ from crnn.data.render.text.lexicon import CHARACTERS
 
 def arguments(command: Command) -> None:
     command.add_paths("--fonts", "folders of .ttf and .otf files")
-    command.add_argument(
-        "--validation-share",
-        type=float,
-        default=VALIDATION_SHARE,
-        metavar="P",
-        help=f"share of the families that are for validation, 0 … 1 (default {VALIDATION_SHARE})",
-    )
+    share = f"share of the families that are for validation, 0 … 1 (default {VALIDATION_SHARE})"
+    command.add_argument("--validation-share", type=float, default=VALIDATION_SHARE, metavar="P", help=share)
     command.add_output("the list to write")
 
 

@@ -1,9 +1,8 @@
-r"""Render words and write them as one picture, a contact sheet, with their labels under them.
+"""Render words and write them as one picture, a contact sheet, with their labels under them.
 
-Words `start` and on of a seed are those that render_words.py and training see under the same indices.
+Words `start` and on of a seed are those that render_words and training see under the same indices.
 
-  python workflow/stages/train/render_sheet.py --words 200 --seed 0 --fonts resources/fonts \
-      --lexicon resources/words/english.txt --output sheet.png --record sheet.json
+  --words 200 --seed 0 --fonts resources/fonts --lexicon resources/words/english.txt --output sheet.png
 """
 
 from crnn.core.command import Arguments, Command, progress

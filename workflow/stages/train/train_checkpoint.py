@@ -9,7 +9,6 @@ order. The state is in --state; it is removed when the weights are written.
 import hashlib
 import json
 from functools import partial
-from pathlib import Path
 
 import torch
 
@@ -37,13 +36,11 @@ def arguments(command: Command) -> None:
     command.add_json("--widths", "the width rule the checkpoint is meant for")
     command.add_path("--fonts", "fonts.json of list_fonts.py")
     command.add_paths("--lexicon", "word lists, a word per line")
-    command.add_argument("--start", type=Path, help="weights to start from instead of random ones")
+    command.add_path("--start", "weights to start from instead of random ones", required=False)
     command.add_argument("--validation", type=named_path, nargs="+", required=True, metavar="NAME=LMDB")
     command.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     command.add_threads()
-    command.add_argument(
-        "--processes", type=int, help="of them for rendering; default: all but one with a GPU, else 1/4"
-    )
+    command.add_argument("--processes", type=int, help="for rendering; default: all cores but one with a GPU, else 1/4")
     command.add_argument("--save-seconds", type=float, default=300, help="seconds between two saved states")
     command.add_argument("--code", default="", help="what tells this code from another; its digest is in the record")
     command.add_path("--state", "file that a killed run goes on from")
@@ -60,14 +57,6 @@ def identity(args: Arguments) -> str:
 
 def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def new_network(size: NetworkSize, seed: int, start: Path | None) -> CRNN:
-    torch.manual_seed(seed)
-    network = CRNN(size)
-    if start:
-        network.load_state_dict(read_checkpoint(start, size).state)
-    return network
 
 
 def rendering_processes(args: Arguments, device: torch.device) -> int:
@@ -96,7 +85,11 @@ def main(args: Arguments) -> None:
     for name, words in validation.items():
         LOG.info("validation set %s: %d words", name, len(words))
     size = NetworkSize(tuple(args.network["channels"]), args.network["hidden"], args.network["classes"])
-    learner = Learner(new_network(size, recipe.seed, args.start), recipe, device)
+    torch.manual_seed(recipe.seed)
+    network = CRNN(size)
+    if args.start:
+        network.load_state_dict(read_checkpoint(args.start, size).state)
+    learner = Learner(network, recipe, device)
     stream = partial(batches, prepare, recipe.batch, processes=rendering_processes(args, device))
     training = Run(recipe, learner, stream, validation, charset, args.state, identity(args), code, args.save_seconds)
     progress = training.train()
