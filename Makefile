@@ -1,5 +1,5 @@
 # make report   set up and run the default workflow: results/report/index.html
-# make why      say what `make report` would run, and for which cause
+# make why      say what `make report` would run, and why
 # make compare OLD=baseline/report NEW=results/report   two reports, word by word; fails where a budget is exceeded
 # make test     set up, check the code and run the tests that protect behaviour
 # make test-slow   the others: clusters, conda, containers, interruptions, documented commands, benchmarks, the site
@@ -42,8 +42,8 @@ $(STAMP_DEV): requirements-dev.lock $(STAMP)
 
 # In two runs, so that tensors and models that come out as they were spare the builds: see docs/staleness.md.
 report: setup
-	$(BIN)/snakemake --cores $(CORES) $(OPTIONS) -- prepare
-	$(BIN)/snakemake --cores $(CORES) $(OPTIONS) -- report
+	$(BIN)/snakemake --cores $(CORES) --quiet host reason $(OPTIONS) -- prepare
+	$(BIN)/snakemake --cores $(CORES) --quiet host reason $(OPTIONS) -- report
 
 why: setup
 	@$(BIN)/snakemake --cores $(CORES) $(OPTIONS) --dry-run -- report
@@ -65,7 +65,7 @@ lint: setup-dev
 	$(BIN)/ruff format --check workflow tests profiles benchmarks docs
 	$(BIN)/mypy
 	PYTHONPATH=workflow $(BIN)/lint-imports --no-cache
-	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakefmt --check Snakefile rules workflow/Snakefile
 	$(BIN)/snakemake --lint
 	$(BIN)/hadolint Dockerfile
 

@@ -42,4 +42,4 @@ rule report:
         rules.make_report.output,
         rules.check_budgets.output,
     message:
-        "The report is ready: open {input[0]} in a browser"
+        "Open {input[0]} in a browser: how well and how fast each deployment reads, and every word that changed"

@@ -48,7 +48,6 @@ rule export_onnx:
         f"{LOGS}/export_onnx/{{model}}.tsv"
     conda:
         "../envs/torch.yaml"
-    threads: 2
     resources:
         **needs(mb=4000, minutes=15),
     params:
@@ -58,7 +57,7 @@ rule export_onnx:
         "Exporting {wildcards.model} to ONNX"
     shell:
         r"""
-        crnn export_onnx --weights {input.weights:q} {params.opset:q} --threads {threads} --output {output.raw:q} \
+        crnn export_onnx --weights {input.weights:q} {params.opset:q} --output {output.raw:q} \
             --record {output.record:q} >{log:q} 2>&1
         """
 
@@ -75,7 +74,6 @@ rule fix_onnx:
         f"{LOGS}/fix_onnx/{{model}}.tsv"
     conda:
         "../envs/onnx.yaml"
-    threads: 2
     resources:
         **needs(mb=4000, minutes=15),
     params:
@@ -86,8 +84,8 @@ rule fix_onnx:
         "Operating on the graph of {wildcards.model}"
     shell:
         r"""
-        crnn fix_onnx --raw {input.raw:q} {params.surgery:q} {params.tolerance:q} --threads {threads} \
-            --output {output.fixed:q} --record {output.record:q} >{log:q} 2>&1
+        crnn fix_onnx --raw {input.raw:q} {params.surgery:q} {params.tolerance:q} --output {output.fixed:q} \
+            --record {output.record:q} >{log:q} 2>&1
         """
 
 

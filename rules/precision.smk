@@ -6,7 +6,7 @@
 # or `fixed.for-{deployment}` of a deployment with passes of its own.
 
 
-calibration_tensors = lambda widths: layout.tensors(CALIBRATION, widths)
+calibration_tensors = lambda widths: layout.tensors(CALIBRATION, widths)[0]
 
 
 rule check_leakage:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from crnn.score.audit import audit, compare, flips, surgery_of
+from crnn.score.audit import audit, compare, flips, sign_test, surgery_of
 
 LABELS = ["one", "two", "three", "four", "five"]
 
@@ -85,6 +85,11 @@ def test_mcnemar_is_the_binomial_of_the_rarer_kind_doubled(gained: int, lost: in
     p = compare(100, of_kinds(gained, lost)).mcnemar_p
     assert p == pytest.approx(min(1.0, 2 * tail))
     assert p == pytest.approx(binomtest(gained, n).pvalue if n else 1.0)
+
+
+@pytest.mark.parametrize(("gained", "lost"), [(1500, 1400), (60_000, 58_900), (3000, 0)])
+def test_mcnemar_of_many_words_is_scipys(gained: int, lost: int) -> None:
+    assert sign_test(gained, lost) == pytest.approx(binomtest(gained, gained + lost).pvalue, rel=1e-7)
 
 
 # --- a path ------------------------------------------------------------------------------------------------

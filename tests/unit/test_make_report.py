@@ -2,13 +2,13 @@
 
 import csv
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from crnn.core.errors import UserError
 from report_results import Results, picture
+from stage_calls import call
 
 ROOT = Path(__file__).parents[2]
 CONTRACT = {
@@ -24,29 +24,17 @@ def results_in(directory: Path) -> Results:
     return made
 
 
-def make_report(results: Results) -> subprocess.CompletedProcess[str]:
-    command = [
-        sys.executable,
-        str(ROOT / "workflow" / "stage.py"),
-        "make_report",
-        "--inputs",
-        json.dumps(results.inputs),
-    ]
-    paths = {
-        "--published": ROOT / "resources" / "published.json",
-        "--output-dir": results.directory / "report",
-        "--record": results.directory / "report.json",
-    }
-    options = [str(part) for option in paths.items() for part in option]
-    return subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+def make_report(results: Results) -> None:
+    inputs, published = json.dumps(results.inputs), ROOT / "resources" / "published.json"
+    report, record = results.directory / "report", results.directory / "report.json"
+    call("make_report", inputs=inputs, published=published, output_dir=report, record=record)
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
     """Results with their report made."""
     made = results_in(tmp_path_factory.mktemp("results"))
-    done = make_report(made)
-    assert done.returncode == 0, done.stderr
+    make_report(made)
     return made
 
 
@@ -94,17 +82,7 @@ def test_audit_csv_has_a_row_per_flip_and_edge(results: Results) -> None:
 def test_a_missing_input_stops_with_one_clear_line(tmp_path: Path) -> None:
     results = results_in(tmp_path)
     Path(results.runs[1]["audit"]).unlink()
-    done = make_report(results)
-    assert done.returncode == 1
-    assert done.stderr.splitlines() == [f"error: {results.runs[1]['audit']}: no such file"]
+    with pytest.raises(UserError) as error:
+        make_report(results)
+    assert str(error.value) == f"{results.runs[1]['audit']}: no such file"
     assert not (results.directory / "report").exists()
-
-
-def test_help_is_the_module_docstring() -> None:
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "workflow" / "stage.py"), "make_report", "--help"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "Make the report: index.html" in done.stdout

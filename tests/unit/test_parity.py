@@ -1,4 +1,4 @@
-"""Parity: a difference at one shape alone is found and its shape is named; so is one on the real words."""
+"""Parity: a difference at one shape alone is found and its shape is named."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,23 +7,21 @@ import numpy as np
 import pytest
 
 from crnn.core.errors import UserError
-from crnn.model.contract import steps_of as steps
+from crnn.model.contract import output_steps
 from crnn.model.parity import SHAPES, Array, Model, largest_difference, prove_equal, random_images
-from networks import EXPORTS, images
-
-pytestmark = EXPORTS
+from networks import images
 
 
-def steps_of(batch: Array) -> Array:
+def summed(batch: Array) -> Array:
     """Stands for a network: [T, N, 1] that depends on every pixel."""
     return batch.sum(axis=(1, 2))[:, ::4].T[..., None]
 
 
 def wrong_at(batch_size: int, width: int, wrong: float) -> Model:
-    """`steps_of` with one number off by `wrong`, at one shape alone."""
+    """`summed` with one number off by `wrong`, at one shape alone."""
 
     def model(batch: Array) -> Array:
-        output = steps_of(batch).copy()
+        output = summed(batch).copy()
         if batch.shape[0] == batch_size and batch.shape[3] == width:
             output[-1, -1, -1] += wrong
         return output
@@ -32,11 +30,11 @@ def wrong_at(batch_size: int, width: int, wrong: float) -> Model:
 
 
 def test_equal_models_differ_by_nothing() -> None:
-    assert prove_equal(steps_of, steps_of, 0, "one and the same") == 0
+    assert prove_equal(summed, summed, 0, "one and the same") == 0
 
 
 def test_the_difference_is_returned_where_it_is_tolerated() -> None:
-    assert prove_equal(steps_of, lambda batch: steps_of(batch) + np.float32(0.5), 1, "a and b") == pytest.approx(0.5)
+    assert prove_equal(summed, lambda batch: summed(batch) + np.float32(0.5), 1, "a and b") == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(("batch_size", "width"), SHAPES)
@@ -45,20 +43,20 @@ def test_a_model_that_is_wrong_at_one_shape_is_caught(batch_size: int, width: in
     with pytest.raises(
         UserError, match=f"raw and fixed: outputs differ by .* at N={batch_size}, W={width}; allowed 0.01"
     ):
-        prove_equal(steps_of, wrong_at(batch_size, width, wrong), 0.01, "raw and fixed")
+        prove_equal(summed, wrong_at(batch_size, width, wrong), 0.01, "raw and fixed")
 
 
 def test_the_worst_shape_is_the_one_named() -> None:
     def model(batch: Array) -> Array:
-        return wrong_at(1, 101, 5.0)(batch) + wrong_at(3, 36, 7.0)(batch) - steps_of(batch)
+        return wrong_at(1, 101, 5.0)(batch) + wrong_at(3, 36, 7.0)(batch) - summed(batch)
 
     with pytest.raises(UserError, match="differ by 7 at N=3, W=36"):
-        prove_equal(steps_of, model, 0.01, "a and b")
+        prove_equal(summed, model, 0.01, "a and b")
 
 
 @pytest.mark.parametrize("cut", [np.s_[:-1], np.s_[:, :1], np.s_[..., 0]], ids=["a step", "words", "an axis"])
 def test_outputs_of_other_shapes_are_not_equal(cut: Any) -> None:
-    output = steps_of(images(2, 64))
+    output = summed(images(2, 64))
     assert largest_difference(output, output[cut]) == float("inf")
 
 
@@ -82,15 +80,15 @@ FAULTS: dict[str, Callable[[int, int], bool]] = {
 @pytest.mark.parametrize("wrong", FAULTS.values(), ids=FAULTS)
 def test_a_model_that_is_wrong_at_a_kind_of_shape_is_caught(wrong: Callable[[int, int], bool]) -> None:
     def model(images: Array) -> Array:
-        return steps_of(images) + np.float32(wrong(images.shape[0], images.shape[3]))
+        return summed(images) + np.float32(wrong(images.shape[0], images.shape[3]))
 
     with pytest.raises(UserError, match="raw and fixed: outputs differ by 1"):
-        prove_equal(steps_of, model, 0.01, "raw and fixed")
+        prove_equal(summed, model, 0.01, "raw and fixed")
 
 
 def test_no_two_axes_of_a_shape_are_of_one_size() -> None:
     """So a graph that takes one for another is found out."""
-    assert all(len({batch, width, steps(width)}) == 3 for batch, width in SHAPES)
+    assert all(len({batch, width, output_steps(width)}) == 3 for batch, width in SHAPES)
     assert all(images.dtype == np.float32 and np.abs(images).max() <= 1 for images in random_images())
     assert all(images.std() > 0.5 for images in random_images())
 

@@ -12,6 +12,7 @@ from crnn.core.errors import UserError
 from crnn.report.comparison import Side, compare_reports, console_table, paired_interval
 from crnn.score.audit import Comparison
 from report_results import EVERYTHING, Results, picture
+from stage_calls import call
 
 ROOT = Path(__file__).parents[2]
 WORDS = [(picture(word), word) for word in ("cafe", "24", "open", "exit", "hotel")]
@@ -19,10 +20,10 @@ WORDS = [(picture(word), word) for word in ("cafe", "24", "open", "exit", "hotel
 
 def made(results: Results) -> Path:
     """The folder of the report over `results`."""
-    command = [sys.executable, ROOT / "workflow" / "stage.py", "make_report", "--inputs", json.dumps(results.inputs)]
-    paths = ["--published", ROOT / "resources" / "published.json", "--output-dir", results.directory / "report"]
-    subprocess.run([*command, *paths, "--record", results.directory / "record.json"], check=True, capture_output=True)
-    return results.directory / "report"
+    report, record = results.directory / "report", results.directory / "record.json"
+    published = ROOT / "resources" / "published.json"
+    call("make_report", inputs=json.dumps(results.inputs), published=published, output_dir=report, record=record)
+    return report
 
 
 @pytest.fixture(scope="module")
@@ -121,39 +122,36 @@ def test_a_report_without_what_was_read_is_refused(old: Path, tmp_path: Path) ->
 # --- the command -------------------------------------------------------------------------------------------
 
 
-def compared(old: Path, new: Path, output: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, ROOT / "workflow" / "stage.py", "compare_reports", "--old", old, "--new", new]
-    return subprocess.run(
-        [*command, "--output-dir", output, *options], capture_output=True, text=True, check=False, cwd=output
-    )
-
-
-def test_a_budget_that_is_exceeded_ends_with_status_1_after_the_files_are_written(
+def test_a_budget_that_is_exceeded_is_an_error_after_the_files_are_written(
     old: Path, new: Path, tmp_path: Path
 ) -> None:
-    done = compared(old, new, tmp_path)
-    assert done.returncode == 1
-    assert "accuracy_drop is 0.2, over the budget of 0.1" in done.stderr
-    assert "slowdown is 0.83" in done.stderr
+    with pytest.raises(UserError) as error:
+        call("compare_reports", old=old, new=new, output_dir=tmp_path)
+    assert "accuracy_drop is 0.2, over the budget of 0.1" in str(error.value)
+    assert "slowdown is 0.83" in str(error.value)
     verdicts = json.loads((tmp_path / "comparison.json").read_text())["verdicts"]
     assert [verdict["kept"] for verdict in verdicts] == [False, False]
     assert "accuracy lost against the reference" in (tmp_path / "index.html").read_text()
 
 
-def test_kept_budgets_end_with_status_0_and_a_table(old: Path, new: Path, tmp_path: Path) -> None:
-    done = compared(old, new, tmp_path, "--budgets", '{"accuracy_drop": 0.5}')
-    assert done.returncode == 0, done.stderr
-    head, row, *_ = done.stdout.splitlines()
+def test_kept_budgets_end_with_a_table(
+    old: Path, new: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call("compare_reports", old=old, new=new, output_dir=tmp_path, budgets='{"accuracy_drop": 0.5}')
+    shown = capsys.readouterr().out
+    head, row, *_ = shown.splitlines()
     assert head.split() == [
         *("run", "old", "new", "difference,", "points", "(95", "%)"),
         *("flipped", "gained,", "lost", "McNemar", "p", "speed"),
     ]
     assert row.startswith("signs / small / ort  80.00 %  60.00 %  -20.00")
-    assert "1 of 1 budgets kept" in done.stdout
+    assert "1 of 1 budgets kept" in shown
 
 
 def test_the_verdict_can_be_left_to_the_file(old: Path, new: Path, tmp_path: Path) -> None:
-    assert compared(old, new, tmp_path, "--exit-zero").returncode == 0
+    options = ["--old", old, "--new", new, "--output-dir", tmp_path, "--exit-zero"]
+    command = [sys.executable, ROOT / "workflow" / "stage.py", "compare_reports", *options]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def test_the_page_shows_hostile_labels_as_text(tmp_path: Path) -> None:
@@ -163,7 +161,7 @@ def test_the_page_shows_hostile_labels_as_text(tmp_path: Path) -> None:
         results = Results(tmp_path / name, [(picture("x"), label), (picture("y"), "y")], policy=EVERYTHING)
         results.add_run("ort", readings)
         sides.append(made(results))
-    assert compared(*sides, tmp_path, "--exit-zero").returncode == 0
+    call("compare_reports", old=sides[0], new=sides[1], output_dir=tmp_path, budgets="{}")
     page = (tmp_path / "index.html").read_text()
     assert "<script" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page

@@ -6,6 +6,7 @@ bytes (`crnn.inference.benchmark`).
 
 from array import array
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -92,13 +93,17 @@ def predict(
 def predict_side_by_side(
     tensors: TensorSet, first: Session, second: Session, charset: Charset, batch_of: BatchOf
 ) -> tuple[pl.DataFrame, pl.DataFrame, float]:
-    """Read every word with two models: both predictions, and the largest difference of their outputs."""
+    """Read every word with two models, both at a time: their predictions, and the largest difference of their outputs.
+
+    On a core each they take half the processor time that they take one after the other on two, whose threads wait.
+    """
     found = (Readings(), Readings())
     worst = 0.0
-    with counter(tensors.samples.height, "predict") as bar:
+    with counter(tensors.samples.height, "predict") as bar, ThreadPoolExecutor(1) as pool:
         for batch in tensors.unread(batch_of):
             indices, images = batch.indices, batch.load()
-            outputs = (first.infer(images), second.infer(images))
+            beside = pool.submit(second.infer, images)
+            outputs = (first.infer(images), beside.result())
             worst = max(worst, largest_difference(*outputs))
             for readings, output in zip(found, outputs, strict=True):
                 readings.add(zip(indices, *greedy_decode(output, charset), strict=True))

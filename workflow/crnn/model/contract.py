@@ -12,7 +12,7 @@ OPSETS = (11, 12, 13)
 NEWEST_IR = 8
 
 
-def steps_of(width: int) -> int:
+def output_steps(width: int) -> int:
     """Time steps T of the output for images of a width: the network halves the width twice and pads it twice."""
     return width // 4 + 1
 

@@ -16,8 +16,3 @@ def asked_widths(settings: dict[str, Any]) -> tuple[int, ...]:
 def awaits_plan(options: dict[str, Any]) -> bool:
     """Whether the shapes follow from a plan that is not made yet, as when a runtime is asked before a run."""
     return "plan" not in options and options.get("width_rule", {}).get("rule") == "planned"
-
-
-def output_steps(width: int) -> int:
-    """Time steps of the network's output for a tensor of a width (`crnn.model.network`)."""
-    return width // 4 + 1

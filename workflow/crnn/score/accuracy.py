@@ -6,19 +6,21 @@ The protocol is the standard one of scene-text recognition: the whole word must 
 Not here: comparing two runs (`crnn.score.audit`).
 """
 
+from math import sqrt
+from statistics import NormalDist
 from typing import Any
 
 import polars as pl
 from rapidfuzz.distance import Levenshtein
-from scipy.stats import binomtest
 
 from crnn.data.labels import LabelPolicy
 
 
 def wilson_interval(correct: int, samples: int) -> list[float]:
     """95 % Wilson score interval of a proportion (Wilson 1927), [low, high] in [0, 1]."""
-    interval = binomtest(correct, samples).proportion_ci(0.95, method="wilson")
-    return [float(interval.low), float(interval.high)]
+    share, weight = correct / samples, NormalDist().inv_cdf(0.975) ** 2 / samples
+    middle, half = share + weight / 2, sqrt(weight * share * (1 - share) + weight**2 / 4)
+    return [max(0.0, (middle - half) / (1 + weight)), min(1.0, (middle + half) / (1 + weight))]
 
 
 def edits_between(text: str, other: str) -> list[tuple[int, int, str, str]]:

@@ -42,7 +42,7 @@ def main(args: Arguments) -> None:
     tensors = TensorSet(args.tensors, Preprocess.from_settings(args.widths))
     with atomic_path(args.output) as candidate:
         onnx.save(model, candidate)
-        before, after = OnnxSession(args.model, args.threads), OnnxSession(candidate, args.threads)
+        before, after = (OnnxSession(path, args.threads, calls=2) for path in (args.model, candidate))
         first, second, worst = predict_side_by_side(
             tensors, before, after, Charset(args.charset), at_most(DEFAULT_BATCH)
         )

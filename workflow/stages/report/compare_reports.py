@@ -28,7 +28,7 @@ def arguments(command: Command) -> None:
 
 def main(args: Arguments) -> None:
     args.record = args.output_dir / "record.json"
-    record = Record.begin(args, [], ("jinja2", "polars", "scipy"), old=str(args.old), new=str(args.new))
+    record = Record.begin(args, [], ("jinja2", "polars"), old=str(args.old), new=str(args.new))
     comparison = compare_reports(Side.read(args.old), Side.read(args.new))
     if not comparison.changes:
         raise UserError(f"{args.new}: has no dataset, model and deployment in common with {args.old}")

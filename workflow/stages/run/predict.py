@@ -44,8 +44,7 @@ def main(args: Arguments) -> None:
     tensors = TensorSet(args.tensors, Preprocess.from_settings(args.widths))
     charset, batch_of = Charset(args.charset), batch_sizes(args.batch)
     with ExitStack() as opened:
-        # Side by side, one call at a time has all cores.
-        calls = None if len(args.model) == 1 else 1
+        calls = None if len(args.model) == 1 else 2  # side by side, each has half of the cores
         sessions = [opened.enter_context(opened_session(args, model, calls)) for model in args.model]
         if len(sessions) == 1:
             tables = [predict(tensors, sessions[0], charset, batch_of, workers(args, sessions[0]))]

@@ -124,18 +124,15 @@ def choose_whole(
     one alone is quantised; asked only where quantising everything is too much.
     """
     whole: list[str] = []
-    steps = [{"whole": [], **asdict(read([]))}]
+    tried = [(whole, read(whole))]
     sensitivities: dict[str, float] = {}
-    while not budget.holds(original, _reading(steps[-1])) and len(whole) < len(layers):
+    while not budget.holds(original, tried[-1][1]) and len(whole) < len(layers):
         sensitivities = sensitivities or {name: sensitivity(name) for name in layers}
         left = [name for name in layers if name not in whole]
-        whole.append(max(left, key=lambda name: sensitivities[name] / layers[name]))
-        steps.append({"whole": list(whole), **asdict(read(whole))})
+        whole = [*whole, max(left, key=lambda name: sensitivities[name] / layers[name])]
+        tried.append((whole, read(whole)))
+    steps = [{"whole": names, **asdict(reading)} for names, reading in tried]
     return whole, {"original": asdict(original), "steps": steps, "sensitivities": sensitivities}
-
-
-def _reading(step: dict[str, Any]) -> Reading:
-    return Reading(**{name: value for name, value in step.items() if name != "whole"})
 
 
 def divergence(original: Array, candidate: Array) -> float:

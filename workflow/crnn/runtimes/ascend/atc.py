@@ -10,10 +10,10 @@ from typing import Any
 
 from crnn.core.errors import UserError
 from crnn.data.widths import HEIGHT
+from crnn.model.contract import INPUT
 from crnn.runtimes.ascend.chips import takes_ranges
 from crnn.runtimes.ascend.shapes import Shapes
 
-INPUT = "imgs"
 ONNX = "5"  # ATC's --framework
 # Names without a folder: ATC runs in the folder that holds both, so no path of the user's reaches it. It restricts
 # what a path may contain, and it takes the first ".om" anywhere in one for the place of its suffix.

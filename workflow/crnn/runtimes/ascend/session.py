@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn.core.errors import UserError
+from crnn.model.contract import output_steps
 from crnn.runtimes.ascend.shapes import Shapes
 from crnn.runtimes.device_clock import calls_on_device, is_double
-from crnn.runtimes.shapes import output_steps
 
 Array = npt.NDArray[np.float32]
 

@@ -16,8 +16,8 @@ import numpy as np
 from crnn.core.command import LOG
 from crnn.core.errors import UserError
 from crnn.data.widths import HEIGHT
+from crnn.model.contract import output_steps
 from crnn.runtimes.device_clock import Transfers, calls_on_device, is_double
-from crnn.runtimes.shapes import output_steps
 from crnn.runtimes.tensorrt.device import BYTES, Array, Block, DeviceMemory, Graph, OutOfMemoryError
 from crnn.runtimes.tensorrt.engine import SHORT_OF_MEMORY
 from crnn.runtimes.tensorrt.library import last_errors, listening_logger, no_gpu, version_numbers
