@@ -61,9 +61,9 @@ class Results:
     def __post_init__(self) -> None:
         base = self.directory / "datasets" / self.dataset
         self.lmdb, self.tensors = base / "words.lmdb", base / "tensors" / "aspect"
-        record = Record("import_lmdb", [], {}, ("lmdb",))
+        record = Record("import_lmdb", [], {}, ("lmdb",), base / "words.json")
         write_words(self.lmdb, self.words)
-        record.write(base / "words.json", [self.lmdb / "data.mdb"])
+        record.finish([self.lmdb / "data.mdb"])
         preprocess = Preprocess.from_settings({"rule": "aspect"})
         self.samples = make_tensors(self.lmdb, self.tensors, preprocess, self.policy)
         self.records.append(str(base / "words.json"))
