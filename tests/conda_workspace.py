@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from workspace import Workspace
+from workspace import Plan, Workspace
 
 COMMANDS = Path(__file__).parent / "conda" / "bin"
 
@@ -22,6 +22,11 @@ class CondaWorkspace(Workspace):
 
     prefix: Path = field(kw_only=True)
 
+    def command(self, *arguments: str) -> list[str]:
+        return super().command("--sdm", "conda", "--conda-prefix", str(self.prefix), *arguments)
+
     def run(self, *arguments: str, cores: int = 2, **environment: str) -> subprocess.CompletedProcess[str]:
-        options = ("--sdm", "conda", "--conda-prefix", str(self.prefix))
-        return super().run(*options, *arguments, cores=cores, PATH=path_with_conda(), **environment)
+        return super().run(*arguments, cores=cores, PATH=path_with_conda(), **environment)
+
+    def dry_run(self, *targets: str, **environment: str) -> Plan:
+        return super().dry_run(*targets, PATH=path_with_conda(), **environment)

@@ -5,6 +5,7 @@ Not here: the doubles themselves (`contract`), and what only one device promises
 
 from typing import Any
 
+import polars as pl
 import pytest
 
 from workspace import Workspace
@@ -12,9 +13,15 @@ from workspace import Workspace
 CLOSE = 1e-4  # relative, of confidences: batches of other sizes are added up in another order
 
 
-def model_file(row: dict[str, Any]) -> str:
-    """The reference of what a row's build was made of: the repaired graph, or that in the row's number format."""
-    return {"fp32": "fixed"}.get(row["precision"], row["precision"])
+def model_stem(row: dict[str, Any]) -> str:
+    """What a row's build was made of: the repaired graph, or its variant in the row's number format."""
+    quantised = {"fp32": "fixed", "int8": f"fixed.int8-{row['widths']}"}
+    return quantised.get(row["precision"], f"fixed.{row['precision']}")
+
+
+def read_by(space: Workspace, widths: str, reader: str) -> pl.DataFrame:
+    """What a reader read of the words of `sample`, which has one part."""
+    return space.readings(f"predictions/sample/crnn/{widths}/{reader}/1.parquet")
 
 
 def check_only_doubles_are_marked(space: Workspace, doubles: set[str]) -> None:
@@ -30,8 +37,7 @@ def check_texts_are_onnxruntimes(space: Workspace) -> None:
     At its own batch size, at those of the batching check, and when it is timed.
     """
     for row in space.report()["rows"]:
-        reference = space.readings(f"references/sample/crnn/{row['widths']}/{model_file(row)}.parquet")
-        own = space.readings(f"runs/sample/crnn/{row['deployment']}/predictions.parquet")
+        reference, own = (read_by(space, row["widths"], name) for name in (model_stem(row), row["deployment"]))
         assert own["text"].to_list() == reference["text"].to_list(), row["deployment"]
         assert own["confidence"].to_list() == pytest.approx(reference["confidence"].to_list(), rel=CLOSE)
         assert reference["confidence"].n_unique() > 6  # the words are read differently from each other

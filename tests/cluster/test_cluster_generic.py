@@ -10,7 +10,7 @@ import pytest
 from slurm import SEARCH, Slurm
 from workspace import ROOT, Workspace, small_config
 
-pytestmark = [pytest.mark.dag, pytest.mark.xdist_group("cluster")]
+pytestmark = pytest.mark.dag
 
 PROFILE = ROOT / "profiles/cluster-generic"
 TARGETS = ("results/datasets/sample/words.lmdb/data.mdb", "results/models/crnn/raw.onnx")
@@ -21,7 +21,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory, cluster: Slurm, checkpoi
     """A run of two jobs, of which one first gets less memory than Python takes."""
     space = Workspace(tmp_path_factory.mktemp("generic"), small_config(checkpoint))
     polling = ["--seconds-between-status-checks", "1", "--latency-wait", "10"]
-    too_little = ["--set-resources", "render_sample:mem_mb=40 if attempt == 1 else 1000"]
+    too_little = ["--set-resources", "render_words:mem_mb=40 if attempt == 1 else 1000"]
     command = space.command("--profile", str(PROFILE), *polling, *too_little, "--", *TARGETS)
     killed = ["timeout", "--kill-after=5", "150"]
     done = subprocess.run([*killed, *command], cwd=space.path, capture_output=True, text=True, check=False)
@@ -35,11 +35,11 @@ def test_the_run_makes_what_was_asked_for(workspace: Workspace) -> None:
 
 def test_a_chain_of_short_jobs_is_one_job(workspace: Workspace, cluster: Slurm) -> None:
     names = sorted(job["JobName"] for job in cluster.jobs(workspace.path))
-    assert names == ["model", "render_sample", "render_sample"]
+    assert names == ["model", "render_words", "render_words"]
 
 
 def test_a_job_that_was_killed_is_tried_again_with_more(workspace: Workspace, cluster: Slurm) -> None:
-    tries = [job for job in cluster.jobs(workspace.path) if job["JobName"] == "render_sample"]
+    tries = [job for job in cluster.jobs(workspace.path) if job["JobName"] == "render_words"]
     assert [job["MinMemoryNode"] for job in tries] == ["40M", "1000M"]
     assert [status(job["JobId"]) for job in tries] == ["failed", "success"]
 

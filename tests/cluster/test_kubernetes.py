@@ -11,7 +11,7 @@ import pytest
 
 from workspace import ROOT, Workspace, small_config
 
-pytestmark = [pytest.mark.dag, pytest.mark.xdist_group("cluster")]
+pytestmark = pytest.mark.dag
 
 PROFILE = ROOT / "profiles/kubernetes"
 

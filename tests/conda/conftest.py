@@ -53,14 +53,6 @@ def add_a_dataset_of_each_source(space: CondaWorkspace, folder: Path) -> list[st
     return [*words, "results/datasets/sample/recipe_layout/aspect"]
 
 
-def add_a_dataset_in_shards(space: CondaWorkspace) -> list[str]:
-    """Put a dataset of two shards into the config; returns what is joined of them."""
-    space.config["datasets"]["split"] = {"sample": {"words": 4, "seed": 1}, "shard_words": 2}
-    joined = ["results/references/split/crnn/aspect/torch.parquet", "results/references/split/crnn/aspect/proof.json"]
-    whole = "results/datasets/split/whole_tensors/aspect/contract.json"
-    return [*joined, "results/runs/split/crnn/ort/predictions.parquet", whole]
-
-
 def add_plans(space: CondaWorkspace) -> list[str]:
     """Put a planned width rule into the config; returns its plan on every runtime, and the picture of one."""
     space.config["widths"] = {"planned": {"rule": "planned", "deployment": "ort"}}
@@ -116,16 +108,13 @@ def session_in_own_envs(tmp_path_factory: pytest.TempPathFactory) -> CondaWorksp
     make(space, "--conda-not-block-search-path-envvars", "report", **card)  # as docs/ascend.md says
     make(space, "--conda-not-block-search-path-envvars", *add_plans(space), **card)
     make(space, *add_a_dataset_of_each_source(space, base / "sources"))
-    make(space, *add_a_dataset_in_shards(space))
     make(space, *add_precisions(space))
     del space.config["deployments"]["ov-int8"]
     space.config["training"] = {"crnn": {**small_recipe(), "words": 32}}
     make(space, "train", "results/runs/sample/crnn/ort/errors.json")
-    for name in ("lmdb", "images", "archive", "split"):
+    for name in ("lmdb", "images", "archive"):
         del space.config["datasets"][name]
-    shutil.copytree(space.path / "results" / "report", space.path / "baseline")
-    space.config["report"] = {"previous": "baseline/report.json"}
-    make(space, "report", "compare")
+    make(space, "report")
     return space
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from conda_workspace import path_with_conda
 
-pytestmark = [pytest.mark.dag, pytest.mark.xdist_group("conda")]
+pytestmark = pytest.mark.dag
 
 SNAKEFILE = """
 rule both:

@@ -16,8 +16,6 @@ from engine.tool_versions import distribution
 from linked_env import EnvError, make_linked_env, pinned_distributions, with_requirements
 from rule_files import INSTALLED, ROOT, WORKFLOW, stages_by_env
 
-pytestmark = pytest.mark.xdist_group("conda")
-
 # Prints which of the modules named on the command line can be found, and the distributions that are there.
 LOOK = """
 import importlib.metadata, importlib.util, json, sys

@@ -16,7 +16,10 @@ import pytest
 from conda_workspace import CondaWorkspace
 from rule_files import ENVS, INSTALLED, stages_by_env
 
-pytestmark = [pytest.mark.dag, pytest.mark.xdist_group("conda")]
+pytestmark = pytest.mark.dag
+
+
+STAGE = re.compile(r"^\s*crnn (\w+) ")  # in the command of a rule
 
 
 def jobs(space: CondaWorkspace) -> Iterator[tuple[str, str]]:
@@ -24,7 +27,7 @@ def jobs(space: CondaWorkspace) -> Iterator[tuple[str, str]]:
     names = {(space.root / "envs" / f"{name}.yaml").read_bytes(): name for name in ENVS}
     for path in (space.path / ".snakemake" / "metadata").rglob("*"):
         note = json.loads(path.read_bytes())
-        stage = re.search(r"/workflow/(\w+)\.py ", note["shellcmd"] or "")
+        stage = STAGE.search(note["shellcmd"] or "")
         if stage is not None:
             yield names[base64.b64decode(note["conda_env"])], stage[1]
 

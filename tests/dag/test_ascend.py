@@ -6,6 +6,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import yaml
 
@@ -15,14 +16,17 @@ from device_rows import (
     check_only_doubles_are_marked,
     check_texts_are_onnxruntimes,
     check_transfers_are_steps,
+    read_by,
 )
 from workspace import ROOT, Workspace, small_config
 
-pytestmark = [pytest.mark.dag, pytest.mark.xdist_group("dag")]
+pytestmark = pytest.mark.dag
 
 OVERLAY = yaml.safe_load((ROOT / "config/ascend-310p3.yaml").read_text())["deployments"]
 LIKE_OTHERS = ("om-static-4", "om-static-8", "om-static-32")  # but for a number; tests/contract runs every row
-RUN = "results/runs/sample/crnn"
+ONE_OF_A_KIND = ("om-range", "om-gears", "om-static-16")
+RUN = "results/runs/sample/crnn/om-range"
+READ = "results/predictions/sample/crnn/aspect"
 
 
 def ascend_config(checkpoint: Path, toolkit: Toolkit, *names: str) -> dict[str, Any]:
@@ -40,15 +44,19 @@ def cann(tmp_path_factory: pytest.TempPathFactory) -> Toolkit:
     return install(tmp_path_factory.mktemp("toolkit") / "cann")
 
 
-@pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory, varied_checkpoint: Path, cann: Toolkit) -> Workspace:
-    """A working directory in which the report of the shipped overlay has been made."""
-    folder = tmp_path_factory.mktemp("ascend")
-    names = [name for name, entry in OVERLAY.items() if entry is not None and name not in LIKE_OTHERS]
-    space = Workspace(folder, ascend_config(varied_checkpoint, cann, *names))
+def reported(folder: Path, config: dict[str, Any]) -> Workspace:
+    """A working directory in which the report has been made."""
+    folder.mkdir(exist_ok=True)
+    space = Workspace(folder, config)
     result = space.run("report", TMPDIR=str(folder), **import_path(PACKAGES))
     assert result.returncode == 0, result.stdout + result.stderr
     return space
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory, varied_checkpoint: Path, cann: Toolkit) -> Workspace:
+    """The report of a row of each kind of shapes."""
+    return reported(tmp_path_factory.mktemp("ascend"), ascend_config(varied_checkpoint, cann, *ONE_OF_A_KIND))
 
 
 # --- what it makes -----------------------------------------------------------------------------------------
@@ -56,8 +64,8 @@ def made(tmp_path_factory: pytest.TempPathFactory, varied_checkpoint: Path, cann
 
 def test_every_row_of_a_double_is_marked(made: Workspace) -> None:
     rows = {row["deployment"]: row for row in made.report()["rows"]}
-    check_only_doubles_are_marked(made, rows.keys() - {"ort"})
-    assert len(rows) == 8
+    check_only_doubles_are_marked(made, set(ONE_OF_A_KIND))
+    assert rows.keys() == {"ort", *ONE_OF_A_KIND}
     assert rows["om-range"]["device"] == "Ascend310P3, device 0"
 
 
@@ -97,29 +105,43 @@ def test_results_that_were_copied_from_the_card_are_reported_without_it(made: Wo
     check_copied_results_are_reported(made, "Ascend310P3, device 0")
 
 
+@pytest.mark.slow
+def test_so_it_is_with_every_row_of_the_overlay(tmp_path: Path, varied_checkpoint: Path, cann: Toolkit) -> None:
+    names = [name for name, entry in OVERLAY.items() if entry is not None and name not in LIKE_OTHERS]
+    space = reported(tmp_path / "run", ascend_config(varied_checkpoint, cann, *names))
+    check_only_doubles_are_marked(space, set(names))
+    check_texts_are_onnxruntimes(space)
+    check_transfers_are_steps(space)
+    assert len(names) == 7
+
+
+@pytest.mark.slow
 def test_the_older_interface_gives_the_same_texts(
     made: Workspace, workspace: Workspace, varied_checkpoint: Path, cann: Toolkit
 ) -> None:
     workspace.config = ascend_config(varied_checkpoint, cann, "om-range")
     environment = {**import_path(PACKAGES_2023, PACKAGES), "ACLRUNTIME_OLD": "1", "TMPDIR": str(workspace.path)}
-    result = workspace.run(f"{RUN}/om-range/predictions.parquet", **environment)
+    result = workspace.run(f"{READ}/om-range/1.parquet", **environment)
     assert result.returncode == 0, result.stdout + result.stderr
-    newer, older = (space.readings("runs/sample/crnn/om-range/predictions.parquet") for space in (made, workspace))
+    newer, older = (read_by(space, "aspect", "om-range") for space in (made, workspace))
     assert newer.equals(older)
 
 
-def test_a_dataset_in_shards_gives_the_same_texts(
+@pytest.mark.slow
+def test_a_dataset_in_parts_gives_the_same_texts(
     made: Workspace, workspace: Workspace, varied_checkpoint: Path, cann: Toolkit
 ) -> None:
-    """Each shard is a job, and so may have a card of its own."""
+    """Each part is a job, and so may have a card to itself."""
     workspace.config = ascend_config(varied_checkpoint, cann, "om-range")
-    workspace.config["datasets"]["sample"]["shard_words"] = 6
+    workspace.config["datasets"]["sample"]["parts"] = 2
     workspace.config["deployments"]["om-range"]["options"]["devices"] = [0, 1]
     environment = {**import_path(PACKAGES), "TMPDIR": str(workspace.path)}
-    result = workspace.run(f"{RUN}/om-range/predictions.parquet", **environment)
+    files = [f"{READ}/om-range/{part}.parquet" for part in (1, 2)]
+    result = workspace.run(*files, **environment)
     assert result.returncode == 0, result.stdout + result.stderr
-    whole, parts = (space.readings("runs/sample/crnn/om-range/predictions.parquet") for space in (made, workspace))
-    assert parts["text"].to_list() == whole["text"].to_list()
+    parts = [pl.read_parquet(workspace.path / file)["text"].to_list() for file in files]
+    assert [len(texts) for texts in parts] == [6, 6]
+    assert [*parts[0], *parts[1]] == read_by(made, "aspect", "om-range")["text"].to_list()
 
 
 # --- what it refuses, and survives -------------------------------------------------------------------------
@@ -145,7 +167,7 @@ def test_without_a_toolchain_nothing_is_begun(workspace: Workspace, varied_check
 
 def test_without_a_toolchain_the_rows_of_the_processor_are_made(workspace: Workspace, varied_checkpoint: Path) -> None:
     without_cann(workspace, varied_checkpoint)
-    result = workspace.run(f"{RUN}/ort/predictions.parquet", HOME=str(workspace.path))
+    result = workspace.run(f"{READ}/ort/1.parquet", HOME=str(workspace.path))
     assert result.returncode == 0, result.stdout + result.stderr
 
 
@@ -165,20 +187,22 @@ def test_a_range_on_a_310b_is_refused_before_any_work(
     assert not (workspace.path / "results").exists()
 
 
+@pytest.mark.slow
 def test_a_card_that_fails_leaves_nothing_half_written_and_the_rerun_completes(
     workspace: Workspace, varied_checkpoint: Path, cann: Toolkit
 ) -> None:
     workspace.config = ascend_config(varied_checkpoint, cann, "om-range")
-    run = workspace.path / RUN / "om-range"
-    targets = [f"{RUN}/om-range/{name}.json" for name in ("run", "audit")]
+    results = [workspace.path / RUN, workspace.path / READ / "om-range"]
+    targets = [f"{RUN}/{name}.json" for name in ("run", "audit")]
     environment = {**import_path(PACKAGES), "TMPDIR": str(workspace.path)}
 
     result = workspace.run(*targets, ACLRUNTIME_FAILS_AFTER="3", **environment)
     assert result.returncode != 0
     assert "device 0: inference of [" in result.stdout + result.stderr
-    assert [path.name for path in run.rglob("*") if path.name != ".snakemake_timestamp"] == []
+    assert [path for folder in results for path in folder.rglob("*") if path.name != ".snakemake_timestamp"] == []
     assert list(workspace.path.glob("crnn-om-*")) == []
 
     result = workspace.run(*targets, **environment)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert {path.name for path in run.iterdir()} >= {"predictions.parquet", "timings.parquet", "run.json", "audit.json"}
+    written = {path.name for folder in results for path in folder.iterdir()}
+    assert written >= {"1.parquet", "timings.parquet", "run.json", "audit.json"}

@@ -10,7 +10,7 @@ import pytest
 
 from workspace import ROOT, Workspace
 
-pytestmark = [pytest.mark.dag, pytest.mark.xdist_group("dag")]
+pytestmark = [pytest.mark.dag, pytest.mark.slow]
 
 
 def benchmark(name: str, *arguments: str | Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from workspace import ROOT
 
-pytestmark = [pytest.mark.dag, pytest.mark.xdist_group("dag")]
+pytestmark = [pytest.mark.dag, pytest.mark.slow]
 
 
 def test_a_row_says_how_many_jobs_were_planned_and_what_that_and_finding_nothing_to_do_took() -> None:

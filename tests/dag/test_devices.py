@@ -3,15 +3,15 @@
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 
 from contract.toolkit import DEVICES, import_path
 from crnn.model.checkpoint import write_weights
+from device_rows import read_by
 from networks import SMALL, small_network
 from workspace import Workspace, small_config
 
-pytestmark = [pytest.mark.dag, pytest.mark.xdist_group("dag")]
+pytestmark = pytest.mark.dag
 
 DEPLOYMENTS: dict[str, dict[str, Any]] = {
     "ort-cuda": {"runtime": "onnxruntime_cuda", "widths": "aspect", "batch": 4},
@@ -41,23 +41,24 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return space
 
 
+@pytest.mark.slow
 def test_every_row_of_a_double_is_marked_and_no_other(made: Workspace) -> None:
     rows = {row["deployment"]: row["simulated"] for row in made.report()["rows"]}
     assert rows == {"ort": False, "ort-cuda": True, "torch-npu": True}
 
 
+@pytest.mark.slow
 def test_every_device_reads_what_the_processor_reads(made: Workspace) -> None:
     """At its own batch size, at those of the batching check, and when it is timed."""
     for row in made.report()["rows"]:
-        folder = made.path / "results"
-        reference = pl.read_parquet(folder / f"references/sample/crnn/{row['widths']}/fixed.parquet")
-        own = pl.read_parquet(folder / f"runs/sample/crnn/{row['deployment']}/predictions.parquet")
+        reference, own = (read_by(made, row["widths"], name) for name in ("fixed", row["deployment"]))
         assert own["text"].to_list() == reference["text"].to_list()
         assert row["batching"]["changed"] == row["audit"]["flipped"] == 0
         assert row["repeat_texts"] == {"e2e_changed": 0, "infer_only_changed": 0}
         assert (row["e2e"]["breakdown"]["transfer_in"] > 0) is row["simulated"]
 
 
+@pytest.mark.slow
 def test_nothing_is_left_to_do(made: Workspace) -> None:
     assert made.planned(**import_path(DEVICES)) == {}
 

@@ -20,7 +20,7 @@ from examples import healthy_words, png, put_words, scribble
 from networks import small_network
 from workspace import SMALL, WORKFLOW_FILES, write_small_checkpoint
 
-pytestmark = [pytest.mark.dag, pytest.mark.xdist_group("documented")]
+pytestmark = [pytest.mark.dag, pytest.mark.slow]
 
 CHECKOUT = (*WORKFLOW_FILES, "Makefile", "requirements.lock", "docs/images")
 

@@ -12,7 +12,7 @@ from crnn.model.checkpoint import write_weights
 from networks import SMALL, small_network
 from workspace import ROOT, WORKFLOW_FILES, Workspace, small_config
 
-pytestmark = [pytest.mark.dag, pytest.mark.xdist_group("dag")]
+pytestmark = pytest.mark.dag
 
 PAGE = (ROOT / "docs/extending.md").read_text()
 
@@ -47,7 +47,7 @@ def test_a_device_that_was_added_as_the_page_says_reads_the_same_words(extended:
     config = small_config(tmp_path / "varied.safetensors") | yaml.safe_load(block("yaml", "deployments:"))
     (tmp_path / "run").mkdir()
     space = Workspace(tmp_path / "run", config, extended)
-    files = [f"results/runs/sample/crnn/{name}/predictions.parquet" for name in ("ort", "opencv")]
+    files = [f"results/predictions/sample/crnn/aspect/{name}/1.parquet" for name in ("ort", "opencv")]
     result = space.run(*files)
     assert result.returncode == 0, result.stdout + result.stderr
     known, added = (pl.read_parquet(space.path / file) for file in files)

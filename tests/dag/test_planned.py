@@ -13,11 +13,12 @@ from contract.toolkit import PACKAGES, import_path, install
 from crnn.data.lmdb import copy_words
 from workspace import ROOT, Workspace, small_config
 
-pytestmark = [pytest.mark.dag, pytest.mark.xdist_group("dag")]
+pytestmark = [pytest.mark.dag, pytest.mark.slow]
 
 OVERLAY = yaml.safe_load((ROOT / "config/planned.yaml").read_text())
+TENSORS = "results/datasets/sample/tensors/planned"
 PLAN = "results/plans/crnn/ort/planned/plan.json"
-PLANNED_RUNS = {"predict_words", "check_batching", "time_words", "score_run", "audit_run"}
+PLANNED_RUNS = {"check_batching", "time_words", "score_run", "audit_run"}
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +62,8 @@ def batches(space: Workspace) -> dict[int, int]:
 
 def test_words_get_the_widths_of_the_plan(made: Workspace) -> None:
     rule = read(made, PLAN)["rule"]
-    folder = made.path / "results/datasets/sample/tensors/planned"
-    assert read(made, "results/datasets/sample/tensors/planned/contract.json")["rule"]["widths"] == rule["widths"]
-    samples = pl.read_parquet(folder / "samples.parquet")
+    assert read(made, f"{TENSORS}/1/contract.json")["rule"]["widths"] == rule["widths"]
+    samples = pl.read_parquet(made.path / TENSORS / "1/samples.parquet")
     counted = {bucket["width"]: bucket["words"] for bucket in read(made, PLAN)["buckets"]}
     assert dict(samples.group_by("tensor_width").len().sort("tensor_width").iter_rows()) == counted
 
@@ -80,7 +80,7 @@ def test_every_planned_deployment_reads_what_the_reference_reads(made: Workspace
     for row in rows.values():
         assert row["batching"]["changed"] == row["audit"]["flipped"] == 0
     readings = [
-        pl.read_parquet(made.path / "results/runs/sample/crnn" / name / "predictions.parquet")["text"].to_list()
+        made.readings(f"predictions/sample/crnn/planned/{name}/1.parquet")["text"].to_list()
         for name in ("ort-planned", "om-planned")
     ]
     assert readings[0] == readings[1]
@@ -113,16 +113,17 @@ def test_nothing_is_left_to_do(made: Workspace) -> None:
 def test_another_bound_plans_anew_and_measures_nothing(made: Workspace, changed: dict[str, Any]) -> None:
     changed["widths"]["planned"]["buckets"] = 6
     jobs = planned(made)
-    assert jobs["plan_buckets"] == jobs["make_tensors"] == jobs["predict_reference"] == jobs["build_ascend"] == 1
+    assert jobs["plan_buckets"] == jobs["make_tensors"] == jobs["predict_surgery"] == jobs["build_ascend"] == 1
     assert {rule: jobs[rule] for rule in PLANNED_RUNS} == dict.fromkeys(PLANNED_RUNS, 2)  # and not those of ort
-    assert not {"measure_costs", "render_tuning", "build_onnxruntime"} & set(jobs)
+    assert jobs["predict"] == 3  # the reference too
+    assert not {"measure_costs", "render_words", "build_onnxruntime"} & set(jobs)
 
 
 def test_another_grid_measures_anew(made: Workspace, changed: dict[str, Any]) -> None:
     changed["planning"]["repeats"] = 2
     jobs = planned(made)
     assert jobs["measure_costs"] == jobs["plan_buckets"] == 1
-    assert not {"render_tuning", "build_onnxruntime"} & set(jobs)
+    assert not {"render_words", "build_onnxruntime"} & set(jobs)
 
 
 def test_a_batch_of_the_deployment_says_nothing_where_a_plan_does(made: Workspace, changed: dict[str, Any]) -> None:
@@ -133,23 +134,23 @@ def test_a_batch_of_the_deployment_says_nothing_where_a_plan_does(made: Workspac
 # --- other words -------------------------------------------------------------------------------------------
 
 
-def test_shards_get_the_widths_of_the_plan_too(made: Workspace, changed: dict[str, Any]) -> None:
+def test_parts_get_the_widths_of_the_plan_too(made: Workspace, changed: dict[str, Any]) -> None:
     copy_words(made.path / "results/datasets/sample/words.lmdb", made.path / "words")
-    changed["datasets"]["parts"] = {"lmdb": "words", "shard_words": 5}
-    result = made.run("results/datasets/parts/tensors/planned/samples.parquet")
+    changed["datasets"]["parted"] = {"lmdb": "words", "parts": 2}
+    files = [f"results/datasets/parted/tensors/planned/{part}/samples.parquet" for part in (1, 2)]
+    result = made.run(*files)
     assert result.returncode == 0, result.stdout + result.stderr
-    whole, parts = (
-        pl.read_parquet(made.path / f"results/datasets/{name}/tensors/planned/samples.parquet")
-        for name in ("sample", "parts")
-    )
-    assert whole.equals(parts)
+    parts = pl.concat([pl.read_parquet(made.path / file) for file in files])
+    whole = pl.read_parquet(made.path / TENSORS / "1/samples.parquet")
+    assert parts.drop("row").equals(whole.drop("row"))
 
 
 def test_a_plan_may_be_tuned_on_words_of_ones_own(made: Workspace, changed: dict[str, Any]) -> None:
     (made.path / "mine").mkdir()
-    copy_words(made.path / "results/plans/words.lmdb", made.path / "mine/words")
+    copy_words(made.path / "results/datasets/tuning/words.lmdb", made.path / "mine/words")
     changed["planning"]["lmdb"] = "mine/words"
     del changed["planning"]["words"]
-    result = made.run("results/plans/crnn/ort/planned/plan.json")
+    result = made.run(PLAN)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "mine/words/data.mdb" in read(made, str(Path(PLAN).parent / "record.json"))["inputs"]
+    record = read(made, "results/datasets/tuning/words.json")
+    assert (record["stage"], list(record["inputs"])) == ("import_lmdb", ["mine/words/data.mdb"])

@@ -10,7 +10,7 @@ import pytest
 from crnn.model.network import NetworkSize
 from workspace import Workspace, small_config, write_small_checkpoint
 
-pytestmark = [pytest.mark.dag, pytest.mark.xdist_group("precision")]
+pytestmark = pytest.mark.dag
 
 # What random weights read flips at a touch, so nothing is asked of the words.
 NO_BUDGET = {"accuracy_drop": 1, "flipped": 1}
@@ -77,7 +77,7 @@ def test_fewer_multiplications_change_no_word(quantised: Workspace) -> None:
 def test_the_calibration_is_on_record(quantised: Workspace) -> None:
     calibration = json.loads((quantised.path / "results/models/crnn/fixed.calibration-uint8-aspect.json").read_text())
     assert calibration["steps"][0]["words"] == 6
-    proof = json.loads((quantised.path / "results/calibration/disjoint.json").read_text())
+    proof = json.loads((quantised.path / "results/datasets/calibration/leakage.json").read_text())
     assert proof == {"shared": 0, "words": {"calibration": 6, "sample": 12}}
 
 
@@ -86,20 +86,20 @@ def test_nothing_is_left_to_do_and_another_dataset_calibrates_nothing_anew(quant
     quantised.config["datasets"]["more"] = {"sample": {"words": 3, "seed": 9}}
     planned = quantised.planned()
     del quantised.config["datasets"]["more"]
-    assert planned["prove_disjoint"] == 1
-    assert not {"calibrate_model", "quantise_model", "build_openvino", "make_calibration_tensors"} & planned.keys()
+    assert planned["check_leakage"] == 1
+    assert not {"calibrate_model", "quantise_model", "build_openvino"} & planned.keys()
 
 
 def test_other_calibration_words_make_the_files_anew(quantised: Workspace) -> None:
     quantised.config["calibration"]["seed"] = 1001
     planned = quantised.planned()
     del quantised.config["calibration"]["seed"]
-    assert {"render_calibration", "prove_disjoint", "calibrate_model", "quantise_model"} <= planned.keys()
-    assert not {"make_tensors", "export_onnx", "fix_onnx", "predict_reference"} & planned.keys()
+    assert {"render_words", "make_tensors", "check_leakage", "calibrate_model", "quantise_model"} <= planned.keys()
+    assert not {"export_onnx", "fix_onnx", "predict_surgery"} & planned.keys()
 
 
 def test_half_precision_is_a_file_target_of_its_own(quantised: Workspace) -> None:
-    result = quantised.run("results/references/sample/crnn/aspect/fp16-lstm32.parquet")
+    result = quantised.run("results/predictions/sample/crnn/aspect/fixed.fp16-lstm32/1.parquet")
     assert result.returncode == 0, result.stdout + result.stderr
     half = onnx.load(quantised.path / "results/models/crnn/fixed.fp16-lstm32.onnx")
     assert sum(entry.data_type == onnx.TensorProto.FLOAT16 for entry in half.graph.initializer) > 10
@@ -108,9 +108,9 @@ def test_half_precision_is_a_file_target_of_its_own(quantised: Workspace) -> Non
 def test_calibration_words_of_a_dataset_are_refused_by_name(tmp_path: Path) -> None:
     space = space_in(tmp_path)
     space.config["calibration"]["seed"] = space.config["datasets"]["sample"]["sample"]["seed"]
-    result = space.run("results/calibration/tensors/aspect/contract.json")
+    result = space.run("results/datasets/calibration/tensors/aspect/1/contract.json")
     assert result.returncode != 0
-    log = (tmp_path / "logs/prove_disjoint.log").read_text()
+    log = (tmp_path / "logs/check_leakage.log").read_text()
     assert re.search(
         r"error: calibration: 6 of its images are in the dataset sample too \(image-000000001 is its image-", log
     )
@@ -118,7 +118,7 @@ def test_calibration_words_of_a_dataset_are_refused_by_name(tmp_path: Path) -> N
 
 def test_a_users_lmdb_takes_the_place_of_rendered_words(quantised: Workspace, tmp_path: Path) -> None:
     space = space_in(tmp_path)
-    space.config["calibration"]["lmdb"] = str(quantised.path / "results/calibration/words.lmdb")
-    planned = space.planned("results/calibration/tensors/aspect/contract.json")
-    assert planned["import_calibration"] == 1
-    assert "render_calibration" not in planned
+    space.config["calibration"]["lmdb"] = str(quantised.path / "results/datasets/calibration/words.lmdb")
+    planned = space.planned("results/datasets/calibration/tensors/aspect/1/contract.json")
+    assert planned["import_lmdb"] == 1
+    assert "render_words" not in planned

@@ -44,6 +44,7 @@ def history(space: Workspace) -> list[dict[str, Any]]:
     return [{key: value for key, value in json.loads(line).items() if key != "seconds"} for line in lines]
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on_and_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
     undisturbed, killed = workspace(tmp_path / "undisturbed"), workspace(tmp_path / "killed")
     done = undisturbed.run("train")

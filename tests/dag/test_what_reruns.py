@@ -187,7 +187,13 @@ CONFIG: dict[str, Row] = {
     "images.form": Row(
         config("datasets.images.images.form", "csv"), {"import_images"} | END, PREPARED, "--form=csv", 1
     ),
-    "parts": Row(config("datasets.lmdb.parts", 2), END, PREPARED - {"make_tensors"}, "--part=1/2", 1),
+    "parts": Row(
+        config("datasets.lmdb.parts", 2),
+        END | CHECKED | TIMED | AUDITED,  # of the whole dataset
+        {"make_tensors", "predict torch", "predict_surgery", "predict ort"},  # of each part
+        "--part=1/2",
+        2,
+    ),
     "checkpoint": Row(another_checkpoint, {"import_checkpoint"} | EXPORTED, IMPORTED, "data/other.safetensors"),
     "layout": Row(
         config("models.crnn.layout", "bidirectional"),
@@ -202,7 +208,7 @@ CONFIG: dict[str, Row] = {
         config("models.crnn.charset", "0123456789abcdefghijklmnopqrstuvwxyzé"),
         {"import_checkpoint"} | EXPORTED,
         IMPORTED,
-        "--charset=0123456789abcdefghijklmnopqrstuvwxyzé",
+        '"classes":38',
     ),
     "opset": Row(config("models.crnn.opset", 12), EXPORTED, FIXED, "now: '--opset=12'"),
     "surgery": Row(
@@ -351,6 +357,8 @@ QUICK = {
     "config: widths.max",
     "config: deployment.options",
     "config: a deployment added",
+    "config: a deployment in 8 bits added",
+    "config: a deployment with planned widths added",
     "input: an image in the folder",
     "input: another checkpoint in its place, with an older time",
     "code: a pass of surgery",

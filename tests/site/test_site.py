@@ -16,7 +16,6 @@ import pytest
 
 from rule_files import ROOT
 
-pytestmark = pytest.mark.xdist_group("site")  # made once
 ATTRIBUTES = {"href", "src", "srcset", "data", "poster"}
 
 
