@@ -28,7 +28,7 @@ import polars as pl
 from ceilings import matrix_product
 from contestants import Deployment, Outcome, Recipe, Task
 
-from crnn.core.command import LOG, parser
+from crnn.core.command import LOG, Command
 from crnn.core.files import read_json, write_json
 from crnn.core.record import describe_host, tool_versions
 from crnn.data.labels import LabelPolicy
@@ -45,7 +45,7 @@ _tasks: dict[str, Task] = {}  # of this process, which is one contestant's
 
 
 def arguments() -> argparse.ArgumentParser:
-    command = parser(__doc__)
+    command = Command(__doc__)
     command.add_argument("--results", type=Path, default=Path("results"), help="of a report (default: results)")
     command.add_argument("--dataset", required=True, help="name in the report")
     command.add_argument("--model", default="crnn", help="name in the report (default: crnn)")

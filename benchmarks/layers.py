@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 import numpy as np
 import openvino
 
-from crnn.core.command import parser
+from crnn.core.command import Command
 from crnn.core.files import write_json
 from crnn.core.record import describe_host
 from crnn.data.widths import HEIGHT
@@ -25,7 +25,7 @@ from stage import run
 
 
 def arguments() -> argparse.ArgumentParser:
-    command = parser(__doc__)
+    command = Command(__doc__)
     command.add_argument("--build", type=Path, required=True, help="folder that build_model wrote for OpenVINO")
     command.add_argument("--precision", choices=PRECISIONS, required=True)
     command.add_argument("--batch", type=int, default=16)

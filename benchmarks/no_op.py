@@ -23,7 +23,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
-from crnn.core.command import LOG, parser
+from crnn.core.command import LOG, Command
 from crnn.core.files import write_json
 from crnn.core.record import describe_host, tool_versions
 from stage import run
@@ -33,7 +33,7 @@ WIDTHS = ("aspect", "w100", "recipe")
 
 
 def arguments() -> argparse.ArgumentParser:
-    command = parser(__doc__)
+    command = Command(__doc__)
     command.add_argument("--deployments", type=int, default=10, help="rows of the report, torch among them")
     command.add_argument("--words", type=int, default=20, help="words that are rendered")
     command.add_argument("--repeats", type=int, default=7)

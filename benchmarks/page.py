@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 from browser import Browser, browser, resident_mib
 from repeated import repeated_report
 
-from crnn.core.command import LOG, parser
+from crnn.core.command import LOG, Command
 from crnn.core.files import read_json, write_json
 from crnn.core.record import describe_host
 from stage import run
@@ -64,7 +64,7 @@ SCROLL = """(async () => {
 
 
 def arguments() -> argparse.ArgumentParser:
-    command = parser(__doc__)
+    command = Command(__doc__)
     command.add_argument("--report", type=Path, required=True, help="folder of a finished report: results/report")
     command.add_argument(
         "--copies", type=int, nargs="+", default=[1], help="how often its words are repeated, a page each"

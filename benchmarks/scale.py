@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
 import torch
 
-from crnn.core.command import LOG, parser
+from crnn.core.command import LOG, Command
 from crnn.core.files import write_json
 from crnn.core.record import describe_host, tool_versions
 from crnn.data.buckets import at_most
@@ -43,7 +43,7 @@ TINY = NetworkSize((4, 8, 16, 16, 32, 32, 32), hidden=16)
 
 
 def arguments() -> argparse.ArgumentParser:
-    command = parser(__doc__)
+    command = Command(__doc__)
     command.add_argument("--words", type=Path, required=True, help="LMDB folder")
     command.add_argument("--sizes", type=int, nargs="+", default=[3_000, 30_000, 300_000, 1_000_000])
     command.add_argument("--batch", type=int, default=16)

@@ -17,7 +17,7 @@ import polars as pl
 import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from crnn.core.command import parser
+from crnn.core.command import Command
 from crnn.core.files import atomic_path, read_json
 from crnn.report.drawing.charts import CONFIG
 from crnn.report.drawing.palette import SERIES
@@ -35,7 +35,7 @@ INFERENCE = "inference and CTC"
 
 
 def arguments() -> argparse.ArgumentParser:
-    command = parser(__doc__)
+    command = Command(__doc__)
     command.add_argument("--results", type=Path, default=HERE / "results", help="folder of the JSON files")
     command.add_argument("--output", type=Path, default=HERE, help="folder to write to (default: here)")
     return command

@@ -19,9 +19,12 @@ from crnn.data.labels import LabelPolicy
 from crnn.data.lmdb import write_words
 from crnn.data.preprocess import Preprocess
 from crnn.data.tensors import make_tensors
+from crnn.report.inputs import Inputs, Run
 from crnn.score.accuracy import judge, score
 from crnn.score.audit import audit
+from stage_calls import call
 
+PUBLISHED = Path(__file__).parents[1] / "resources" / "published.json"
 ALPHANUMERIC = LabelPolicy("0123456789abcdefghijklmnopqrstuvwxyz")
 # A policy that leaves texts alone: hostile ones reach the page whole.
 EVERYTHING = LabelPolicy("".join(map(chr, [*range(0x20, 0x7F), *range(0x600, 0x700), 0x202E])), "keep", "nfc")
@@ -58,9 +61,9 @@ class Results:
     def __post_init__(self) -> None:
         base = self.directory / "datasets" / self.dataset
         self.lmdb, self.tensors = base / "words.lmdb", base / "tensors" / "aspect"
-        record = Record("import_lmdb", [], {}, ("lmdb",))
+        record = Record("import_lmdb", [], {}, ("lmdb",), base / "words.json")
         write_words(self.lmdb, self.words)
-        record.write(base / "words.json", [self.lmdb / "data.mdb"])
+        record.finish([self.lmdb / "data.mdb"])
         preprocess = Preprocess.from_settings({"rule": "aspect"})
         self.samples = make_tensors(self.lmdb, self.tensors, preprocess, self.policy)
         self.records.append(str(base / "words.json"))
@@ -147,6 +150,17 @@ class Results:
                 "words": str(self.lmdb),
             }
         )
+        return folder
+
+    def read(self) -> list[Run]:
+        """The runs as the report reads them."""
+        return [Run.read(files) for files in Inputs.from_json(self.inputs).runs]
+
+    def report(self, **more: Any) -> Path:
+        """The folder of the report over these results, which its stage makes."""
+        folder = self.directory / "report"
+        inputs = json.dumps({**self.inputs, **more})
+        call("make_report", inputs=inputs, published=PUBLISHED, output_dir=folder, record=folder / "record.json")
         return folder
 
     @property

@@ -1,15 +1,13 @@
 """Calling stages in this process as their rules call them, and a runtime that exists for the length of a test."""
 
-import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 
 import crnn.runtimes
 from crnn.runtimes.registry import known_runtimes
-from stage import stage_files
+from stage import load
 
 FACTS = '''"""A runtime of a test."""
 
@@ -19,9 +17,10 @@ RUNTIMES = (Runtime("{name}", "crnn.runtimes.{name}.session", ("model.bin",), to
 '''
 
 
-def stage_module(name: str) -> ModuleType:
-    """The module of a stage."""
-    return importlib.import_module(f"stages.{stage_files()[name].parent.name}.{name}")
+def run_stage(name: str, words: Sequence[str]) -> None:
+    """Run a stage's main with the words of a command line."""
+    main, command = load(name)
+    main(command.read(words))
 
 
 def call(stage: str, /, **options: object) -> None:
@@ -35,8 +34,7 @@ def call(stage: str, /, **options: object) -> None:
             several = each if isinstance(each, tuple) else (each,)
             option = f"--{name.replace('_', '-')}"
             words += [f"{option}={each}"] if len(several) == 1 else [option, *map(str, several)]
-    module = stage_module(stage)
-    module.main(module.arguments().parse_args(words))
+    run_stage(stage, words)
 
 
 def put_runtime(runtimes: Path, name: str, session: str) -> None:

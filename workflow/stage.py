@@ -10,9 +10,12 @@ import ast
 import importlib
 import logging
 import sys
-from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from crnn.core.command import Arguments, Command
 
 STAGES = Path(__file__).parent / "stages"
 
@@ -31,13 +34,23 @@ def overview() -> str:
     return "\n".join(lines)
 
 
-def run(main: Callable[[Namespace], None], command: ArgumentParser, arguments: Sequence[str] | None = None) -> None:
+def load(name: str) -> tuple[Callable[["Arguments"], None], "Command"]:
+    """What a stage does, and its command line."""
+    from crnn.core.command import Command
+
+    stage = importlib.import_module(f"stages.{stage_files()[name].parent.name}.{name}")
+    command = Command(stage.__doc__, name)
+    stage.arguments(command)
+    return stage.main, command
+
+
+def run(main: Callable[["Arguments"], None], command: "Command", arguments: Sequence[str] | None = None) -> None:
     """Parse a command line and do what it says; a UserError becomes one line on stderr and exit status 1."""
     from crnn.core.errors import UserError
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
     try:
-        main(command.parse_args(arguments))
+        main(command.read(arguments))
     except UserError as error:
         sys.exit(f"error: {error}")
 
@@ -48,14 +61,10 @@ def main() -> None:
     if name in ("-h", "--help"):
         print(overview())
         return
-    files = stage_files()
-    if name not in files:
-        sys.exit(f"error: stage {name!r}: expected one of {', '.join(files)}")
+    if name not in stage_files():
+        sys.exit(f"error: stage {name!r}: expected one of {', '.join(stage_files())}")
     sys.path.insert(0, str(STAGES.parent))
-    stage = importlib.import_module(f"stages.{files[name].parent.name}.{name}")
-    command = stage.arguments()
-    command.prog = f"crnn {name}"
-    run(stage.main, command, sys.argv[2:])
+    run(*load(name), sys.argv[2:])
 
 
 if __name__ == "__main__":

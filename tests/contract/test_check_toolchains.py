@@ -6,13 +6,13 @@ import pytest
 
 from contract.toolkit import Toolkit, Use
 from crnn.core.errors import UserError
-from stages.model import check_toolchains
+from stage_calls import call
 
 
 def ask(*asked: tuple[str, str, dict[str, object], bool]) -> None:
     keys = ("deployment", "runtime", "options", "building")
     text = json.dumps([dict(zip(keys, each, strict=True)) for each in asked])
-    check_toolchains.main(check_toolchains.arguments().parse_args(["--asked", text]))
+    call("check_toolchains", asked=text)
 
 
 def test_a_runtime_that_checks_nothing_is_never_at_fault() -> None:

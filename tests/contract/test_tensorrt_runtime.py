@@ -23,7 +23,7 @@ from crnn.runtimes.devices import DeviceLocks
 from crnn.runtimes.onnxruntime.cpu import OnnxSession
 from crnn.runtimes.registry import find_runtime
 from networks import EXPORTS, SMALL, calibrated, images
-from stages.model import build_model
+from stage_calls import run_stage
 
 pytestmark = EXPORTS
 
@@ -302,7 +302,7 @@ def test_the_facts_beside_the_engine_say_how_it_was_made(version: str, fixed: Pa
     arguments = ["--source", str(fixed), "--runtime", "tensorrt", "--output", str(tmp_path / "build")]
     chosen = json.dumps({**SHAPES["one profile"], "typical_width": 100, "workspace_mib": 512})
     arguments += ["--options", chosen, "--record", str(tmp_path / "build/build.json")]
-    build_model.main(build_model.arguments().parse_args(arguments))
+    run_stage("build_model", arguments)
     facts = read_json(tmp_path / "build/conversion.json")
     assert read_json(tmp_path / "build/build.json")["results"]["conversion"] == facts
     assert facts["tensorrt"] == version

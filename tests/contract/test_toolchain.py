@@ -20,7 +20,7 @@ from crnn.runtimes.ascend import toolchain as module
 from crnn.runtimes.ascend.toolchain import find_toolchain
 from crnn.runtimes.registry import find_runtime
 from networks import EXPORTS
-from stages.model import build_model
+from stage_calls import call
 
 pytestmark = EXPORTS
 
@@ -196,21 +196,8 @@ def test_nothing_is_left_in_the_working_directory(
 
 
 def test_the_record_has_chip_version_and_command(toolkit: Toolkit, fixed: Path, tmp_path: Path) -> None:
-    chosen = build_model.json_object(json.dumps(options(toolkit)))
-    args = build_model.arguments().parse_args(
-        [
-            "--source",
-            str(fixed),
-            "--runtime",
-            "ascend",
-            "--output",
-            str(tmp_path),
-            "--record",
-            str(tmp_path / "build.json"),
-        ]
-    )
-    args.options = chosen
-    build_model.main(args)
+    told = {"source": fixed, "runtime": "ascend", "options": json.dumps(options(toolkit)), "output": tmp_path}
+    call("build_model", **told, record=tmp_path / "build.json")
     said = read_json(tmp_path / "build.json")["results"]["conversion"]
     assert (said["soc_version"], said["cann"], said["command"][0]) == ("Ascend310P3", "8.0.RC3", "atc")
 

@@ -5,7 +5,6 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from html import unescape
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +15,6 @@ import pytest
 
 from report_results import EVERYTHING, Results, picture
 
-ROOT = Path(__file__).parents[2]
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PHONE, DESK = 390, 1280  # CSS pixels
 FLAGS = (
@@ -131,11 +129,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     less_sure.write_parquet(other / "predictions.parquet")
     reason = "no <b>card</b> in this machine"
     skipped = {"deployment": "om", "widths": "aspect", "runtime": "ascend", "precision": "fp16", "reason": reason}
-    inputs = json.dumps({**results.inputs, "skipped": [skipped]})
-    command = [sys.executable, ROOT / "workflow" / "stage.py", "make_report", "--inputs", inputs]
-    paths = ["--published", ROOT / "resources" / "published.json", "--output-dir", results.directory / "report"]
-    subprocess.run([*command, *paths, "--record", results.directory / "record.json"], check=True)
-    return results.directory / "report" / "index.html"
+    return results.report(skipped=[skipped]) / "index.html"
 
 
 def browse(address: str, profile: Path, *flags: str) -> subprocess.CompletedProcess[str]:

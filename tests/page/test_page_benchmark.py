@@ -30,10 +30,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     results = Results(folder, [*((picture(label), label) for label in labels), (b"torn", "torn")])
     results.add_run("torch", {1: "cafo"}, before={"torch": {1: "cafo"}})
     results.add_run("ort", {2: "2a"}, before={"torch": {1: "cafo"}})
-    command = [sys.executable, ROOT / "workflow" / "stage.py", "make_report", "--inputs", json.dumps(results.inputs)]
-    command += ["--published", ROOT / "resources" / "published.json", "--output-dir", folder / "report"]
-    subprocess.run([*command, "--record", folder / "report" / "record.json"], check=True)
-    return folder / "report"
+    return results.report()
 
 
 def benchmark(report: Path, output: Path, *copies: str) -> list[dict[str, Any]]:

@@ -29,7 +29,7 @@ from networks import (
     small_network,
     swap_middle_gates,
 )
-from stages.model import import_checkpoint
+from stage_calls import run_stage
 
 ROOT = Path(__file__).parents[2]
 Change = Callable[[StateDict], Any]
@@ -159,7 +159,7 @@ def stage(checkpoint: Path, directory: Path, *options: str) -> dict[str, Any]:
     record = directory / "weights.json"
     network = json.dumps(SIZES)
     command = [*paths, "--record", str(record), "--network", network, *options]
-    import_checkpoint.main(import_checkpoint.arguments().parse_args(command))
+    run_stage("import_checkpoint", command)
     content: dict[str, Any] = read_json(record)
     return content
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from crnn.core.command import counter, json_object, named_path, parser, progress
+from crnn.core.command import Command, counter, json_object, named_path, progress
 
 # --- arguments ---------------------------------------------------------------------------------------------
 
@@ -20,7 +20,7 @@ def test_a_config_block_arrives_as_a_dict() -> None:
 def test_what_is_no_json_object_is_refused(text: str, complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match=complaint):
         json_object(text)
-    command = parser("A stage.")
+    command = Command("A stage.")
     command.add_argument("--widths", type=json_object)
     with pytest.raises(SystemExit):
         command.parse_args(["--widths", text])

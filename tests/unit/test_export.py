@@ -16,8 +16,7 @@ from crnn.model.export import export_onnx
 from crnn.model.parity import prove_equal
 from crnn.runtimes.onnxruntime.cpu import OnnxSession
 from networks import EXPORTS, SMALL, run_network, small_network
-from stages.model import export_onnx as export_stage
-from stages.model import fix_onnx as fix_stage
+from stage_calls import run_stage
 
 pytestmark = EXPORTS
 
@@ -86,10 +85,10 @@ SURGERY = [
 ]
 
 
-def run_stage(stage: Any, directory: Path, *options: str) -> dict[str, Any]:
+def recorded(stage: str, directory: Path, *options: str) -> dict[str, Any]:
     """Run a stage in this process and return its record."""
     record = directory / "record.json"
-    stage.main(stage.arguments().parse_args([*options, "--record", str(record)]))
+    run_stage(stage, [*options, "--record", str(record)])
     content: dict[str, Any] = read_json(record)
     return content
 
@@ -107,14 +106,14 @@ def fix_options(directory: Path, surgery: object = SURGERY, *more: str) -> list[
 
 
 def test_the_export_stage_proves_its_output_and_records_how_close_it_is(tmp_path: Path) -> None:
-    record = run_stage(export_stage, tmp_path, *export_options(tmp_path, "--opset", "11"))
+    record = recorded("export_onnx", tmp_path, *export_options(tmp_path, "--opset", "11"))
     assert record["outputs"][str(tmp_path / "raw.onnx")]["sha256"] == sha256(tmp_path / "raw.onnx")
     assert 0 < record["results"]["max_abs_difference"] < 1e-4
     assert record["parameters"]["opset"] == onnx.load(tmp_path / "raw.onnx").opset_import[0].version == 11
 
 
 def test_the_fix_stage_records_what_each_pass_matched(tmp_path: Path) -> None:
-    record = run_stage(fix_stage, tmp_path, *fix_options(tmp_path))
+    record = recorded("fix_onnx", tmp_path, *fix_options(tmp_path))
     matched = record["results"]["matched"]
     assert {name: len(places) for name, places in matched.items() if name != "fold_constants"} == {
         "drop_zero_states": 2,
@@ -127,8 +126,8 @@ def test_the_fix_stage_records_what_each_pass_matched(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("stage", "options", "message"),
     [
-        (export_stage, export_options, "torch and raw.onnx: outputs differ by"),
-        (fix_stage, fix_options, "raw.onnx and fixed.onnx: outputs differ by"),
+        ("export_onnx", export_options, "torch and raw.onnx: outputs differ by"),
+        ("fix_onnx", fix_options, "raw.onnx and fixed.onnx: outputs differ by"),
     ],
     ids=["export_onnx", "fix_onnx"],
 )
@@ -138,11 +137,11 @@ def test_a_stage_whose_proof_fails_leaves_no_output(
     command = [*options(tmp_path), "--tolerance=-1"]  # which nothing keeps
     before = set(tmp_path.iterdir())
     with pytest.raises(UserError, match=message):
-        run_stage(stage, tmp_path, *command)
+        recorded(stage, tmp_path, *command)
     assert set(tmp_path.iterdir()) == before
 
 
 def test_surgery_that_leaves_shape_nodes_leaves_no_output(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"surgery: .* left in the graph"):
-        run_stage(fix_stage, tmp_path, *fix_options(tmp_path, [{"pass": "fold_constants"}]))
+        recorded("fix_onnx", tmp_path, *fix_options(tmp_path, [{"pass": "fold_constants"}]))
     assert not (tmp_path / "fixed.onnx").exists()

@@ -8,9 +8,7 @@ import pytest
 
 from crnn.core.errors import UserError
 from report_results import Results, picture
-from stage_calls import call
 
-ROOT = Path(__file__).parents[2]
 CONTRACT = {
     *("dataset", "model", "deployment", "runtime", "precision", "device", "simulated", "samples", "correct"),
     *("accuracy", "accuracy_ci95", "ned", "e2e", "infer_only", "latency_ms", "audit"),
@@ -24,17 +22,11 @@ def results_in(directory: Path) -> Results:
     return made
 
 
-def make_report(results: Results) -> None:
-    inputs, published = json.dumps(results.inputs), ROOT / "resources" / "published.json"
-    report, record = results.directory / "report", results.directory / "report.json"
-    call("make_report", inputs=inputs, published=published, output_dir=report, record=record)
-
-
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
     """Results with their report made."""
     made = results_in(tmp_path_factory.mktemp("results"))
-    make_report(made)
+    made.report()
     return made
 
 
@@ -44,9 +36,9 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 def test_the_stage_writes_its_five_files_and_a_record(results: Results) -> None:
-    names = {path.name for path in (results.directory / "report").iterdir()}
-    assert names == {"index.html", "report.json", "accuracy.csv", "audit.csv", "readings.parquet"}
-    record = json.loads((results.directory / "report.json").read_text())
+    names = {"index.html", "report.json", "accuracy.csv", "audit.csv", "readings.parquet"}
+    assert {path.name for path in (results.directory / "report").iterdir()} == {*names, "record.json"}
+    record = json.loads((results.directory / "report" / "record.json").read_text())
     assert {Path(path).name for path in record["outputs"]} == names
 
 
@@ -83,6 +75,6 @@ def test_a_missing_input_stops_with_one_clear_line(tmp_path: Path) -> None:
     results = results_in(tmp_path)
     Path(results.runs[1]["audit"]).unlink()
     with pytest.raises(UserError) as error:
-        make_report(results)
+        results.report()
     assert str(error.value) == f"{results.runs[1]['audit']}: no such file"
     assert not (results.directory / "report").exists()

@@ -9,39 +9,61 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from crnn.core.command import Arguments, Command
 from crnn.core.files import read_json
 from crnn.core.record import Record, cpu_model, describe_host, tool_versions
+
+
+def told(stage: str, record: Path) -> Arguments:
+    """What a stage with options of several kinds was told."""
+    command = Command("A stage.", stage)
+    command.add_path("--source")
+    command.add_json("--widths", "")
+    command.add_threads()
+    command.add_argument("--plan", type=Path)
+    command.add_argument("--split")
+    command.add_output("")
+    return command.read(
+        [f"--source={record.parent}/source", '--widths={"rule": "fixed"}', "--output=product", f"--record={record}"]
+    )
 
 
 def test_a_record_holds_what_went_in_and_what_came_out(tmp_path: Path) -> None:
     source, product = tmp_path / "source", tmp_path / "product"
     source.write_bytes(b"in")
-    record = Record("make", [source], {"size": 3}, ("numpy",))
+    args = told("make", tmp_path / "record.json")
+    record = Record.begin(args, [args.source, args.plan], ("numpy",))
     product.write_bytes(b"result")
-    record.results = {"words": 7}
-    record.write(tmp_path / "record.json", [product])
+    record.finish([product], words=7)
     written = read_json(tmp_path / "record.json")
     assert written["inputs"] == {str(source): {"sha256": hashlib.sha256(b"in").hexdigest(), "bytes": 2}}
     assert written["outputs"] == {str(product): {"sha256": hashlib.sha256(b"result").hexdigest(), "bytes": 6}}
-    assert (written["stage"], written["parameters"], written["results"]) == ("make", {"size": 3}, {"words": 7})
+    assert (written["stage"], written["results"]) == ("make", {"words": 7})
     assert written["tools"] == {"numpy": np.__version__}
     assert written["command"] == sys.argv
     assert written["host"] == describe_host()
 
 
+def test_its_parameters_are_the_options_that_are_no_paths(tmp_path: Path) -> None:
+    args = told("make", tmp_path / "record.json")
+    options = {"widths": {"rule": "fixed"}, "threads": 1, "split": None}
+    assert Record.begin(args, []).parameters == options
+    assert Record.begin(args, [], split="train", start="s").parameters == {**options, "split": "train", "start": "s"}
+
+
 def test_a_record_says_when_and_how_long(tmp_path: Path) -> None:
-    record = Record("make", [], {}, ())
+    record = Record("make", [], {}, (), tmp_path / "record.json")
     record.started -= 5
-    record.write(tmp_path / "record.json", [])
+    record.finish([])
     written = read_json(tmp_path / "record.json")
     assert 5 <= written["seconds"] < 60
     assert abs(datetime.fromisoformat(written["started"]).timestamp() - record.started) <= 1
 
 
-def test_two_records_do_not_share_their_results() -> None:
-    first, second = Record("one", [], {}, ()), Record("two", [], {}, ())
-    first.results["words"] = 1
-    assert second.results == {}
+def test_a_record_that_nobody_asked_for_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Record("make", [], {}, (), None).finish([])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_tool_that_is_not_installed_is_absent() -> None:

@@ -13,7 +13,7 @@ from crnn.core.errors import UserError
 from crnn.data.render.fonts.listing import Font, FontFolder, describe_fonts, find_fonts, read_fonts, split_of
 from crnn.data.render.fonts.probe import LEAST_LIKENESS, LEAST_OF_WORST, likeness_of, open_face, rasterise, shape_of
 from crnn.data.render.text.lexicon import CHARACTERS
-from stages.train import list_fonts
+from stage_calls import run_stage
 
 SHIPPED = Path(__file__).parents[2] / "resources" / "fonts"
 KARLA = SHIPPED / "Karla-Regular.otf"
@@ -139,7 +139,7 @@ def listed(folder: Path, share: float = 0.4) -> Path:
     output = folder / "fonts.json"
     options = ["--fonts", folder / "fonts", "--validation-share", share]
     options += ["--output", output, "--record", folder / "record.json"]
-    list_fonts.main(list_fonts.arguments().parse_args(list(map(str, options))))
+    run_stage("list_fonts", list(map(str, options)))
     return output
 
 

@@ -13,8 +13,7 @@ from crnn.data.lmdb import Words
 from crnn.data.render.fonts.listing import describe_fonts, find_fonts
 from crnn.data.render.sheet import CELL, contact_sheet
 from crnn.data.render.text.lexicon import CHARACTERS
-from stages.data import render_words
-from stages.train import render_sheet
+from stage_calls import run_stage
 
 RESOURCES = Path(__file__).parents[2] / "resources"
 
@@ -29,14 +28,14 @@ def options(changes: dict[str, object], **defaults: object) -> list[str]:
 def render(folder: Path, **changes: object) -> Path:
     """Run `render_words` with its results in `folder`; return the LMDB folder."""
     command = options(changes, words=20, output=folder / "words.lmdb", record=folder / "words.json")
-    render_words.main(render_words.arguments().parse_args(command))
+    run_stage("render_words", command)
     return folder / "words.lmdb"
 
 
 def sheet(folder: Path, **changes: object) -> Image.Image:
     """Run `render_sheet` with its results in `folder`; return the picture."""
     command = options(changes, words=10, columns=4, output=folder / "sheet.png", record=folder / "sheet.json")
-    render_sheet.main(render_sheet.arguments().parse_args(command))
+    run_stage("render_sheet", command)
     with Image.open(folder / "sheet.png") as picture:
         return picture.copy()
 
@@ -105,7 +104,7 @@ def test_a_sheet_has_a_cell_for_every_word(tmp_path: Path) -> None:
     assert picture.size == (4 * CELL[0], 3 * CELL[1])
     assert picture.mode == "L"
     record = json.loads((tmp_path / "sheet.json").read_text())
-    assert record["parameters"] == {"words": 10, "start": 0, "seed": 0, "split": None}
+    assert record["parameters"] == {"words": 10, "start": 0, "columns": 4, "seed": 0, "split": None}
 
 
 def test_a_sheet_may_start_at_any_word(tmp_path: Path) -> None:

@@ -2,10 +2,11 @@
 
 import json
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 
-from crnn.report.drawing.charts import figures, run_name
-from crnn.report.inputs import Inputs, Run
+from crnn.report.drawing.charts import figures
+from crnn.report.inputs import Run, run_names
 from report_results import Results, picture
 
 WORDS = [(picture(word), word) for word in ("a", "24", "open", "information")]
@@ -21,8 +22,12 @@ def drawn(tmp_path: Path, *deployments: str, timed: bool = True) -> tuple[list[R
         results.runs[-1]["deployment"] = deployment
         path = Path(results.runs[-1]["run"])
         path.write_text(path.read_text().replace(f'"{folder}"', json.dumps(deployment)))
-    runs = [Run.read(files) for files in Inputs.from_json(results.inputs).runs]
-    return runs, {figure.title: ET.fromstring(str(figure.svg)) for figure in figures(runs)}
+    runs = results.read()
+    return runs, {figure.title: ET.fromstring(str(figure.svg)) for figure in figures(named(runs))}
+
+
+def named(runs: list[Run]) -> list[tuple[str, Run]]:
+    return list(zip(run_names(runs), runs, strict=True))
 
 
 def texts(svg: ET.Element) -> list[str]:
@@ -59,8 +64,9 @@ def test_a_single_pass_has_no_median_and_no_spread_to_explain(tmp_path: Path) ->
     run = results.add_run("torch", {}) / "run.json"
     scores = json.loads(run.read_text())
     run.write_text(json.dumps({**scores, "e2e": {**scores["e2e"], "passes": 1}}))
-    runs = [Run.read(files) for files in Inputs.from_json(results.inputs).runs]
-    (caption,) = (figure.caption for figure in figures(runs) if figure.title == "End-to-end throughput")
+    (caption,) = (
+        figure.caption for figure in figures(named(results.read())) if figure.title == "End-to-end throughput"
+    )
     assert caption.startswith("4 words, one pass. Everything")
 
 
@@ -94,12 +100,6 @@ def test_charts_carry_no_link_and_no_handler(tmp_path: Path) -> None:
 
 def test_runs_are_told_apart_by_model_only_where_there_are_several(tmp_path: Path) -> None:
     runs, _ = drawn(tmp_path, "torch", "onnxruntime")
-    assert run_name(runs[0], runs) == "torch"
-    other = Run(
-        Inputs.from_json({"runs": [{**files_of(runs[1]), "model": "large"}]}).runs[0], runs[1].scores, runs[1].audit
-    )
-    assert run_name(runs[0], [runs[0], other]) == "small / torch"
-
-
-def files_of(run: Run) -> dict[str, str]:
-    return {name: str(value) for name, value in vars(run.files).items()}
+    assert run_names(runs)[0] == "torch"
+    other = replace(runs[1], row={**runs[1].row, "model": "large"})
+    assert run_names([runs[0], other])[0] == "small / torch"

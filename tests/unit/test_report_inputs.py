@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from crnn.core.errors import UserError
-from crnn.report.inputs import Inputs, Run, RunFiles, read_published
-from report_results import Results, picture
+from crnn.report.inputs import Inputs, RunFiles, read_published
+from report_results import PUBLISHED, Results, picture
 
 WORDS = [(picture("cafe"), "Cafe"), (picture("24"), "24"), (picture("open"), "OPEN")]
 
@@ -21,22 +21,22 @@ def results(tmp_path: Path) -> Results:
 
 
 def test_a_run_is_read_with_its_audit(results: Results) -> None:
-    run = Run.read(Inputs.from_json(results.inputs).runs[0])
-    assert (run.scores.correct, run.scores.samples) == (2, 3)
-    assert [(step.source, step.target, step.broken) for step in run.audit.path] == [("torch", "onnxruntime", 1)]
-    assert run.scores.e2e is not None
-    assert run.scores.e2e.words == 3
+    run = results.read()[0]
+    assert (run.row["correct"], run.row["samples"]) == (2, 3)
+    steps = [(step["from"], step["to"], step["broken"]) for step in run.row["audit"]["path"]]
+    assert steps == [("torch", "onnxruntime", 1)]
+    assert run.row["e2e"]["words"] == 3
 
 
 def test_a_run_without_timings_has_none(tmp_path: Path) -> None:
     results = Results(tmp_path, WORDS)
     results.add_run("torch", {}, timed=False)
-    scores = Run.read(Inputs.from_json(results.inputs).runs[0]).scores
-    assert (scores.e2e, scores.infer_only, scores.latency_ms, scores.cold_seconds) == (None, None, None, None)
+    row = results.read()[0].row
+    assert [row[name] for name in ("e2e", "infer_only", "latency_ms", "cold_seconds")] == [None] * 4
 
 
 def test_parts_are_read_as_one_table(results: Results) -> None:
-    whole = Run.read(Inputs.from_json(results.inputs).runs[0])
+    whole = results.read()[0]
     entry = results.runs[0]
     for name in ("predictions", "samples"):
         (path,) = map(Path, entry[name])
@@ -45,7 +45,7 @@ def test_parts_are_read_as_one_table(results: Results) -> None:
         for number, rows in enumerate((table[:1], table[1:]), 1):
             entry[name].append(str(path.with_name(f"{name}.{number}.parquet")))
             rows.write_parquet(entry[name][-1])
-    parts = Run.read(Inputs.from_json(results.inputs).runs[0])
+    parts = results.read()[0]
     assert parts.predictions.equals(whole.predictions)
     assert parts.samples.equals(whole.samples)
     assert parts.files.contract == whole.files.contract
@@ -73,19 +73,19 @@ def test_incomplete_run_json_names_file_and_keys(results: Results) -> None:
     del facts["accuracy"], facts["ned"]
     path.write_text(json.dumps(facts))
     with pytest.raises(UserError, match=r"run\.json: lacks accuracy, ned"):
-        Run.read(Inputs.from_json(results.inputs).runs[0])
+        results.read()[0]
 
 
 def test_a_run_json_of_another_deployment_is_refused(results: Results) -> None:
     results.add_run("tensorrt", {})
     results.runs[0]["run"] = results.runs[1]["run"]
     with pytest.raises(UserError, match="is the run signs/small/tensorrt, expected signs/small/onnxruntime"):
-        Run.read(Inputs.from_json(results.inputs).runs[0])
+        results.read()[0]
 
 
 @pytest.mark.parametrize("kind", ["flips", "predictions", "samples", "timings"])
 def test_a_missing_table_names_its_path(results: Results, kind: str) -> None:
-    run = Run.read(Inputs.from_json(results.inputs).runs[0])
+    run = results.read()[0]
     files = results.runs[0][kind]
     path = Path(files if isinstance(files, str) else files[0])
     path.unlink()
@@ -96,20 +96,20 @@ def test_a_missing_table_names_its_path(results: Results, kind: str) -> None:
 def test_a_damaged_table_is_a_user_error(results: Results) -> None:
     Path(results.runs[0]["predictions"][0]).write_bytes(b"PAR1 but not really")
     with pytest.raises(UserError, match="cannot be read as parquet"):
-        _ = Run.read(Inputs.from_json(results.inputs).runs[0]).predictions
+        _ = results.read()[0].predictions
 
 
 def test_a_table_of_another_shape_names_the_lost_columns(results: Results) -> None:
     pl.DataFrame({"index": [1]}).write_parquet(results.runs[0]["predictions"][0])
     with pytest.raises(UserError, match="lacks the columns text, confidence"):
-        _ = Run.read(Inputs.from_json(results.inputs).runs[0]).predictions
+        _ = results.read()[0].predictions
 
 
 def test_shipped_published_figures_name_source_and_boundary() -> None:
-    figures = read_published(Path(__file__).parents[2] / "resources" / "published.json")
-    assert all(figure.source and figure.boundary and figure.device for figure in figures)
-    assert all(figure.accuracy is None or 0 < figure.accuracy < 1 for figure in figures)
-    assert any(figure.seconds_3000 == [5.9, 6.1] and figure.accuracy == 0.66 for figure in figures)
+    figures = read_published(PUBLISHED)
+    assert all(figure["source"] and figure["boundary"] and figure["device"] for figure in figures)
+    assert all(figure["accuracy"] is None or 0 < figure["accuracy"] < 1 for figure in figures)
+    assert any(figure["seconds_3000"] == [5.9, 6.1] and figure["accuracy"] == 0.66 for figure in figures)
 
 
 def test_published_figures_with_a_misspelt_key_are_refused(tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ import pytest
 from crnn.core.record import describe_host
 from crnn.data.lmdb import write_words
 from crnn.report.comparison import Side, compare_reports, readings_table
-from crnn.report.inputs import Inputs, Run, StageRecord, read_published
+from crnn.report.inputs import Inputs, read_published, read_record
 from crnn.report.page import page
-from report_results import EVERYTHING, Results, picture
+from report_results import EVERYTHING, PUBLISHED, Results, picture
 
 HOSTILE = {
     "script": "<script>alert(1)</script>",
@@ -28,7 +28,6 @@ HOSTILE = {
     "ends a script": "</script><!--<script>",
 }
 HOST = describe_host()
-PUBLISHED = Path(__file__).parents[2] / "resources" / "published.json"
 
 
 class Document(HTMLParser):
@@ -66,8 +65,8 @@ class Document(HTMLParser):
 
 def rendered(results: Results, **more: Any) -> Document:
     inputs = Inputs.from_json({**results.inputs, **more})
-    runs = [Run.read(files) for files in inputs.runs]
-    records = [StageRecord.read(path) for path in inputs.records]
+    runs = results.read()
+    records = [read_record(path) for path in inputs.records]
     comparison = None
     if inputs.previous:
         new = Side("2026-05-01T09:30:00", [run.row for run in runs], {}, readings_table(runs))
@@ -77,7 +76,7 @@ def rendered(results: Results, **more: Any) -> Document:
 
 def report_of(results: Results, folder: Path) -> Path:
     """report.json of an earlier report, with what was read beside it."""
-    runs = [Run.read(files) for files in Inputs.from_json(results.inputs).runs]
+    runs = results.read()
     folder.mkdir()
     rows = {"generated": "2026-04-01T08:00:00+00:00", "rows": [run.row for run in runs]}
     (folder / "report.json").write_text(json.dumps(rows))

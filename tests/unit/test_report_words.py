@@ -7,19 +7,14 @@ import pytest
 
 from crnn.core.errors import UserError
 from crnn.report.drawing.audit_path import path_of
-from crnn.report.inputs import Inputs, Run
 from crnn.report.words import DatasetWords, bad_records
 from report_results import Results, picture
 
 WORDS = [(picture(word), word) for word in ("cafe", "24", "open", "exit", "hotel")]
 
 
-def runs_of(results: Results) -> list[Run]:
-    return [Run.read(files) for files in Inputs.from_json(results.inputs).runs]
-
-
 def words_of(results: Results) -> DatasetWords:
-    return DatasetWords(runs_of(results), [run["deployment"] for run in results.runs])
+    return DatasetWords(results.read(), [run["deployment"] for run in results.runs])
 
 
 def columns(words: DatasetWords, limit: int = 10**6) -> dict[str, Any]:
@@ -82,14 +77,14 @@ def test_runs_that_a_step_changed_alike_share_it(tmp_path: Path) -> None:
     for name in ("one", "two"):
         results.add_run(name, {2: "2a"}, before={"torch": {}, "raw": {2: "2a"}})
     words = words_of(results)
-    assert [(step.source, step.target, step.runs) for step in words.steps] == [("torch", "raw", (0, 1))]
+    assert [(step.source, step.target, step.runs) for step in words.steps] == [("torch", "raw", [0, 1])]
 
 
 def test_what_the_reference_read_follows_from_undoing_the_changes(tmp_path: Path) -> None:
     results = Results(tmp_path, WORDS)
     results.add_run("int8", {2: "2a"}, before={"torch": {1: "cafo", 2: "z4"}, "raw": {2: "zz"}})
     words = words_of(results)
-    (reference,) = (place for place, reader in enumerate(words.readers) if reader.reference)
+    (reference,) = (place for place, reader in enumerate(words.readers) if reader["reference"])
     shown = columns(words)["readings"]
     read = [text for text, readers in zip(shown["text"], shown["readers"], strict=True) if reference in readers]
     assert sorted(read) == ["cafo", "z4"]
@@ -98,14 +93,15 @@ def test_what_the_reference_read_follows_from_undoing_the_changes(tmp_path: Path
 def test_the_path_counts_what_each_stage_reads_right(tmp_path: Path) -> None:
     results = Results(tmp_path, [*WORDS, (b"torn", "torn")])
     results.add_run("int8", {2: "2a", 3: "opem"}, before={"torch": {1: "cafo"}, "raw": {}})
-    (run,) = runs_of(results)
+    (run,) = results.read()
     path = path_of(run, 0, DatasetWords([run], ["int8"]))
-    assert [(stage.name, stage.words) for stage in path.stages] == [
+    assert [(stage.name, stage.words) for stage in path] == [
         *(("dataset", 6), ("tensors", 5)),
         *(("torch", 4), ("raw", 5), ("int8", 3)),
     ]
-    assert [edge.count for edge in path.edges] == [1, 1, 1, 2]
-    assert [edge.title for edge in path.edges[2:]] == [
+    edges = [stage.edge for stage in path if stage.edge]
+    assert [edge.count for edge in edges] == [1, 1, 1, 2]
+    assert [edge.title for edge in edges[2:]] == [
         "1 word changed from torch to raw",
         "2 words changed from raw to int8",
     ]
@@ -133,6 +129,6 @@ def test_words_keep_to_their_limit_and_say_how_many_there_are(tmp_path: Path) ->
 def test_records_that_cannot_be_scored_are_listed_with_their_status(tmp_path: Path) -> None:
     results = Results(tmp_path, [*WORDS, (picture("cut")[:50], "cut"), (b"", "gone"), (picture("x"), "")])
     results.add_run("torch", {})
-    listed, total = bad_records(runs_of(results)[0], 2)
-    assert [(record.index, record.status) for record in listed] == [(6, "corrupt-image"), (8, "empty-label")]
+    listed, total = bad_records(results.read()[0], 2)
+    assert [(record["index"], record["status"]) for record in listed] == [(6, "corrupt-image"), (8, "empty-label")]
     assert total == 3

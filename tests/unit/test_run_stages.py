@@ -15,11 +15,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from crnn.core.command import parser
+from crnn.core.command import Command
 from crnn.core.errors import UserError
 from crnn.core.files import read_json, sha256
 from examples import CHARSET, SIZES, png, put_words, read_alone, scribble
-from stage_calls import added_runtime, call, stage_module
+from stage import load
+from stage_calls import added_runtime, call
 from stages.arguments import add_runtime_arguments, add_tensor_arguments, opened_session
 
 WORKFLOW = Path(__file__).parents[2] / "workflow"
@@ -158,10 +159,10 @@ def test_the_device_is_released(chain: Chain) -> None:
 
 
 def test_the_device_is_released_when_the_stage_fails(columns: str, tmp_path: Path) -> None:
-    command = parser("A stage.")
+    command = Command("A stage.")
     add_tensor_arguments(command)
     add_runtime_arguments(command)
-    args = command.parse_args(
+    args = command.read(
         [f"--tensors={tmp_path}", "--widths={}", "--charset=a", f"--model={tmp_path}/m", f"--runtime={columns}"]
     )
 
@@ -217,7 +218,7 @@ def test_a_path_that_is_no_lmdb_stops_make_tensors_with_one_line(tmp_path: Path)
     ],
 )
 def test_help_is_the_docstring_and_every_option_is_in_it(name: str) -> None:
-    module = stage_module(name)
-    text = module.arguments().format_help()
-    assert str(module.__doc__).strip() in text
+    _, command = load(name)
+    text = command.format_help()
+    assert str(command.description).strip() in text
     assert "--output" in text

@@ -9,7 +9,7 @@ import pytest
 
 from crnn.core.errors import UserError
 from crnn.core.files import read_json, write_json
-from stages.report import audit_run, check_budgets
+from stage_calls import run_stage
 
 STAGES = ("torch", "raw", "fixed", "build")
 TEXTS = ("one", "two", "three", "four", "five")
@@ -44,7 +44,7 @@ def audited(folder: Path, *, changed: int = 0, difference: float = 2e-6, **misre
             options += ["--stage", f"{stage}={write_part(table, folder / f'{stage}/{number}.parquet')}"]
     options += ["--samples", *samples, "--surgery", *surgery, "--labels", LABELS]
     options += ["--output", f"{folder}/audit.json", "--flips", f"{folder}/audit.parquet"]
-    audit_run.main(audit_run.arguments().parse_args(options))
+    run_stage("audit_run", options)
     summary: dict[str, Any] = read_json(folder / "audit.json")
     return summary
 
@@ -57,7 +57,7 @@ def judged(folder: Path, **changes: Any) -> None:
     }
     write_json(folder / "report.json", {"rows": [row]})
     options = ["--report", f"{folder}/report.json", "--output", f"{folder}/budgets.json"]
-    check_budgets.main(check_budgets.arguments().parse_args([*options, "--budgets", json.dumps(BUDGETS)]))
+    run_stage("check_budgets", [*options, "--budgets", json.dumps(BUDGETS)])
 
 
 def test_audit_run_gives_a_lost_word_its_address(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_audit_run_puts_surgery_on_the_edge_it_is_about(tmp_path: Path) -> None:
 
 def test_audit_run_refuses_a_stage_without_a_name(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        audit_run.arguments().parse_args(["--stage", "torch.parquet"])
+        run_stage("audit_run", ["--stage", "torch.parquet"])
     assert "'torch.parquet': expected name=path" in capsys.readouterr().err
 
 
@@ -85,7 +85,7 @@ def test_audit_run_needs_something_to_compare(tmp_path: Path) -> None:
     options = ["--samples", "s.parquet", "--labels", LABELS, "--output", "audit.json", "--flips", "audit.parquet"]
     parts = ["--stage", "torch=1.parquet", "--stage", "torch=2.parquet"]
     with pytest.raises(UserError, match="an audit compares two or more"):
-        audit_run.main(audit_run.arguments().parse_args([*options, *parts]))
+        run_stage("audit_run", [*options, *parts])
 
 
 def test_check_budgets_writes_the_verdicts_of_a_run_within_them(tmp_path: Path) -> None:

@@ -15,12 +15,10 @@ COUNT_WORDS = '''"""Count words.
   --words 3
 """
 from crnn.core.errors import UserError
-from crnn.core.command import LOG, parser
+from crnn.core.command import LOG
 
-def arguments():
-    command = parser(__doc__)
+def arguments(command):
     command.add_argument("--words", type=int, required=True)
-    return command
 
 def main(args):
     if args.words < 0:

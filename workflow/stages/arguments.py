@@ -3,39 +3,35 @@
 Not here: what a stage does with the model once it is open.
 """
 
-from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from crnn.core.command import json_object
+from crnn.core.command import Arguments, Command, json_object
 from crnn.data.buckets import width_settings
 from crnn.runtimes.registry import find_runtime, known_runtimes
 from crnn.runtimes.runtime import Session
 
 
-def add_tensor_arguments(command: ArgumentParser, *, parts: bool = False) -> None:
+def add_tensor_arguments(command: Command, *, parts: bool = False) -> None:
     """Arguments that name a dataset's tensors (with `parts`, several folders) and how to decode a network's output."""
-    folders: dict[str, Any] = {"nargs": "+"} if parts else {}
-    command.add_argument("--tensors", type=Path, required=True, help="folder that make_tensors wrote", **folders)
+    add = command.add_paths if parts else command.add_path
+    add("--tensors", "folder that make_tensors wrote")
     command.add_argument("--widths", type=width_settings, required=True, help="width rule or plan.json of the tensors")
-    command.add_argument("--charset", required=True, help="characters of the network, in class order")
-    command.add_argument("--threads", type=int, default=1, help="CPU cores the runtime may use (default: 1)")
+    command.add_charset()
+    command.add_threads()
 
 
-def add_runtime_arguments(command: ArgumentParser, action: str = "store") -> None:
+def add_runtime_arguments(command: Command, action: str = "store") -> None:
     """Arguments that name a model file (with the action `append`, several) and the runtime that loads it."""
-    command.add_argument(
-        "--model", type=Path, action=action, required=True, help="model file, or the first file that build_model wrote"
-    )
+    command.add_path("--model", "model file, or the first file that build_model wrote", action=action)
     command.add_argument("--runtime", choices=known_runtimes(), required=True)
     command.add_argument("--options", type=json_object, default={}, help="the deployment's `options`")
     command.add_argument("--calls", type=int, help="calls under way at a time, as far as the device takes them")
 
 
 @contextmanager
-def opened_session(args: Namespace, model: Path, calls: int | None = None) -> Iterator[Session]:
+def opened_session(args: Arguments, model: Path, calls: int | None = None) -> Iterator[Session]:
     """Load a model file on the runtime of the arguments; the device is released when the block ends, however it ends.
 
     calls: how many are under way at a time; by default what --calls says, or else one for each core, which is fastest
@@ -49,6 +45,6 @@ def opened_session(args: Namespace, model: Path, calls: int | None = None) -> It
         session.close()
 
 
-def workers(args: Namespace, session: Session) -> int:
+def workers(args: Arguments, session: Session) -> int:
     """Worker threads of a scheduler over this session: one for each core, and no fewer than it takes calls."""
     return max(int(args.threads), session.calls)

@@ -1,4 +1,4 @@
-"""What every stage command shares: argument parsing from its docstring, logging, progress.
+"""What every stage command shares: a command line that knows the options of many stages, logging, progress.
 
 Not here: anything a stage does.
 """
@@ -6,8 +6,9 @@ Not here: anything a stage does.
 import argparse
 import json
 import logging
+import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TextIO, TypeVar, cast
 
@@ -15,11 +16,6 @@ from tqdm import tqdm
 
 LOG = logging.getLogger("crnn")
 Item = TypeVar("Item")
-
-
-def parser(documentation: str | None) -> argparse.ArgumentParser:
-    """An argument parser whose help is the stage's module docstring."""
-    return argparse.ArgumentParser(description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter)
 
 
 def json_object(text: str) -> dict[str, Any]:
@@ -39,6 +35,72 @@ def named_path(text: str) -> tuple[str, Path]:
     if not separator:
         raise argparse.ArgumentTypeError(f"{text!r}: expected name=path")
     return name, Path(path)
+
+
+def sha256_hex(text: str) -> str:
+    """Argparse type: a SHA-256 as 64 hexadecimal digits, returned in lower case."""
+    digest = text.strip().lower()
+    if not re.fullmatch(r"[0-9a-f]{64}", digest):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a SHA-256; expected 64 hexadecimal digits")
+    return digest
+
+
+class Arguments(argparse.Namespace):
+    """What a stage was told: an attribute for every option, and the `command` that parsed them."""
+
+    command: "Command"
+
+
+class Command(argparse.ArgumentParser):
+    """The command line of a stage, whose module docstring is the help."""
+
+    def __init__(self, documentation: str | None, stage: str = "") -> None:
+        super().__init__(
+            prog=f"crnn {stage}" if stage else None,
+            description=documentation,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        self.stage = stage
+        self.set_defaults(command=self)
+
+    def read(self, words: Sequence[str] | None = None) -> Arguments:
+        """Parse the words of a command line, by default those of this process."""
+        return self.parse_args(words, Arguments())
+
+    def settings(self, args: Arguments) -> dict[str, Any]:
+        """The values of all options that are no paths."""
+        options = [action.dest for action in self._actions if action.type not in (Path, named_path)]
+        return {name: getattr(args, name) for name in options if name != "help"}
+
+    def add_path(self, option: str, help: str | None = None, *, required: bool = True, **more: Any) -> None:
+        """A file or folder."""
+        self.add_argument(option, type=Path, required=required, help=help, **more)
+
+    def add_paths(self, option: str, help: str, **more: Any) -> None:
+        """One or more files or folders, such as those of the parts of a dataset, in order."""
+        self.add_path(option, help, nargs="+", **more)
+
+    def add_json(self, option: str, help: str, *, required: bool = True) -> None:
+        """A JSON object."""
+        self.add_argument(option, type=json_object, required=required, help=help)
+
+    def add_labels(self) -> None:
+        self.add_json("--labels", "label policy, as in config `labels`")
+
+    def add_charset(self) -> None:
+        self.add_argument("--charset", required=True, help="characters of the network, in class order")
+
+    def add_threads(self) -> None:
+        self.add_argument("--threads", type=int, default=1, help="CPU cores to use (default: 1)")
+
+    def add_output(self, help: str, *, record: bool = True, **more: Any) -> None:
+        """--output, and --record beside it."""
+        self.add_path("--output", help, **more)
+        if record:
+            self.add_record()
+
+    def add_record(self, *, required: bool = True) -> None:
+        self.add_path("--record", "file for the record of what the stage did", required=required)
 
 
 class _Lines:
@@ -67,5 +129,4 @@ def progress(items: Iterable[Item], *, total: int, what: str, unit: str = "words
 
 def counter(total: int, what: str) -> "tqdm[None]":
     """Progress that the caller advances with `update(n)`; a context manager."""
-    nothing: Iterable[None] = ()
-    return progress(nothing, total=total, what=what)
+    return progress(cast(Iterable[None], ()), total=total, what=what)

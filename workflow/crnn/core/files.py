@@ -86,6 +86,21 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def verify_sha256(path: Path, expected: str) -> None:
+    """Return when the file's SHA-256 is `expected` (lower-case hex).
+
+    Raises UserError that names both hashes where it is not, or where the file cannot be read.
+    """
+    try:
+        found = sha256(path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); give the path of the file you have") from error
+    if found != expected:
+        raise UserError(
+            f"{path}: sha256 is {found}, expected {expected}; the file is damaged or another one. Fetch it again"
+        )
+
+
 def file_facts(path: Path) -> dict[str, Any]:
     """A file as records and contracts identify it: {"sha256": hex, "bytes": size}."""
     return {"sha256": sha256(path), "bytes": path.stat().st_size}

@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from crnn.core.command import Arguments
 from crnn.core.files import file_facts, write_json
 
 # Instructions that make this work several times faster: Linux's name, and the maker's.
@@ -79,25 +80,38 @@ def tool_versions(distributions: Iterable[str]) -> dict[str, str]:
 
 @dataclass
 class Record:
-    """Collects one stage's facts; `write` stamps the duration since construction."""
+    """One stage's facts. `target`: the JSON file to write; without one, none is written."""
 
     stage: str
-    inputs: list[Path]
+    inputs: Iterable[Path]
     parameters: dict[str, Any]
-    tools: tuple[str, ...]
-    results: dict[str, Any] = field(default_factory=dict)
+    tools: Iterable[str]
+    target: Path | None
     started: float = field(default_factory=time.time)
 
-    def write(self, target: Path, outputs: list[Path]) -> None:
-        """Write the record to `target` (JSON), hashing every input and output file."""
+    @classmethod
+    def begin(
+        cls, args: Arguments, inputs: Iterable[Path | None], tools: Iterable[str] = (), **parameters: Any
+    ) -> "Record":
+        """The record of the stage that was given `args`; an input that is None was not given.
+
+        Its parameters are the options that are no paths; `parameters` are added, or take their place.
+        """
+        given = [path for path in inputs if path is not None]
+        return cls(args.command.stage, given, args.command.settings(args) | parameters, tools, args.record)
+
+    def finish(self, outputs: Iterable[Path], **results: Any) -> None:
+        """Write the record with the seconds since its begin, hashing every input and output file."""
+        if self.target is None:
+            return
         write_json(
-            target,
+            self.target,
             {
                 "stage": self.stage,
                 "inputs": {str(path): file_facts(path) for path in self.inputs},
                 "outputs": {str(path): file_facts(path) for path in outputs},
                 "parameters": self.parameters,
-                "results": self.results,
+                "results": results,
                 "tools": tool_versions(self.tools),
                 "host": describe_host(),
                 "command": sys.argv,

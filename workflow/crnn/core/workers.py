@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import get_context, parent_process
-from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 Chunk = TypeVar("Chunk")
@@ -50,9 +49,7 @@ class WorkerProcesses(Generic[Chunk, Result]):
     def __enter__(self) -> "WorkerProcesses[Chunk, Result]":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
 

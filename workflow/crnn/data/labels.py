@@ -23,10 +23,7 @@ def _ascii(text: str) -> str:
     return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii")
 
 
-NORMALISERS: dict[Normalise, Callable[[str], str]] = {
-    "nfkd-ascii": _ascii,
-    "nfc": str,
-}
+NORMALISERS: dict[Normalise, Callable[[str], str]] = {"nfkd-ascii": _ascii, "nfc": str}
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 import lmdb
 
@@ -112,17 +111,12 @@ class Words:
     def __iter__(self) -> Iterator[Word]:
         return (self[index] for index in range(1, self._count + 1))
 
-    def close(self) -> None:
-        self._transaction.abort()
-        self._environment.close()
-
     def __enter__(self) -> "Words":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    def __exit__(self, *raised: object) -> None:
+        self._transaction.abort()
+        self._environment.close()
 
 
 def write_words(directory: Path, pairs: Iterable[tuple[bytes, str]]) -> int:

@@ -76,12 +76,6 @@ RESAMPLERS = {
     # What the CRNN_Dynamic recipe does; Pillow widens the kernel when shrinking, OpenCV's cubic does not.
     "pillow-bicubic": _Resampler(_pillow_decode, _pillow_resize),
 }
-DEFAULT_RESAMPLER = {
-    "aspect": "opencv-area-cubic",
-    "buckets": "opencv-area-cubic",
-    "fixed": "opencv-area-cubic",
-    "recipe": "pillow-bicubic",
-}
 
 # One table serves every pixel: bit-equal to the formula in float32, and faster than three passes over the image.
 _NORMALISED: Tensor = (np.arange(256, dtype=np.float32) / np.float32(255) - np.float32(0.5)) / np.float32(0.5)
@@ -108,8 +102,8 @@ class Preprocess:
     def from_settings(cls, settings: dict[str, Any]) -> "Preprocess":
         """Build from a `widths` entry of the config: {"rule", …, "interpolation" (optional)}."""
         fields = dict(settings)
-        name = fields.pop("interpolation", None) or DEFAULT_RESAMPLER.get(str(fields.get("rule")), "")
-        rule = width_rule(fields)
+        default = "pillow-bicubic" if fields.get("rule") == "recipe" else "opencv-area-cubic"
+        name, rule = fields.pop("interpolation", None) or default, width_rule(fields)
         if name not in RESAMPLERS:
             raise UserError(f"interpolation {name!r}: expected one of {', '.join(RESAMPLERS)}")
         return cls(rule, name)

@@ -9,6 +9,7 @@ Not here: how an image becomes a tensor (`crnn.data.preprocess`), what a label m
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -111,15 +112,11 @@ class _NpyAppender:
         self._stream.close()
 
 
-@dataclass(frozen=True)
-class _PrepareChunk:
-    words: Path
-    preprocess: Preprocess
-    policy: LabelPolicy
-
-    def __call__(self, indices: range) -> list[tuple[Sample, Pixels | None]]:
-        with Words(self.words) as reader:
-            return [prepare(reader[index], self.preprocess, self.policy) for index in indices]
+def _prepare_chunk(
+    words: Path, preprocess: Preprocess, policy: LabelPolicy, indices: range
+) -> list[tuple[Sample, Pixels | None]]:
+    with Words(words) as reader:
+        return [prepare(reader[index], preprocess, policy) for index in indices]
 
 
 def _prepared(
@@ -127,7 +124,7 @@ def _prepared(
 ) -> Iterator[tuple[Sample, Pixels | None]]:
     chunks = [indices[start : start + CHUNK] for start in range(0, len(indices), CHUNK)]
     apart = min(processes, len(chunks))  # one process is this one
-    with WorkerProcesses(_PrepareChunk(words, preprocess, policy), apart if apart > 1 else 0) as workers:
+    with WorkerProcesses(partial(_prepare_chunk, words, preprocess, policy), apart if apart > 1 else 0) as workers:
         yield from chain.from_iterable(workers.map(chunks))
 
 

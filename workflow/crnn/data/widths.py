@@ -5,7 +5,7 @@ text-recognition deployments. Not here: pixels (`crnn.data.preprocess`).
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar, Protocol
@@ -114,12 +114,7 @@ def _ascending(numbers: Sequence[float]) -> bool:
     return all(low < high for low, high in pairwise(numbers))
 
 
-RULES: dict[str, type[Aspect] | type[Buckets] | type[Fixed] | type[Recipe]] = {
-    "aspect": Aspect,
-    "buckets": Buckets,
-    "fixed": Fixed,
-    "recipe": Recipe,
-}
+RULES: dict[str, Callable[..., WidthRule]] = {"aspect": Aspect, "buckets": Buckets, "fixed": Fixed, "recipe": Recipe}
 
 
 def width_rule(settings: dict[str, Any]) -> WidthRule:
@@ -129,7 +124,6 @@ def width_rule(settings: dict[str, Any]) -> WidthRule:
     if name not in RULES:
         raise UserError(f"width rule {name!r}: expected one of {', '.join(RULES)}")
     try:
-        rule: WidthRule = RULES[name](**fields)
+        return RULES[name](**fields)
     except TypeError as error:
         raise UserError(f"width rule {name}: {error}") from error
-    return rule

@@ -91,23 +91,14 @@ def time_infer_only(
         _timed_call(session, images, timings, "cold", 0)
     for _, images in inputs[: repeats.warmup]:
         session.infer(images)
-    return [_infer_alone(session, charset, inputs, timings, number, repeats) for number in range(repeats.passes)]
-
-
-def _infer_alone(
-    session: Session,
-    charset: Charset,
-    inputs: list[tuple[int, Tensor]],
-    timings: Timings,
-    number: int,
-    repeats: Repeats,
-) -> pl.DataFrame:
-    readings = Readings()
-    what = f"infer_only, pass {number + 1} of {repeats.passes}"
-    for index, images in progress(inputs, total=len(inputs), what=what):
-        log_probabilities = _timed_call(session, images, timings, "infer_only", number)
-        readings.add(zip([index], *greedy_decode(log_probabilities, charset), strict=True))
-    return readings.frame()
+    passes = []
+    for number in range(repeats.passes):
+        readings, what = Readings(), f"infer_only, pass {number + 1} of {repeats.passes}"
+        for index, images in progress(inputs, total=len(inputs), what=what):
+            log_probabilities = _timed_call(session, images, timings, "infer_only", number)
+            readings.add(zip([index], *greedy_decode(log_probabilities, charset), strict=True))
+        passes.append(readings.frame())
+    return passes
 
 
 def _timed_call(session: Session, images: Tensor, timings: Timings, phase: str, number: int) -> Tensor:

@@ -42,17 +42,8 @@ def time_calls(
             seconds = (time.perf_counter() - started) / calls
             if counted:
                 measured[width, batch].append(seconds)
-    rows = [
-        {
-            "width": width,
-            "batch": batch,
-            "seconds": float(np.median(seconds)),
-            "fastest": min(seconds),
-            "slowest": max(seconds),
-        }
-        for (width, batch), seconds in measured.items()
-    ]
-    return pl.DataFrame(rows)
+    rows = [(*point, float(np.median(seconds)), min(seconds), max(seconds)) for point, seconds in measured.items()]
+    return pl.DataFrame(rows, schema=["width", "batch", "seconds", "fastest", "slowest"], orient="row")
 
 
 @dataclass(frozen=True)

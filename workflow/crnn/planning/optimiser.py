@@ -25,10 +25,8 @@ from crnn.inference.call_costs import Costs
 
 Sizes = npt.NDArray[np.int64]  # [N, 2]: width and height of word images, pixels
 Floats = npt.NDArray[np.float64]
-PRICES = (
-    0.0,
-    *(2 ** (half / 2) for half in range(17)),
-)  # of a lost word, in mean times of a word: what candidates differ in
+# Of a lost word, in mean times of a word: what candidates differ in.
+PRICES = (0.0, *(2 ** (half / 2) for half in range(17)))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ largest that the spreads of the passes allow, and judged only where both were ta
 Not here: what a loss may be (`crnn.score.budgets`), how two sets of words are compared (`crnn.score.audit`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,27 +17,20 @@ import polars as pl
 from crnn.core.errors import UserError
 from crnn.core.files import read_json
 from crnn.core.tables import read_table
-from crnn.report.inputs import Run
+from crnn.report.inputs import NAMES, Object, Run
 from crnn.report.words import judged
 from crnn.score.audit import Comparison, compare, flips
 
-NAMES = ("dataset", "model", "deployment")
-READING_COLUMNS = (*NAMES, "index", "label", "text", "confidence", "correct")
+READ = ("index", "label", "text", "confidence", "correct")
 MACHINE = ("cpu", "cores")  # the facts of a host on which the time of a pass depends
 Z = 1.959964  # two-sided 95 % of the normal distribution
 
-Key = tuple[str, str, str]
+Key = tuple[str, ...]  # of a run: its NAMES
 
 
 def readings_table(runs: Sequence[Run]) -> pl.DataFrame:
-    """Every text of every run, as compared with its label: the columns READING_COLUMNS."""
-    return pl.concat(
-        judged(run).select(
-            *(pl.lit(getattr(run.files, name), pl.String).alias(name) for name in NAMES),
-            *("index", "label", "text", "confidence", "correct"),
-        )
-        for run in runs
-    )
+    """Every text of every run, as compared with its label: columns NAMES and READ."""
+    return pl.concat(run.named(judged(run).select(READ)) for run in runs)
 
 
 @dataclass(frozen=True)
@@ -45,7 +38,7 @@ class Side:
     """One report: the rows of its report.json, and the texts of its readings.parquet."""
 
     generated: str
-    rows: Sequence[Mapping[str, Any]]
+    rows: Sequence[Object]
     budgets: Mapping[str, float]
     readings: pl.DataFrame
 
@@ -62,75 +55,25 @@ class Side:
         facts = read_json(report)
         if not isinstance(facts, Mapping) or not {"rows", "generated"} <= set(facts):
             raise UserError(f"{report}: is no report.json (it lacks rows or generated); name the one of a report")
-        readings = read_table(report.with_name("readings.parquet"), READING_COLUMNS)
+        readings = read_table(report.with_name("readings.parquet"), (*NAMES, *READ))
         return cls(facts["generated"], facts["rows"], facts.get("budgets", {}), readings)
 
     @cached_property
-    def by_key(self) -> dict[Key, Mapping[str, Any]]:
-        return {(row["dataset"], row["model"], row["deployment"]): row for row in self.rows}
+    def by_key(self) -> dict[Key, Object]:
+        return {tuple(row[name] for name in NAMES): row for row in self.rows}
 
     def read_by(self, key: Key) -> pl.DataFrame:
         """What one run read, in the order of the words."""
-        mine = pl.all_horizontal(pl.col(name) == value for name, value in zip(NAMES, key, strict=True))
-        return self.readings.filter(mine).sort("index")
-
-
-@dataclass(frozen=True)
-class Speed:
-    """Bytes to text, then and now, seconds. `ratio` is how many times as fast it is now, `spread` its bounds.
-
-    The bounds set the fastest pass of one report against the slowest of the other. `comparable`: both clocks ran over
-    as many words on equal processors and cores.
-    """
-
-    old_seconds: float
-    new_seconds: float
-    ratio: float
-    spread: tuple[float, float]
-    comparable: bool
-
-    @property
-    def slowdown(self) -> float:
-        """How much longer a pass takes at least, the fastest now against the slowest then; 0 where it does not."""
-        return max(0.0, 1 / self.spread[1] - 1)
+        return self.readings.filter(**dict(zip(NAMES, key, strict=True))).sort("index")
 
 
 @dataclass(frozen=True)
 class Change:
-    """One run in both reports. `paired` is None where the two did not read the same words, and `reason` says why."""
+    """One run in both reports: its row of comparison.json, which `crnn.score.budgets` judges, and its flipped words."""
 
     key: Key
-    old: Mapping[str, Any]
-    new: Mapping[str, Any]
-    paired: Comparison | None
+    row: Object
     flipped: pl.DataFrame
-    speed: Speed | None
-    reason: str = ""
-
-    @property
-    def difference(self) -> float:
-        """Accuracy now less accuracy then."""
-        return float(self.new["accuracy"] - self.old["accuracy"])
-
-    @property
-    def interval(self) -> tuple[float, float] | None:
-        return paired_interval(self.paired) if self.paired else None
-
-    @property
-    def row(self) -> dict[str, Any]:
-        """As comparison.json holds it, and as `crnn.score.budgets` judges it."""
-        paired = {"reference": "the old report", **asdict(self.paired)} if self.paired else None
-        return {
-            **dict(zip(NAMES, self.key, strict=True)),
-            "old_accuracy": self.old["accuracy"],
-            "new_accuracy": self.new["accuracy"],
-            "difference": self.difference,
-            "difference_ci95": self.interval,
-            "audit": paired,
-            "speed": asdict(self.speed) if self.speed else None,
-            "slowdown": self.speed.slowdown if self.speed and self.speed.comparable else None,
-            "not_compared": self.reason or None,
-        }
 
 
 @dataclass(frozen=True)
@@ -144,13 +87,42 @@ class ReportComparison:
     removed: tuple[Key, ...]
 
     @property
-    def json(self) -> dict[str, Any]:
+    def json(self) -> Object:
         """comparison.json."""
         return {
             **{"old": self.old.generated, "new": self.new.generated},
             "rows": [change.row for change in self.changes],
             **{"added": [list(key) for key in self.added], "removed": [list(key) for key in self.removed]},
         }
+
+
+def compare_reports(old: Side, new: Side) -> ReportComparison:
+    """Pair the runs of two reports by dataset, model and deployment."""
+    changes = tuple(_change(key, old, new) for key in new.by_key if key in old.by_key)
+    added = tuple(key for key in new.by_key if key not in old.by_key)
+    return ReportComparison(old, new, changes, added, tuple(key for key in old.by_key if key not in new.by_key))
+
+
+def _change(key: Key, old: Side, new: Side) -> Change:
+    """`audit` of the row is None where the two runs did not read the same words, and `not_compared` says why."""
+    then, now = old.by_key[key], new.by_key[key]
+    before, after = old.read_by(key), new.read_by(key)
+    reason, speed = _unpairable(before, after), _speed(then, now)
+    flipped = flips(before, after) if not reason else flips(before.clear(), after.clear())
+    counts = None if reason else compare(after.height, flipped)
+    row = {
+        **dict(zip(NAMES, key, strict=True)),
+        "old_accuracy": then["accuracy"],
+        "new_accuracy": now["accuracy"],
+        "difference": now["accuracy"] - then["accuracy"],
+        "difference_ci95": counts and paired_interval(counts),
+        "audit": counts and {"reference": "the old report", **asdict(counts)},
+        "speed": speed,
+        # How much longer a pass takes at least: the fastest now against the slowest then.
+        "slowdown": max(0.0, 1 / speed["spread"][1] - 1) if speed and speed["comparable"] else None,
+        "not_compared": reason or None,
+    }
+    return Change(key, row, flipped)
 
 
 def paired_interval(counts: Comparison) -> tuple[float, float]:
@@ -164,19 +136,27 @@ def paired_interval(counts: Comparison) -> tuple[float, float]:
     return difference - Z * error, difference + Z * error
 
 
-def _speed(old: Mapping[str, Any], new: Mapping[str, Any]) -> Speed | None:
+def _speed(old: Object, new: Object) -> dict[str, Any] | None:
+    """Bytes to text, then and now, seconds. `ratio` is how many times as fast it is now, `spread` its bounds.
+
+    The bounds set the fastest pass of one report against the slowest of the other. `comparable`: both clocks ran over
+    as many words on equal processors and cores.
+    """
     then, now = old.get("e2e"), new.get("e2e")
     if not then or not now:
         return None
-    alike = then["words"] == now["words"] and all(old["host"].get(each) == new["host"].get(each) for each in MACHINE)
     per_word = now["words"] / then["words"]
-    return Speed(
-        then["seconds"],
-        now["seconds"],
-        per_word * then["seconds"] / now["seconds"],
-        (per_word * min(then["spread"]) / max(now["spread"]), per_word * max(then["spread"]) / min(now["spread"])),
-        alike,
-    )
+    alike = then["words"] == now["words"] and all(old["host"].get(each) == new["host"].get(each) for each in MACHINE)
+    return {
+        "old_seconds": then["seconds"],
+        "new_seconds": now["seconds"],
+        "ratio": per_word * then["seconds"] / now["seconds"],
+        "spread": (
+            per_word * min(then["spread"]) / max(now["spread"]),
+            per_word * max(then["spread"]) / min(now["spread"]),
+        ),
+        "comparable": alike,
+    }
 
 
 def _unpairable(old: pl.DataFrame, new: pl.DataFrame) -> str:
@@ -187,38 +167,20 @@ def _unpairable(old: pl.DataFrame, new: pl.DataFrame) -> str:
     return f"{different} words have other labels" if different else ""
 
 
-def _changes(old: Side, new: Side) -> Iterator[Change]:
-    for key, row in new.by_key.items():
-        if key in old.by_key:
-            then, now = old.read_by(key), new.read_by(key)
-            reason, speed = _unpairable(then, now), _speed(old.by_key[key], row)
-            flipped = flips(then, now) if not reason else flips(then.clear(), now.clear())
-            paired = None if reason else compare(now.height, flipped)
-            yield Change(key, old.by_key[key], row, paired, flipped, speed, reason)
-
-
-def compare_reports(old: Side, new: Side) -> ReportComparison:
-    """Pair the runs of two reports by dataset, model and deployment."""
-    added = tuple(key for key in new.by_key if key not in old.by_key)
-    removed = tuple(key for key in old.by_key if key not in new.by_key)
-    return ReportComparison(old, new, tuple(_changes(old, new)), added, removed)
-
-
 # --- the console -------------------------------------------------------------------------------------------
 
 
 def _line(change: Change) -> list[str]:
-    old, new = (f"{row['accuracy'] * 100:.2f} %" for row in (change.old, change.new))
-    interval, paired = change.interval, change.paired
-    difference = f"{change.difference * 100:+.2f}"
-    words = ["not paired", "", ""]
-    if interval and paired:
-        difference += f" ({interval[0] * 100:+.2f} to {interval[1] * 100:+.2f})"
-        words = [str(paired.flipped), f"+{paired.fixed} −{paired.broken}", f"{paired.mcnemar_p:.3g}"]
-    speed = ""
-    if change.speed:
-        low, high = change.speed.spread
-        speed = f"× {change.speed.ratio:.2f} ({low:.2f} to {high:.2f})" + ("" if change.speed.comparable else " *")
+    row = change.row
+    old, new = (f"{row[name] * 100:.2f} %" for name in ("old_accuracy", "new_accuracy"))
+    difference, words, speed = f"{row['difference'] * 100:+.2f}", ["not paired", "", ""], ""
+    if audit := row["audit"]:
+        low, high = row["difference_ci95"]
+        difference += f" ({low * 100:+.2f} to {high * 100:+.2f})"
+        words = [str(audit["flipped"]), f"+{audit['fixed']} −{audit['broken']}", f"{audit['mcnemar_p']:.3g}"]
+    if ratios := row["speed"]:
+        low, high = ratios["spread"]
+        speed = f"× {ratios['ratio']:.2f} ({low:.2f} to {high:.2f})" + ("" if ratios["comparable"] else " *")
     return [" / ".join(change.key), old, new, difference, *words, speed]
 
 
@@ -228,9 +190,10 @@ def console_table(comparison: ReportComparison) -> str:
     lines = [head, *map(_line, comparison.changes)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     table = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
-    notes = [f"{' / '.join(change.key)}: not paired, {change.reason}" for change in comparison.changes if change.reason]
+    reasons = [(change.key, change.row["not_compared"]) for change in comparison.changes]
+    notes = [f"{' / '.join(key)}: not paired, {reason}" for key, reason in reasons if reason]
     notes += [f"{' / '.join(key)}: only in the new report" for key in comparison.added]
     notes += [f"{' / '.join(key)}: only in the old report" for key in comparison.removed]
-    if any(change.speed and not change.speed.comparable for change in comparison.changes):
+    if any(change.row["speed"] and not change.row["speed"]["comparable"] for change in comparison.changes):
         notes.append("* another processor, number of cores or number of words: the times are not judged")
     return "\n".join([*table, *notes])

@@ -13,8 +13,10 @@ from rapidfuzz.distance import Levenshtein
 
 ABSENT = "—"  # a value that was not measured or not published
 NARROW_SPACE = "\u202f"  # before a unit, and never the end of a line
-C0_PICTURES = 0x2400  # Unicode block "Control Pictures": U+2400 + code point for each C0 control
-DELETE = 0x7F
+VISIBLE = {  # what stands for a character that cannot be seen; U+2400 on are pictures of the C0 controls
+    **{code: chr(0x2400 + code) for code in range(0x20)},
+    **{code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), 0x2028, 0x2029, *range(0xD800, 0xE000))},
+}
 
 
 def count(value: float | None) -> str:
@@ -27,9 +29,9 @@ def percent(fraction: float | None) -> str:
     return ABSENT if fraction is None else f"{fraction * 100:.2f}{NARROW_SPACE}%"
 
 
-def percent_range(bounds: Sequence[float] | None) -> str:
+def percent_range(bounds: Sequence[float]) -> str:
     """Two fractions as a percent interval: (0.74, 0.77) → 74.0 to 77.0."""
-    return ABSENT if bounds is None else f"{bounds[0] * 100:.1f} to {bounds[1] * 100:.1f}"
+    return f"{bounds[0] * 100:.1f} to {bounds[1] * 100:.1f}"
 
 
 def points(fraction: float | None) -> str:
@@ -40,23 +42,23 @@ def points(fraction: float | None) -> str:
     return "±0.00" if float(rounded[1:]) == 0 else rounded
 
 
-def ratio(value: float | None) -> str:
+def ratio(value: float) -> str:
     """How many times as fast: 1.25 → × 1.25."""
-    return ABSENT if value is None else f"×{NARROW_SPACE}{value:.2f}"
+    return f"×{NARROW_SPACE}{value:.2f}"
 
 
-def decimals(value: float | None, places: int = 4) -> str:
-    """A plain number with a fixed number of decimals."""
-    return ABSENT if value is None else f"{value:.{places}f}"
+def decimals(value: float) -> str:
+    """A plain number with four decimals."""
+    return f"{value:.4f}"
 
 
-def significant(value: float | None, digits: int = 3) -> str:
-    """About `digits` significant digits without an exponent: 0.01234 → 0.0123, 1234.5 → 1,234."""
+def significant(value: float | None) -> str:
+    """About three significant digits without an exponent: 0.01234 → 0.0123, 1234.5 → 1,234."""
     if value is None:
         return ABSENT
     if value == 0:
         return "0"
-    places = max(0, digits - len(str(int(abs(value))))) if abs(value) >= 1 else digits - 1 - int(f"{value:e}"[-3:])
+    places = max(0, 3 - len(str(int(abs(value))))) if abs(value) >= 1 else 2 - int(f"{value:e}"[-3:])
     return f"{value:,.{min(places, 9)}f}"
 
 
@@ -146,18 +148,9 @@ def flip_kind(kind: str) -> str:
     return FLIP_KINDS.get(kind, kind)
 
 
-def _visible_character(character: str) -> str:
-    code = ord(character)
-    if code < 0x20:
-        return chr(C0_PICTURES + code)
-    if DELETE <= code < 0xA0 or character in "\u2028\u2029" or 0xD800 <= code < 0xE000:
-        return f"\\u{code:04x}"
-    return character
-
-
 def visible(text: str) -> str:
     """Text with control characters, line ends and lone surrogates made visible; all else as it is."""
-    return "".join(map(_visible_character, text))
+    return text.translate(VISIBLE)
 
 
 def visible_lines(text: str) -> str:
@@ -167,9 +160,8 @@ def visible_lines(text: str) -> str:
 
 def compared(text: str, other: str) -> list[tuple[str, bool]]:
     """Split `text` into (piece, differs) runs against `other`, along a shortest edit path (Levenshtein)."""
-    operations = Levenshtein.opcodes(text, other)
     return [
         (visible(text[edit.src_start : edit.src_end]), edit.tag != "equal")
-        for edit in operations
+        for edit in Levenshtein.opcodes(text, other)
         if edit.src_end > edit.src_start
     ]

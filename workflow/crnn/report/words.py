@@ -10,7 +10,6 @@ contract.json), what is done with the columns (`page.js`), pictures (`crnn.repor
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import polars as pl
 
@@ -18,24 +17,11 @@ from crnn.core.errors import UserError
 from crnn.core.files import read_json
 from crnn.data.labels import LabelPolicy
 from crnn.report.format import FLIP_KINDS, visible
-from crnn.report.inputs import Run, Step
+from crnn.report.inputs import Object, Run
 from crnn.score.accuracy import edits_between, judge
 
 # Bytes of an entry on the page besides its texts (brackets, commas, numbers), measured and rounded up.
 WORD_BYTES, READING_BYTES, FLIP_BYTES = 24, 48, 64
-WRONG = {"word": pl.Int64, "label": pl.String, "text": pl.String, "confidence": pl.Float64, "reader": pl.Int64}
-FLIPS = {
-    **{"word": pl.Int64, "label": pl.String, "before": pl.String, "after": pl.String},
-    **{"was": pl.Float64, "is": pl.Float64, "kind": pl.String},
-}
-
-
-@dataclass(frozen=True)
-class Reader:
-    """A reader of the words: a deployment, or the reference of the deployments of one width rule."""
-
-    name: str
-    reference: bool
 
 
 @dataclass(frozen=True)
@@ -44,8 +30,8 @@ class StepFlips:
 
     source: str
     target: str
-    runs: tuple[int, ...]
-    flips: pl.DataFrame  # columns FLIPS
+    runs: list[int]
+    flips: pl.DataFrame
 
 
 def judged(run: Run) -> pl.DataFrame:
@@ -56,17 +42,17 @@ def judged(run: Run) -> pl.DataFrame:
     policy = LabelPolicy.from_settings(read_json(run.files.contract)["label_policy"])
     words = judge(run.samples, run.predictions, policy)
     correct = int(words["correct"].sum())
-    if correct != run.scores.correct:
+    if correct != run.row["correct"]:
         raise UserError(
             f"{', '.join(map(str, run.files.predictions))}: {correct} words are right, but {run.files.run} states "
-            f"{run.scores.correct}; they are not of one run, remove them and run again"
+            f"{run.row['correct']}; they are not of one run, remove them and run again"
         )
     return words
 
 
 def before_the_path(run: Run, words: pl.DataFrame) -> pl.DataFrame:
     """What the reference read: the run's judged words with every change on its audit path undone."""
-    order = {step.source: place for place, step in enumerate(run.audit.path)}
+    order = {step["from"]: place for place, step in enumerate(run.row["audit"]["path"])}
     first = (
         run.flips.with_columns(place=pl.col("from").replace_strict(order, return_dtype=pl.Int64))
         .sort("place")
@@ -87,124 +73,89 @@ def _shown(column: str) -> pl.Expr:
 
 
 def _wrong(words: pl.DataFrame, reader: int) -> pl.DataFrame:
-    """Scorable words read wrong, columns WRONG. Confidences have three digits, by which equal readings meet."""
+    """Scorable words read wrong. Confidences have three digits, by which equal readings meet."""
     wrong = words.filter(pl.col("scorable") & ~pl.col("correct"))
+    confidence = pl.col("confidence").round(3)
     return wrong.select(
-        word="index",
-        label=_shown("label"),
-        text=_shown("text"),
-        confidence=pl.col("confidence").round(3),
-        reader=pl.lit(reader, pl.Int64),
-    ).cast(WRONG)  # type: ignore[arg-type]
+        word="index", label=_shown("label"), text=_shown("text"), confidence=confidence, reader=pl.lit(reader)
+    )
 
 
-def _flips(run: Run, step: Step) -> pl.DataFrame:
-    """The words that one step of a run's path changed, columns FLIPS, in the order of the words."""
-    rows = run.flips.filter((pl.col("from") == step.source) & (pl.col("to") == step.target)).sort("index")
-    return rows.select(
-        pl.col("index").alias("word"),
-        _shown("label"),
-        _shown("text_from").alias("before"),
-        _shown("text_to").alias("after"),
-        pl.col("confidence_from").round(3).alias("was"),
-        pl.col("confidence_to").round(3).alias("is"),
-        pl.col("kind").replace(FLIP_KINDS),
-    ).cast(FLIPS)  # type: ignore[arg-type]
+def _flips(run: Run, step: Object) -> pl.DataFrame:
+    """The words that one step of a run's path changed, in the order of the words."""
+    return (
+        run.flips.filter((pl.col("from") == step["from"]) & (pl.col("to") == step["to"]))
+        .sort("index")
+        .select(
+            *(pl.col("index").alias("word"), _shown("label")),
+            *(_shown("text_from").alias("before"), _shown("text_to").alias("after")),
+            *(pl.col("confidence_from").round(3).alias("was"), pl.col("confidence_to").round(3).alias("is")),
+            pl.col("kind").replace(FLIP_KINDS),
+        )
+    )
 
 
 class DatasetWords:
     """The words of one dataset that some run misread or some step changed, most telling ones first.
 
-    `columns(limit)` keeps to `limit` bytes; `order` is the order in which words are kept and given pictures: changed
-    words first, then wrong ones by confidence.
+    A reader of the words is a deployment, or the reference of the deployments of one width rule.
     """
 
     def __init__(self, runs: Sequence[Run], names: Sequence[str]) -> None:
         self.runs = runs
-        self.readers = [Reader(name, reference=False) for name in names]
-        self.reference_of: list[int | None] = []  # of each run, its reference among the readers
-        frames = self._read()
+        self.readers: list[Object] = [{"name": name, "reference": False} for name in names]
+        self.reference_of: list[int] = []  # of each run, its reference among the readers; itself where it has none
         self.readings = (
-            pl.concat(frames)
+            pl.concat(self._read())
             .group_by("word", "label", "text", "confidence")
             .agg(pl.col("reader").sort())
             .sort("word", "text", "confidence")
         )
-        self.steps = self._changed()
+        self.steps: list[StepFlips] = []
+        self.step_of: dict[tuple[int, str, str], int] = {}  # run, from and to of a step that changed words: its place
+        self._find_steps()
 
     def _read(self) -> list[pl.DataFrame]:
         frames, known = [], dict[tuple[str, str, str], int]()
         for place, run in enumerate(self.runs):
-            words = judged(run)
+            words, row = judged(run), run.row
             frames.append(_wrong(words, place))
-            if not run.audit.path:
-                self.reference_of.append(None)
+            if not row["audit"]["path"]:
+                self.reference_of.append(place)
                 continue
-            key = (run.scores.model, run.scores.widths, run.audit.reference)
+            reference, widths = row["audit"]["reference"], row["widths"]
+            key = (row["model"], widths, reference)
             if key not in known:
                 known[key] = len(self.readers)
-                self.readers.append(Reader(f"{run.audit.reference}, {run.scores.widths}", reference=True))
+                self.readers.append({"name": f"{reference}, {widths}", "reference": True})
                 frames.append(_wrong(before_the_path(run, words), known[key]))
             self.reference_of.append(known[key])
         return frames
 
-    def _changed(self) -> list[StepFlips]:
+    def _find_steps(self) -> None:
         """Steps that changed words; runs on whose path a step changed the very same ones share it."""
-        merged: list[StepFlips] = []
+        known: dict[tuple[object, ...], int] = {}
         for place, run in enumerate(self.runs):
-            for step in run.audit.path:
-                if not step.flipped:
+            for step in run.row["audit"]["path"]:
+                if not step["flipped"]:
                     continue
-                flips = _flips(run, step)
-                same = next(
-                    (
-                        number
-                        for number, each in enumerate(merged)
-                        if (each.source, each.target) == (step.source, step.target)
-                        and each.flips.select("word", "before", "after").equals(flips.select("word", "before", "after"))
-                    ),
-                    None,
-                )
-                if same is None:
-                    merged.append(StepFlips(step.source, step.target, (place,), flips))
-                else:
-                    each = merged[same]
-                    merged[same] = StepFlips(each.source, each.target, (*each.runs, place), each.flips)
-        return merged
-
-    def step_of(self, run: int, step: Step) -> int | None:
-        """The place in `steps` of one step of one run's path; None where it changed no word."""
-        ends = (step.source, step.target)
-        places = (n for n, each in enumerate(self.steps) if run in each.runs and (each.source, each.target) == ends)
-        return next(places, None)
-
-    @cached_property
-    def unscorable(self) -> set[int]:
-        """The records that no reading can be right for."""
-        return set(self.runs[0].samples.filter(pl.col("status") != "ok")["index"])
+                ends, flips = (step["from"], step["to"]), _flips(run, step)
+                number = known.setdefault((*ends, *flips.select("word", "before", "after").rows()), len(known))
+                if number == len(self.steps):
+                    self.steps.append(StepFlips(*ends, [], flips))
+                self.steps[number].runs.append(place)
+                self.step_of[place, *ends] = number
 
     @cached_property
     def order(self) -> pl.DataFrame:
-        """Every word with its label, in the order of interest, and the bytes it takes: word, label, bytes."""
-        parts = [
-            self.readings.select(
-                "word",
-                "label",
-                "confidence",
-                changed=False,
-                bytes=pl.col("text").str.len_bytes() + READING_BYTES + 4 * pl.col("reader").list.len(),
-            ),
-            *(
-                step.flips.select(
-                    "word",
-                    "label",
-                    confidence="is",
-                    changed=True,
-                    bytes=pl.col("before").str.len_bytes() + pl.col("after").str.len_bytes() + FLIP_BYTES,
-                )
-                for step in self.steps
-            ),
-        ]
+        """Every word with its label and the bytes it takes, as words are kept and given pictures.
+
+        Changed words come first, then wrong ones by confidence.
+        """
+        size = pl.col("text").str.len_bytes() + READING_BYTES + 4 * pl.col("reader").list.len()
+        parts = [self.readings.select("word", "label", "confidence", changed=False, bytes=size)]
+        size = pl.col("before").str.len_bytes() + pl.col("after").str.len_bytes() + FLIP_BYTES
+        parts += [step.flips.select("word", "label", confidence="is", changed=True, bytes=size) for step in self.steps]
         return (
             pl.concat(parts, how="vertical_relaxed")
             .group_by("word")
@@ -222,12 +173,13 @@ class DatasetWords:
         """The first words of `order` that take at most `limit` bytes, in the order of interest."""
         return self.order.filter(pl.col("bytes").cum_sum() <= limit)
 
-    def columns(self, kept: pl.DataFrame) -> dict[str, Any]:
+    def columns(self, kept: pl.DataFrame) -> Object:
         """What the script gets of the words `kept`. A word is named by its place among them, in the dataset's order."""
         words = kept.sort("word")
-        place = dict(zip(words["word"], range(words.height), strict=True))
+        place = {word: number for number, word in enumerate(words["word"])}
+        unscorable = set(self.runs[0].samples.filter(pl.col("status") != "ok")["index"])
         pairs: dict[tuple[str, str], int] = {}
-        readings = self.readings.filter(pl.col("word").is_in(words["word"].implode()))
+        readings = self.readings.filter(pl.col("word").is_in(list(place)))
         edits = [
             [
                 number
@@ -237,11 +189,11 @@ class DatasetWords:
             for label, text in readings.select("label", "text").iter_rows()
         ]
         return {
-            "readers": [{"name": reader.name, "reference": reader.reference} for reader in self.readers],
+            "readers": self.readers,
             "total": self.order.height,
             "words": {
                 **{"index": words["word"].to_list(), "label": words["label"].to_list()},
-                "unscorable": [place[index] for index in words["word"] if index in self.unscorable],
+                "unscorable": [number for word, number in place.items() if word in unscorable],
             },
             "pairs": [list(pair) for pair in pairs],
             "readings": {
@@ -251,36 +203,27 @@ class DatasetWords:
                 "readers": readings["reader"].to_list(),
                 "edits": edits,
             },
-            "steps": [self._step_columns(step, place) for step in self.steps],
-        }
-
-    @staticmethod
-    def _step_columns(step: StepFlips, place: dict[int, int]) -> dict[str, Any]:
-        flips = step.flips.filter(pl.col("word").is_in(list(place)))
-        return {
-            **{"from": step.source, "to": step.target, "total": step.flips.height},
-            "word": [place[index] for index in flips["word"]],
-            **{name: flips[name].to_list() for name in ("before", "after", "was", "is", "kind")},
-            "edits": [
-                [number for a, b, *_ in edits_between(before, after) for number in (a, b, 0)]
-                for before, after in flips.select("before", "after").iter_rows()
-            ],
+            "steps": [_step_columns(step, place) for step in self.steps],
         }
 
 
-@dataclass(frozen=True)
-class BadRecord:
-    """An LMDB record that could not be scored. `label` as stored; `outside`: its characters outside the charset."""
+def _step_columns(step: StepFlips, place: dict[int, int]) -> Object:
+    flips = step.flips.filter(pl.col("word").is_in(list(place)))
+    return {
+        **{"from": step.source, "to": step.target, "total": step.flips.height},
+        "word": [place[index] for index in flips["word"]],
+        **{name: flips[name].to_list() for name in ("before", "after", "was", "is", "kind")},
+        "edits": [
+            [number for a, b, *_ in edits_between(before, after) for number in (a, b, 0)]
+            for before, after in flips.select("before", "after").iter_rows()
+        ],
+    }
 
-    index: int
-    key: str
-    status: str
-    label: str | None
-    outside: str
 
+def bad_records(run: Run, limit: int) -> tuple[list[Object], int]:
+    """The first `limit` records of a run's dataset that could not be scored, as stored, and how many there are.
 
-def bad_records(run: Run, limit: int) -> tuple[list[BadRecord], int]:
-    """The first `limit` records of a run's dataset whose status is not ok, and how many there are."""
+    `outside`: the characters of the label outside the charset.
+    """
     bad = run.samples.filter(pl.col("status") != "ok").sort("status", "index")
-    rows = bad.head(limit).select("index", "key", "status", "label", "outside").iter_rows()
-    return [BadRecord(*row) for row in rows], bad.height
+    return bad.head(limit).select("index", "key", "status", "label", "outside").to_dicts(), bad.height

@@ -108,7 +108,7 @@ def audit(
 def changed_by_repeating(predictions: pl.DataFrame, texts: pl.DataFrame) -> dict[str, int]:
     """How many words got another text in a timed pass than in the accuracy run, by clock.
 
-    `texts`: phase, pass, index, text, as `crnn.inference.benchmark.time_words` returns them.
+    `texts`: phase, pass, index, text, as `crnn.inference.benchmark.timed_texts` returns them.
     """
     joined = texts.join(predictions.select("index", expected="text"), on="index")
     different = joined.filter(pl.col("text").ne_missing(pl.col("expected")))

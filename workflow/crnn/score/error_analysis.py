@@ -7,7 +7,6 @@ Not here: the accuracy of a run (`crnn.score.accuracy`), words that changed betw
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,23 +64,15 @@ def described(tensors: TensorSet, judged: pl.DataFrame) -> pl.DataFrame:
 
 def by_trait(words: pl.DataFrame) -> list[dict[str, Any]]:
     """Accuracy in every group of every trait: trait, unit, group (`3 to 5`), samples, correct, accuracy_ci95."""
-    return [row for trait in TRAITS for row in _groups(words, trait)]
-
-
-def _groups(words: pl.DataFrame, trait: Trait) -> Iterator[dict[str, Any]]:
-    bounds = [-np.inf, *trait.edges, np.inf]
-    for low, high in itertools.pairwise(bounds):
-        inside = words.filter((trait.value > low) & (trait.value <= high))
-        if inside.height:
-            correct = int(inside["correct"].sum())
-            yield {
-                "trait": trait.name,
-                "unit": trait.unit,
-                "group": _range(low, high),
-                "samples": inside.height,
-                "correct": correct,
-                "accuracy_ci95": wilson_interval(correct, inside.height),
-            }
+    rows = []
+    for trait in TRAITS:
+        for low, high in itertools.pairwise([-np.inf, *trait.edges, np.inf]):
+            inside = words.filter((trait.value > low) & (trait.value <= high))
+            if inside.height:
+                samples, correct = inside.height, int(inside["correct"].sum())
+                counts = {"samples": samples, "correct": correct, "accuracy_ci95": wilson_interval(correct, samples)}
+                rows.append({"trait": trait.name, "unit": trait.unit, "group": _range(low, high), **counts})
+    return rows
 
 
 def _range(low: float, high: float) -> str:

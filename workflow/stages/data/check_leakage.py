@@ -5,10 +5,7 @@
 Images are compared by their pixels. Fails where a dataset holds one of them too, and names it.
 """
 
-from argparse import ArgumentParser, Namespace
-from pathlib import Path
-
-from crnn.core.command import LOG, named_path, parser
+from crnn.core.command import LOG, Arguments, Command, named_path
 from crnn.core.errors import UserError
 from crnn.core.files import write_json
 from crnn.data.leakage import image_digests, shared_images
@@ -17,15 +14,13 @@ from crnn.data.lmdb import Words
 MOST_NAMED = 10
 
 
-def arguments() -> ArgumentParser:
-    command = parser(__doc__)
-    command.add_argument("--words", type=Path, required=True, help="LMDB folder of the calibration words")
+def arguments(command: Command) -> None:
+    command.add_path("--words", "LMDB folder of the calibration words")
     command.add_argument("--dataset", type=named_path, action="append", required=True, help="name=LMDB folder")
-    command.add_argument("--output", type=Path, required=True, help="JSON file to write")
-    return command
+    command.add_output("JSON file to write", record=False)
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     with Words(args.words) as words:
         digests, compared = dict(image_digests(words)), {"calibration": len(words)}
     for name, folder in args.dataset:

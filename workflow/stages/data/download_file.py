@@ -4,28 +4,21 @@ An interrupted download stays beside the output as OUTPUT.part and is continued 
 SHA-256 is removed. Addresses: http, https, file. A proxy is taken from the usual environment variables.
 """
 
-from argparse import ArgumentParser, Namespace
-from pathlib import Path
-
-from crnn.core.command import parser
+from crnn.core.command import Arguments, Command, sha256_hex
 from crnn.core.record import Record
-from crnn.data.sources.checksum import sha256_hex
 from crnn.data.sources.download import download
 
 
-def arguments() -> ArgumentParser:
-    command = parser(__doc__)
+def arguments(command: Command) -> None:
     command.add_argument("--url", required=True)
     command.add_argument("--sha256", type=sha256_hex, required=True, help="what the file's SHA-256 must be")
-    command.add_argument("--output", type=Path, required=True, help="file to write")
+    command.add_output("file to write", record=False)
     command.add_argument("--remedy", help="what the error message advises where the download fails")
-    command.add_argument("--record", type=Path)
-    return command
+    command.add_record(required=False)
 
 
-def main(args: Namespace) -> None:
-    record = Record("download_file", inputs=[], parameters={"url": args.url, "sha256": args.sha256}, tools=())
+def main(args: Arguments) -> None:
+    record = Record.begin(args, [])
     remedy = args.remedy or f"download it by hand and save it as {args.output}"
     download(args.url, args.sha256, args.output, remedy)
-    if args.record is not None:
-        record.write(args.record, [args.output])
+    record.finish([args.output])

@@ -4,35 +4,23 @@ Images keep their bytes, labels their case, and words the order of traindata.mat
 checked first and never extracted to disk.
 """
 
-from argparse import ArgumentParser, Namespace
-from pathlib import Path
-
-from crnn.core.command import LOG, parser
+from crnn.core.command import LOG, Arguments, Command, sha256_hex
+from crnn.core.files import verify_sha256
 from crnn.core.record import Record
 from crnn.data.lmdb import write_words
-from crnn.data.sources.checksum import sha256_hex, verify_sha256
 from crnn.data.sources.iiit5k import SPLITS, read_iiit5k
 
 
-def arguments() -> ArgumentParser:
-    command = parser(__doc__)
-    command.add_argument("--archive", type=Path, required=True, help="IIIT5K-Word_V3.0.tar.gz")
+def arguments(command: Command) -> None:
+    command.add_path("--archive", "IIIT5K-Word_V3.0.tar.gz")
     command.add_argument("--split", choices=SPLITS, required=True, help="train has 2000 words, test 3000")
     command.add_argument("--sha256", type=sha256_hex, required=True, help="what the archive's SHA-256 must be")
-    command.add_argument("--output", type=Path, required=True, help="LMDB folder to write")
-    command.add_argument("--record", type=Path, required=True)
-    return command
+    command.add_output("LMDB folder to write")
 
 
-def main(args: Namespace) -> None:
-    record = Record(
-        "import_iiit5k",
-        inputs=[args.archive],
-        parameters={"split": args.split, "sha256": args.sha256},
-        tools=("lmdb", "numpy", "scipy"),
-    )
+def main(args: Arguments) -> None:
+    record = Record.begin(args, [args.archive], ("lmdb", "numpy", "scipy"))
     verify_sha256(args.archive, args.sha256)
     count = write_words(args.output, read_iiit5k(args.archive, args.split))
     LOG.info("%d words", count)
-    record.results = {"words": count}
-    record.write(args.record, [args.output / "data.mdb"])
+    record.finish([args.output / "data.mdb"], words=count)

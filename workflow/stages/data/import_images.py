@@ -7,11 +7,9 @@ with paths from the images' folder. PNG and JPEG files are stored as they are, o
 A listed image that is missing is stored empty, which counts it; the log and the record name it.
 """
 
-from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
-from pathlib import Path
 
-from crnn.core.command import LOG, parser, progress
+from crnn.core.command import LOG, Arguments, Command, progress
 from crnn.core.record import Record
 from crnn.data.lmdb import write_words
 from crnn.data.sources.images import FORMS, Findings, form_of_suffix, read_images, read_labels
@@ -19,38 +17,25 @@ from crnn.data.sources.images import FORMS, Findings, form_of_suffix, read_image
 NAMED_IN_LOG = 20  # the record names all
 
 
-def arguments() -> ArgumentParser:
-    command = parser(__doc__)
-    command.add_argument("--folder", type=Path, required=True, help="folder of the images")
-    command.add_argument("--labels", type=Path, required=True, help="label file")
+def arguments(command: Command) -> None:
+    command.add_path("--folder", "folder of the images")
+    command.add_path("--labels", "label file")
     command.add_argument(
         "--form", choices=("auto", *FORMS), default="auto", help="of the label file (default: by its suffix)"
     )
-    command.add_argument("--output", type=Path, required=True, help="LMDB folder to write")
-    command.add_argument("--record", type=Path, required=True)
-    return command
+    command.add_output("LMDB folder to write")
 
 
-def _report(findings: Findings) -> None:
+def main(args: Arguments) -> None:
+    form = form_of_suffix(args.labels) if args.form == "auto" else args.form
+    tools = ("lmdb", "numpy", "opencv-python-headless")
+    record = Record.begin(args, [args.labels], tools, folder=str(args.folder), form=form)
+    entries, findings = read_labels(args.labels, form), Findings()
+    pairs = read_images(args.folder, args.labels, entries, findings)
+    count = write_words(args.output, progress(pairs, total=len(entries), what="import"))
+    LOG.info("%d words", count)
     for what, files in asdict(findings).items():
         if files:
             more = f" and {len(files) - NAMED_IN_LOG} more" if len(files) > NAMED_IN_LOG else ""
             LOG.warning("%d %s: %s%s", len(files), what, ", ".join(files[:NAMED_IN_LOG]), more)
-
-
-def main(args: Namespace) -> None:
-    form = form_of_suffix(args.labels) if args.form == "auto" else args.form
-    record = Record(
-        "import_images",
-        inputs=[args.labels],
-        parameters={"folder": str(args.folder), "form": form},
-        tools=("lmdb", "numpy", "opencv-python-headless"),
-    )
-    entries = read_labels(args.labels, form)
-    findings = Findings()
-    pairs = read_images(args.folder, args.labels, entries, findings)
-    count = write_words(args.output, progress(pairs, total=len(entries), what="import"))
-    LOG.info("%d words", count)
-    _report(findings)
-    record.results = {"words": count, **asdict(findings)}
-    record.write(args.record, [args.output / "data.mdb"])
+    record.finish([args.output / "data.mdb"], words=count, **asdict(findings))

@@ -4,28 +4,21 @@ The LMDB holds num-samples, image-%09d and label-%09d, counted from 1. A record 
 and later stages count it.
 """
 
-from argparse import ArgumentParser, Namespace
-from pathlib import Path
-
-from crnn.core.command import LOG, parser
+from crnn.core.command import LOG, Arguments, Command
 from crnn.core.record import Record
 from crnn.data.lmdb import copy_words
 from crnn.data.sources.truncation import refuse_truncated
 
 
-def arguments() -> ArgumentParser:
-    command = parser(__doc__)
-    command.add_argument("--source", type=Path, required=True, help="the LMDB folder you have (holds data.mdb)")
-    command.add_argument("--output", type=Path, required=True, help="LMDB folder to write")
-    command.add_argument("--record", type=Path, required=True)
-    return command
+def arguments(command: Command) -> None:
+    command.add_path("--source", "the LMDB folder you have (holds data.mdb)")
+    command.add_output("LMDB folder to write")
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     # The source is not hashed: it may be a sparse file of a tebibyte, and the compact copy is what its records are.
-    record = Record("import_lmdb", inputs=[], parameters={"source": str(args.source)}, tools=("lmdb",))
+    record = Record.begin(args, [], ("lmdb",), source=str(args.source))
     refuse_truncated(args.source)
     count = copy_words(args.source, args.output)
     LOG.info("%d words", count)
-    record.results = {"words": count}
-    record.write(args.record, [args.output / "data.mdb"])
+    record.finish([args.output / "data.mdb"], words=count)

@@ -10,10 +10,7 @@ interpolation, hashes), which later stages check before they run. --part 2/3 pre
   --labels '{"characters": "0123…xyz", "case": "lower", "normalise": "nfkd-ascii", "outside": "strip"}'
 """
 
-from argparse import ArgumentParser, Namespace
-from pathlib import Path
-
-from crnn.core.command import LOG, json_object, parser
+from crnn.core.command import LOG, Arguments, Command
 from crnn.core.record import Record
 from crnn.data.buckets import width_settings
 from crnn.data.labels import LabelPolicy
@@ -22,29 +19,23 @@ from crnn.data.preprocess import Preprocess
 from crnn.data.tensors import make_tensors
 
 
-def arguments() -> ArgumentParser:
-    command = parser(__doc__)
-    command.add_argument("--words", type=Path, required=True, help="LMDB folder")
+def arguments(command: Command) -> None:
+    command.add_path("--words", "LMDB folder")
     command.add_argument("--widths", type=width_settings, required=True, help="as in config `widths`, or a plan.json")
-    command.add_argument("--labels", type=json_object, required=True, help="label policy, as in config `labels`")
-    command.add_argument("--output", type=Path, required=True, help="folder to write")
-    command.add_argument("--record", type=Path, required=True)
+    command.add_labels()
+    command.add_output("folder to write")
     command.add_argument("--part", type=Part.from_text, default=WHOLE, help="words to prepare (default: 1/1, all)")
     command.add_argument("--processes", type=int, default=1, help="worker processes (default: 1)")
-    return command
 
 
-def main(args: Namespace) -> None:
-    record = Record(
-        "make_tensors",
-        # Once for a dataset: hashing the whole for every part can take longer than preparing the part.
-        inputs=[args.words / "data.mdb"] if args.part.number == 1 else [],
-        parameters={"widths": args.widths, "labels": args.labels, "part": str(args.part)},
-        tools=("numpy", "opencv-python-headless", "pillow", "polars", "lmdb"),
-    )
+def main(args: Arguments) -> None:
+    # Once for a dataset: hashing the whole for every part can take longer than preparing the part.
+    inputs = [args.words / "data.mdb"] if args.part.number == 1 else []
+    tools = ("numpy", "opencv-python-headless", "pillow", "polars", "lmdb")
+    record = Record.begin(args, inputs, tools, part=str(args.part))
     preprocess, policy = Preprocess.from_settings(args.widths), LabelPolicy.from_settings(args.labels)
     samples = make_tensors(args.words, args.output, preprocess, policy, args.processes, args.part)
     statuses = dict(samples.group_by("status").len().sort("status").iter_rows())
-    record.results = {"samples": samples.height, "statuses": statuses}
     LOG.info("%d words: %s", samples.height, statuses)
-    record.write(args.record, [args.output / "samples.parquet", args.output / "contract.json"])
+    outputs = [args.output / "samples.parquet", args.output / "contract.json"]
+    record.finish(outputs, samples=samples.height, statuses=statuses)

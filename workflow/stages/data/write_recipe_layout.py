@@ -3,23 +3,18 @@
 test_{i}.npy (float32 [1, 1, 32, W], i counted from 1) and label.txt (`test_{i}.npy:label` per line).
 """
 
-from argparse import ArgumentParser, Namespace
-from pathlib import Path
-
-from crnn.core.command import LOG, parser
+from crnn.core.command import LOG, Arguments, Command
 from crnn.data.buckets import width_settings
 from crnn.data.preprocess import Preprocess
 from crnn.data.tensors import TensorSet, write_recipe_layout
 
 
-def arguments() -> ArgumentParser:
-    command = parser(__doc__)
-    command.add_argument("--tensors", type=Path, nargs="+", required=True, help="folders of make_tensors, a part each")
+def arguments(command: Command) -> None:
+    command.add_paths("--tensors", "folders of make_tensors, a part each")
     command.add_argument("--widths", type=width_settings, required=True, help="width rule or plan.json of the tensors")
-    command.add_argument("--output", type=Path, required=True, help="folder to write")
-    return command
+    command.add_output("folder to write", record=False)
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     left_out = write_recipe_layout(TensorSet(args.tensors, Preprocess.from_settings(args.widths)), args.output)
     LOG.info("%d words left out (no image or no label): %s", len(left_out), ", ".join(left_out) or "none")

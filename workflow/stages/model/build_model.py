@@ -9,33 +9,24 @@ Writes the files of the runtime; the record holds the tool versions, the options
 its build in a JSON file.
 """
 
-from argparse import ArgumentParser, Namespace
-from pathlib import Path
-
-from crnn.core.command import json_object, parser
+from crnn.core.command import Arguments, Command, json_object
 from crnn.core.files import read_json
 from crnn.core.record import Record
 from crnn.data.buckets import BucketPlan
 from crnn.runtimes.registry import find_runtime, known_runtimes
 
 
-def arguments() -> ArgumentParser:
-    command = parser(__doc__)
-    command.add_argument("--source", type=Path, required=True, help="ONNX file or imported weights")
+def arguments(command: Command) -> None:
+    command.add_path("--source", "ONNX file or imported weights")
     command.add_argument("--runtime", choices=known_runtimes(), required=True)
     command.add_argument("--options", type=json_object, default={}, help="the deployment's `options`")
-    command.add_argument("--plan", type=Path, help="plan.json of the widths and batch sizes to build for")
-    command.add_argument("--output", type=Path, required=True, help="folder to write")
-    command.add_argument("--record", type=Path, required=True)
-    return command
+    command.add_path("--plan", "plan.json of the widths and batch sizes to build for", required=False)
+    command.add_output("folder to write")
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     shapes = {"plan": BucketPlan.read(args.plan).batches} if args.plan else {}
-    options = args.options | shapes
-    device = find_runtime(args.runtime)
-    inputs = [args.source, *([args.plan] if args.plan else [])]
-    record = Record("build_model", inputs, {"runtime": args.runtime, "options": options}, device.tools)
-    files = device.build(args.source, args.output, options)
-    record.results = {path.stem: read_json(path) for path in files if path.suffix == ".json"}
-    record.write(args.record, files)
+    options, runtime = args.options | shapes, find_runtime(args.runtime)
+    record = Record.begin(args, [args.source, args.plan], runtime.tools, options=options)
+    files = runtime.build(args.source, args.output, options)
+    record.finish(files, **{path.stem: read_json(path) for path in files if path.suffix == ".json"})

@@ -7,21 +7,19 @@ calibration.json: the ranges by variant, `whole`, and every candidate that was t
 """
 
 import tempfile
-from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 
-from crnn.core.command import LOG, json_object, parser
+from crnn.core.command import LOG, Arguments, Command
 from crnn.core.files import write_json
 from crnn.core.record import Record
 from crnn.data.buckets import DEFAULT_BATCH
 from crnn.data.labels import LabelPolicy
-from crnn.data.preprocess import Preprocess
+from crnn.data.preprocess import Preprocess, Tensor
 from crnn.data.tensors import TensorSet
 from crnn.model.charset import Charset, greedy_decode
 from crnn.model.precision import QUANTISED
@@ -33,27 +31,20 @@ from stages.arguments import add_tensor_arguments
 
 EVERY = 5  # batches, which come by width: enough of them to rank layers by a mean over all steps
 
-Array = npt.NDArray[np.float32]
 
-
-def arguments() -> ArgumentParser:
-    command = parser(__doc__)
+def arguments(command: Command) -> None:
     add_tensor_arguments(command)
-    command.add_argument("--model", type=Path, required=True, help="fixed.onnx")
-    command.add_argument(
-        "--variant", choices=QUANTISED, required=True, help="of the candidates, and of what is made later"
-    )
-    command.add_argument("--labels", type=json_object, required=True, help="label policy, as in config `labels`")
-    command.add_argument("--budget", type=json_object, required=True, help="of config `calibration`: what may be lost")
-    command.add_argument("--output", type=Path, required=True, help="calibration.json to write")
-    command.add_argument("--record", type=Path, required=True)
-    return command
+    command.add_path("--model", "fixed.onnx")
+    command.add_argument("--variant", choices=QUANTISED, required=True, help="of the candidates, and of what is made")
+    command.add_labels()
+    command.add_json("--budget", "of config `calibration`: what may be lost")
+    command.add_output("calibration.json to write")
 
 
 class Candidates:
     """Reads the calibration words with a model as it is and with convolutions of it quantised."""
 
-    def __init__(self, args: Namespace) -> None:
+    def __init__(self, args: Arguments) -> None:
         self.model = onnx.load(args.model)
         self.tensors = TensorSet(args.tensors, Preprocess.from_settings(args.widths))
         self._charset, self._policy = Charset(args.charset), LabelPolicy.from_settings(args.labels)
@@ -65,8 +56,9 @@ class Candidates:
         original = OnnxSession(args.model, args.threads)
         self._outputs = [original.infer(images) for _, images in self.tensors.batches(DEFAULT_BATCH)]
         self._texts = self._decoded(self._outputs)
+        self.original = self._reading(self._texts, 0.0)
 
-    def _observed(self) -> Iterator[dict[str, Array]]:
+    def _observed(self) -> Iterator[dict[str, Tensor]]:
         """What each convolution reads, by batch. Counts on the way what each multiplies."""
         names = [node.input[0] for node in convolutions(self.model)]
         watched = onnx.ModelProto()
@@ -84,16 +76,13 @@ class Candidates:
                 self.multiplications = self.multiplications or self._multiplied(found)
                 yield {name: found[name] for name in names}
 
-    def _multiplied(self, found: dict[str, Array]) -> dict[str, float]:
+    def _multiplied(self, found: dict[str, Tensor]) -> dict[str, float]:
         """Convolution → multiplications per word of a batch, were its output as large as its input."""
         sizes = {entry.name: int(np.prod(entry.dims)) for entry in self.model.graph.initializer}
         return {
             node.name: sizes[node.input[1]] * float(np.prod(found[node.input[0]].shape[2:]))
             for node in convolutions(self.model)
         }
-
-    def original(self) -> Reading:
-        return self._reading(self._texts, 0.0)
 
     def read(self, whole: list[str]) -> Reading:
         """All words, with every convolution quantised but for `whole`."""
@@ -110,18 +99,17 @@ class Candidates:
         LOG.info("%s alone in 8 bits: divergence %.3g", layer, cost)
         return cost
 
-    def _infer(self, whole: list[str], every: int) -> Iterator[Array]:
+    def _infer(self, whole: list[str], every: int) -> Iterator[Tensor]:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            onnx.save(
-                convert(self.model, self._variant, Calibration(self.ranges, tuple(whole))), folder / "candidate.onnx"
-            )
+            candidate = convert(self.model, self._variant, Calibration(self.ranges, tuple(whole)))
+            onnx.save(candidate, folder / "candidate.onnx")
             (built,) = build(folder / "candidate.onnx", folder / "build", {})
             runtime = OnnxSession(built, self._threads)
             for _, images in islice(self.tensors.batches(DEFAULT_BATCH), 0, None, every):
                 yield runtime.infer(images)
 
-    def _decoded(self, outputs: list[Array]) -> dict[int, str]:
+    def _decoded(self, outputs: list[Tensor]) -> dict[int, str]:
         texts: dict[int, str] = {}
         for (indices, _), output in zip(self.tensors.batches(DEFAULT_BATCH), outputs, strict=True):
             texts.update(zip(indices, greedy_decode(output, self._charset)[0], strict=True))
@@ -133,13 +121,10 @@ class Candidates:
         return Reading(len(texts), correct, flipped, distance)
 
 
-def main(args: Namespace) -> None:
-    parameters = {"variant": args.variant, "budget": args.budget, "widths": args.widths}
-    inputs = [args.model, args.tensors / "contract.json"]
-    record = Record("calibrate_model", inputs, parameters, tools=("onnx", "onnxruntime", "numpy"))
+def main(args: Arguments) -> None:
+    record = Record.begin(args, [args.model, args.tensors / "contract.json"], ("onnx", "onnxruntime", "numpy"))
     candidates = Candidates(args)
-    layers, budget, original = candidates.multiplications, Budget(**args.budget), candidates.original()
+    layers, budget, original = candidates.multiplications, Budget(**args.budget), candidates.original
     whole, found = choose_whole(layers, candidates.read, candidates.sensitivity, original, budget)
     write_json(args.output, {"ranges": candidates.ranges, "whole": whole, "multiplications": layers, **found})
-    record.results = {"whole": whole, "words": original.words, **found["steps"][-1]}
-    record.write(args.record, [args.output])
+    record.finish([args.output], **{"whole": whole, "words": original.words, **found["steps"][-1]})

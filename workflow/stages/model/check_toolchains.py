@@ -6,21 +6,18 @@ Writes nothing. It ends with status 1 and a line per fault, which names the depl
 """
 
 import json
-from argparse import ArgumentParser, Namespace
 from collections import defaultdict
 
-from crnn.core.command import parser
+from crnn.core.command import Arguments, Command
 from crnn.core.errors import UserError
 from crnn.runtimes.registry import find_runtime
 
 
-def arguments() -> ArgumentParser:
-    command = parser(__doc__)
+def arguments(command: Command) -> None:
     command.add_argument("--asked", type=json.loads, required=True, help="JSON list, as above")
-    return command
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     faults: dict[str, dict[str, None]] = defaultdict(dict)  # fault → deployments, each once
     for asked in args.asked:
         try:

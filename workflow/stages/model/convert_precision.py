@@ -5,12 +5,9 @@
 Fails where an operator does not compute in the type of the variant, or ONNX Runtime cannot run the file on a processor.
 """
 
-from argparse import ArgumentParser, Namespace
-from pathlib import Path
-
 import onnx
 
-from crnn.core.command import LOG, parser
+from crnn.core.command import LOG, Arguments, Command
 from crnn.core.files import atomic_path
 from crnn.core.record import Record
 from crnn.data.buckets import DEFAULT_BATCH, at_most
@@ -26,21 +23,18 @@ from crnn.runtimes.onnxruntime.cpu import OnnxSession
 from stages.arguments import add_tensor_arguments
 
 
-def arguments() -> ArgumentParser:
-    command = parser(__doc__)
+def arguments(command: Command) -> None:
     add_tensor_arguments(command)
-    command.add_argument("--model", type=Path, required=True, help="fixed.onnx, float32")
+    command.add_path("--model", "fixed.onnx, float32")
     command.add_argument("--variant", choices=VARIANTS, required=True)
-    command.add_argument("--calibration", type=Path, help="calibration.json of calibrate_model")
-    command.add_argument("--output", type=Path, required=True, help="ONNX file to write")
-    command.add_argument("--record", type=Path, required=True)
-    return command
+    command.add_path("--calibration", "calibration.json of calibrate_model", required=False)
+    command.add_output("ONNX file to write")
 
 
-def main(args: Namespace) -> None:
-    inputs = [args.model, args.tensors / "contract.json", *([args.calibration] if args.calibration else [])]
+def main(args: Arguments) -> None:
+    inputs = [args.model, args.tensors / "contract.json", args.calibration]
     tools = ("onnx", "onnx-graphsurgeon", "onnxconverter-common", "onnxruntime", "numpy")
-    record = Record("convert_precision", inputs, {"variant": args.variant, "widths": args.widths}, tools)
+    record = Record.begin(args, inputs, tools)
     calibration = Calibration.from_json(args.calibration) if args.calibration else None
     model = convert(onnx.load(args.model), args.variant, calibration)
     check_opset(model)
@@ -54,5 +48,4 @@ def main(args: Namespace) -> None:
         )
     flipped = int(first["text"].ne_missing(second["text"]).sum())
     LOG.info("%s: %s; %d of %d calibration words read differently", args.variant, types, flipped, first.height)
-    record.results = {"types": types, "words": first.height, "flipped": flipped, "max_abs_difference": worst}
-    record.write(args.record, [args.output])
+    record.finish([args.output], types=types, words=first.height, flipped=flipped, max_abs_difference=worst)

@@ -4,10 +4,7 @@ Input imgs float32 [N, 1, 32, W], output output1 float32 [T, N, classes]; N, W a
 compared at several batch sizes and widths; a difference over --tolerance fails the stage.
 """
 
-from argparse import ArgumentParser, Namespace
-from pathlib import Path
-
-from crnn.core.command import LOG, parser
+from crnn.core.command import LOG, Arguments, Command
 from crnn.core.files import atomic_path
 from crnn.core.record import Record
 from crnn.model.checkpoint import load_network
@@ -18,25 +15,20 @@ from crnn.runtimes.onnxruntime.cpu import OnnxSession
 from crnn.runtimes.pytorch.cpu import TorchSession
 
 
-def arguments() -> ArgumentParser:
-    command = parser(__doc__)
-    command.add_argument("--weights", type=Path, required=True, help="what import_checkpoint wrote")
+def arguments(command: Command) -> None:
+    command.add_path("--weights", "what import_checkpoint wrote")
     command.add_argument("--opset", type=int, choices=OPSETS, default=OPSETS[-1])
     command.add_argument("--tolerance", type=float, default=1e-4, help="largest absolute difference (default: 1e-4)")
-    command.add_argument("--output", type=Path, required=True, help="raw.onnx to write")
-    command.add_argument("--record", type=Path, required=True)
-    return command
+    command.add_output("raw.onnx to write")
 
 
-def main(args: Namespace) -> None:
-    parameters = {"opset": args.opset, "tolerance": args.tolerance}
-    record = Record("export_onnx", [args.weights], parameters, tools=("torch", "onnx", "onnxruntime"))
+def main(args: Arguments) -> None:
+    record = Record.begin(args, [args.weights], ("torch", "onnx", "onnxruntime"))
     network = load_network(args.weights)
     reference = TorchSession(network, threads=1)  # first: tracing then has one thread, too
     with atomic_path(args.output) as candidate:
         export_onnx(network, candidate, args.opset)
         exported = OnnxSession(candidate, threads=1)
         worst = prove_equal(reference.infer, exported.infer, args.tolerance, "torch and raw.onnx")
-    record.results = {"max_abs_difference": worst}
     LOG.info("torch and %s differ by at most %.3g", args.output, worst)
-    record.write(args.record, [args.output])
+    record.finish([args.output], max_abs_difference=worst)

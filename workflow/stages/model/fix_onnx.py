@@ -7,12 +7,10 @@ Raw and fixed are compared at several batch sizes and widths; a difference over 
 """
 
 import json
-from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
 import onnx
 
-from crnn.core.command import LOG, parser
+from crnn.core.command import LOG, Arguments, Command
 from crnn.core.files import atomic_path
 from crnn.core.record import Record
 from crnn.model.opset import check_opset
@@ -21,19 +19,15 @@ from crnn.model.surgery import Step, operate
 from crnn.runtimes.onnxruntime.cpu import OnnxSession
 
 
-def arguments() -> ArgumentParser:
-    command = parser(__doc__)
-    command.add_argument("--raw", type=Path, required=True, help="exported ONNX")
+def arguments(command: Command) -> None:
+    command.add_path("--raw", "exported ONNX")
     command.add_argument("--surgery", type=json.loads, required=True, help="passes in order, as in config `models`")
     command.add_argument("--tolerance", type=float, default=1e-5, help="largest absolute difference (default: 1e-5)")
-    command.add_argument("--output", type=Path, required=True, help="fixed.onnx to write")
-    command.add_argument("--record", type=Path, required=True)
-    return command
+    command.add_output("fixed.onnx to write")
 
 
-def main(args: Namespace) -> None:
-    parameters = {"surgery": args.surgery, "tolerance": args.tolerance}
-    record = Record("fix_onnx", [args.raw], parameters, tools=("onnx", "onnx-graphsurgeon", "onnxruntime"))
+def main(args: Arguments) -> None:
+    record = Record.begin(args, [args.raw], ("onnx", "onnx-graphsurgeon", "onnxruntime"))
     raw = onnx.load(args.raw)
     fixed, matched = operate(raw, [Step.from_settings(entry) for entry in args.surgery])
     for name, places in matched.items():
@@ -44,9 +38,5 @@ def main(args: Namespace) -> None:
         before, after = OnnxSession(args.raw, threads=1), OnnxSession(candidate, threads=1)
         worst = prove_equal(before.infer, after.infer, args.tolerance, "raw.onnx and fixed.onnx")
     LOG.info("raw and fixed differ by at most %.3g", worst)
-    record.results = {
-        "matched": matched,
-        "nodes": {"raw": len(raw.graph.node), "fixed": len(fixed.graph.node)},
-        "max_abs_difference": worst,
-    }
-    record.write(args.record, [args.output])
+    nodes = {"raw": len(raw.graph.node), "fixed": len(fixed.graph.node)}
+    record.finish([args.output], matched=matched, nodes=nodes, max_abs_difference=worst)

@@ -6,39 +6,32 @@ The keys tell the layout, but not the order of the LSTM gates: that follows from
 given. The record has what was decided. Files that would run code are refused.
 """
 
-from argparse import ArgumentParser, Namespace
-from pathlib import Path
-
-from crnn.core.command import LOG, json_object, parser
+from crnn.core.command import LOG, Arguments, Command
 from crnn.core.record import Record
 from crnn.model.checkpoint import read_checkpoint, write_weights
 from crnn.model.network import NetworkSize
 
 
-def arguments() -> ArgumentParser:
-    command = parser(__doc__)
-    command.add_argument("--checkpoint", type=Path, required=True, help=".pth, .pt or .safetensors")
-    command.add_argument("--network", type=json_object, required=True, help="sizes, as in config `models`")
+def arguments(command: Command) -> None:
+    command.add_path("--checkpoint", ".pth, .pt or .safetensors")
+    command.add_json("--network", "sizes, as in config `models`")
     command.add_argument("--layout", choices=["auto", "bidirectional", "separate"], default="auto")
     command.add_argument("--gate-order", choices=["auto", "ifgo", "igfo"], default="auto")
-    command.add_argument("--output", type=Path, required=True, help="weights.safetensors to write")
-    command.add_argument("--record", type=Path, required=True)
-    return command
+    command.add_output("weights.safetensors to write")
 
 
-def main(args: Namespace) -> None:
-    parameters = {"network": args.network, "layout": args.layout, "gate_order": args.gate_order}
-    record = Record("import_checkpoint", [args.checkpoint], parameters, tools=("torch", "safetensors"))
+def main(args: Arguments) -> None:
+    record = Record.begin(args, [args.checkpoint], ("torch", "safetensors"))
     size = NetworkSize(tuple(args.network["channels"]), args.network["hidden"], args.network["classes"])
     layout = None if args.layout == "auto" else args.layout
     gate_order = None if args.gate_order == "auto" else args.gate_order
     imported = read_checkpoint(args.checkpoint, size, layout, gate_order)
-    record.results = {
+    results = {
         "layout": imported.layout,
         "gate_order": imported.gate_order,
         "gate_order_from": imported.gate_order_from,
         "parameters": sum(tensor.numel() for tensor in imported.state.values()),
     }
-    LOG.info("%s", record.results)
+    LOG.info("%s", results)
     write_weights(imported.state, size, args.output)
-    record.write(args.record, [args.output])
+    record.finish([args.output], **results)

@@ -6,10 +6,7 @@ workflow gives it every core.
   --grid '{"widths": [32, 96, 192, 400], "batches": [1, 4, 16], "repeats": 5}'
 """
 
-from argparse import ArgumentParser, Namespace
-from pathlib import Path
-
-from crnn.core.command import json_object, parser
+from crnn.core.command import Arguments, Command
 from crnn.core.record import Record
 from crnn.core.tables import write_table
 from crnn.inference.call_costs import time_calls
@@ -17,22 +14,17 @@ from crnn.runtimes.registry import find_runtime
 from stages.arguments import add_runtime_arguments, opened_session
 
 
-def arguments() -> ArgumentParser:
-    command = parser(__doc__)
+def arguments(command: Command) -> None:
     add_runtime_arguments(command)
-    command.add_argument("--grid", type=json_object, required=True, help="widths, batches, repeats; as above")
-    command.add_argument("--threads", type=int, default=1, help="CPU cores the runtime may use (default: 1)")
-    command.add_argument("--output", type=Path, required=True, help="costs.parquet to write")
-    command.add_argument("--record", type=Path, required=True)
-    return command
+    command.add_json("--grid", "widths, batches, repeats; as above")
+    command.add_threads()
+    command.add_output("costs.parquet to write")
 
 
-def main(args: Namespace) -> None:
-    device = find_runtime(args.runtime)
-    parameters = {name: getattr(args, name) for name in ("runtime", "options", "grid", "threads")}
-    record = Record("measure_costs", [args.model], parameters, ("numpy", "polars", *device.tools))
+def main(args: Arguments) -> None:
+    record = Record.begin(args, [args.model], ("numpy", "polars", *find_runtime(args.runtime).tools))
     with opened_session(args, args.model) as session:
         costs = time_calls(session, args.grid["widths"], args.grid["batches"], args.grid["repeats"], session.calls)
-        record.results = {"runtime": session.describe()}
+        runtime = session.describe()
     write_table(args.output, costs)
-    record.write(args.record, [args.output])
+    record.finish([args.output], runtime=runtime)

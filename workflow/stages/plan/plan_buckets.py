@@ -11,14 +11,12 @@ plan.
 Without `buckets` there may be any number of them.
 """
 
-from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from crnn.core.command import LOG, json_object, parser
+from crnn.core.command import LOG, Arguments, Command
 from crnn.core.files import write_json
 from crnn.core.record import Record
 from crnn.data.labels import LabelPolicy
@@ -26,42 +24,34 @@ from crnn.data.preprocess import Preprocess
 from crnn.inference.call_costs import Costs
 from crnn.model.charset import Charset
 from crnn.planning.evaluation import TuningWords, around, cheapest_within, judged
-from crnn.planning.optimiser import Bounds, Demand, Sizes, candidates, plan_content
+from crnn.planning.optimiser import Bounds, Demand, candidates, plan_content
 from crnn.runtimes.registry import find_runtime
 from stages.arguments import add_runtime_arguments, opened_session
 
 
-def arguments() -> ArgumentParser:
-    command = parser(__doc__)
+def arguments(command: Command) -> None:
     add_runtime_arguments(command)
-    command.add_argument("--samples", type=Path, nargs="+", required=True, help="samples.parquet of every dataset")
-    command.add_argument("--costs", type=Path, required=True, help="costs.parquet of measure_costs.py")
-    command.add_argument("--words", type=Path, required=True, help="LMDB of tuning words; none of a dataset to score")
-    command.add_argument("--bounds", type=json_object, required=True, help="as above")
+    command.add_paths("--samples", "samples.parquet of every dataset")
+    command.add_path("--costs", "costs.parquet of measure_costs.py")
+    command.add_path("--words", "LMDB of tuning words; none of a dataset to score")
+    command.add_json("--bounds", "as above")
     command.add_argument("--interpolation", help="how images are resized, where it is not the default")
-    command.add_argument("--labels", type=json_object, required=True, help="label policy, as in config `labels`")
-    command.add_argument("--charset", required=True, help="characters of the network, in class order")
-    command.add_argument("--threads", type=int, default=1, help="CPU cores the runtime may use (default: 1)")
-    command.add_argument("--output", type=Path, required=True, help="plan.json to write")
-    command.add_argument("--record", type=Path, required=True)
-    return command
+    command.add_labels()
+    command.add_charset()
+    command.add_threads()
+    command.add_output("plan.json to write")
 
 
-def sizes_of(samples: list[Path]) -> Sizes:
-    """Width and height of every image that can be read."""
-    tables = [pl.read_parquet(path, columns=["width", "height", "row"]) for path in samples]
-    return pl.concat(tables).filter(pl.col("row").is_not_null()).select("width", "height").to_numpy()
-
-
-def main(args: Namespace) -> None:
-    parameters = {name: getattr(args, name) for name in ("runtime", "options", "bounds", "interpolation", "labels")}
+def main(args: Arguments) -> None:
     inputs = [*args.samples, args.costs, args.words / "data.mdb"]
     tools = ("numpy", "polars", "opencv-python-headless", *find_runtime(args.runtime).tools)
-    record = Record("plan_buckets", inputs, parameters, tools)
+    record = Record.begin(args, inputs, tools)
     bounds = Bounds(**args.bounds)
     resizing = {"interpolation": args.interpolation} if args.interpolation else {}
 
-    sizes, costs = sizes_of(args.samples), Costs.from_table(pl.read_parquet(args.costs), bounds.batch)
+    readable = pl.read_parquet(args.samples, columns=["width", "height", "row"]).filter(pl.col("row").is_not_null())
+    sizes = readable.select("width", "height").to_numpy()
+    costs = Costs.from_table(pl.read_parquet(args.costs), bounds.batch)
 
     def prepared(rules: Iterable[dict[str, Any]]) -> list[Preprocess]:
         return [Preprocess.from_settings(rule | resizing) for rule in rules]
@@ -85,4 +75,4 @@ def main(args: Namespace) -> None:
     plan["accuracy_model"] = model.weights.tolist()
     LOG.info("%d candidates; widths %s for words up to %s", len(found), plan["rule"]["widths"], plan["rule"]["upto"])
     write_json(args.output, plan)
-    record.write(args.record, [args.output])
+    record.finish([args.output])

@@ -1,11 +1,8 @@
 """Analyse the errors of a run: accuracy by length, digits, case, size, width and contrast, and confused characters."""
 
-from argparse import ArgumentParser, Namespace
-from pathlib import Path
-
 import polars as pl
 
-from crnn.core.command import json_object, parser
+from crnn.core.command import Arguments, Command
 from crnn.core.files import read_json, write_json
 from crnn.data.labels import LabelPolicy
 from crnn.data.preprocess import Preprocess
@@ -15,17 +12,15 @@ from crnn.score.error_analysis import by_trait, confusions, described
 from stages.arguments import add_tensor_arguments
 
 
-def arguments() -> ArgumentParser:
-    command = parser(__doc__)
+def arguments(command: Command) -> None:
     add_tensor_arguments(command, parts=True)
-    command.add_argument("--labels", type=json_object, required=True, help="label policy, as in config `labels`")
-    command.add_argument("--run", type=Path, required=True, help="run.json of score_run")
-    command.add_argument("--predictions", type=Path, nargs="+", required=True, help="of the parts")
-    command.add_argument("--output", type=Path, required=True, help="errors.json to write")
-    return command
+    command.add_labels()
+    command.add_path("--run", "run.json of score_run")
+    command.add_paths("--predictions", "of the parts")
+    command.add_output("errors.json to write", record=False)
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     tensors = TensorSet(args.tensors, Preprocess.from_settings(args.widths))
     policy = LabelPolicy.from_settings(args.labels)
     words = described(tensors, judge(tensors.samples, pl.read_parquet(args.predictions), policy))

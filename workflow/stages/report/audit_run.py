@@ -6,12 +6,11 @@ Stages in order; the first is the reference. A stage named again goes on with th
 audit.json (counts, exact McNemar test) and audit.parquet.
 """
 
-from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 import polars as pl
 
-from crnn.core.command import LOG, json_object, named_path, parser
+from crnn.core.command import LOG, Arguments, Command, named_path
 from crnn.core.errors import UserError
 from crnn.core.files import read_json, write_json
 from crnn.core.tables import write_table
@@ -20,24 +19,17 @@ from crnn.score.accuracy import judge
 from crnn.score.audit import audit, surgery_of
 
 
-def arguments() -> ArgumentParser:
-    command = parser(__doc__)
-    command.add_argument("--samples", type=Path, nargs="+", required=True, help="of the parts")
-    command.add_argument("--labels", type=json_object, required=True, help="label policy, as in config `labels`")
+def arguments(command: Command) -> None:
+    command.add_paths("--samples", "of the parts")
+    command.add_labels()
     command.add_argument("--stage", type=named_path, action="append", required=True, help="name=predictions.parquet")
-    command.add_argument(
-        "--surgery",
-        type=Path,
-        nargs="+",
-        default=[],
-        help="records of predict with raw.onnx and fixed.onnx, of the parts",
-    )
-    command.add_argument("--output", type=Path, required=True, help="audit.json to write")
-    command.add_argument("--flips", type=Path, required=True, help="audit.parquet to write")
-    return command
+    records = "records of predict with raw.onnx and fixed.onnx, of the parts"
+    command.add_paths("--surgery", records, required=False, default=[])
+    command.add_output("audit.json to write", record=False)
+    command.add_path("--flips", "audit.parquet to write")
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     stages: dict[str, list[Path]] = {}
     for name, file in args.stage:
         stages.setdefault(name, []).append(file)

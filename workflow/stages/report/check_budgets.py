@@ -6,23 +6,18 @@
 This runs after the report, which is complete either way: look there for the words behind a failure.
 """
 
-from argparse import ArgumentParser, Namespace
-from pathlib import Path
-
-from crnn.core.command import LOG, json_object, parser
+from crnn.core.command import LOG, Arguments, Command
 from crnn.core.files import read_json, write_json
 from crnn.score.budgets import judge_budgets, require_kept, verdict_rows
 
 
-def arguments() -> ArgumentParser:
-    command = parser(__doc__)
-    command.add_argument("--report", type=Path, required=True, help="report.json")
-    command.add_argument("--budgets", type=json_object, required=True, help="as in config `budgets`")
-    command.add_argument("--output", type=Path, required=True, help="budgets.json to write")
-    return command
+def arguments(command: Command) -> None:
+    command.add_path("--report", "report.json")
+    command.add_json("--budgets", "as in config `budgets`")
+    command.add_output("budgets.json to write", record=False)
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     verdicts = judge_budgets(read_json(args.report)["rows"], args.budgets)
     require_kept(verdicts, args.report.with_name("index.html"))
     LOG.info("%d budgets kept", len(verdicts))

@@ -9,10 +9,7 @@ report against the old one), after both files are written. The budgets are those
   --budgets '{"accuracy_drop": 0.005, "flipped": 0.01, "slowdown": 0.1}'
 """
 
-from argparse import ArgumentParser, Namespace
-from pathlib import Path
-
-from crnn.core.command import json_object, parser
+from crnn.core.command import Arguments, Command
 from crnn.core.errors import UserError
 from crnn.core.files import write_json, write_text
 from crnn.core.record import Record
@@ -21,18 +18,17 @@ from crnn.report.page import comparison_page
 from crnn.score.budgets import judge_budgets, require_kept, verdict_rows
 
 
-def arguments() -> ArgumentParser:
-    command = parser(__doc__)
-    command.add_argument("--old", type=Path, required=True, help="the report to compare with")
-    command.add_argument("--new", type=Path, required=True, help="the report to judge")
-    command.add_argument("--budgets", type=json_object, help="as in config `budgets`; default: those of the new report")
-    command.add_argument("--output-dir", type=Path, required=True, help="folder for index.html and comparison.json")
+def arguments(command: Command) -> None:
+    command.add_path("--old", "the report to compare with")
+    command.add_path("--new", "the report to judge")
+    command.add_json("--budgets", "as in config `budgets`; default: those of the new report", required=False)
+    command.add_path("--output-dir", "folder for index.html and comparison.json")
     command.add_argument("--exit-zero", action="store_true", help="leave the verdict to comparison.json")
-    return command
 
 
-def main(args: Namespace) -> None:
-    record = Record("compare_reports", [], {"old": str(args.old), "new": str(args.new)}, ("jinja2", "polars"))
+def main(args: Arguments) -> None:
+    args.record = args.output_dir / "record.json"
+    record = Record.begin(args, [], ("jinja2", "polars"), old=str(args.old), new=str(args.new))
     comparison = compare_reports(Side.read(args.old), Side.read(args.new))
     if not comparison.changes:
         raise UserError(f"{args.new}: has no dataset, model and deployment in common with {args.old}")
@@ -41,7 +37,7 @@ def main(args: Namespace) -> None:
     page, data = args.output_dir / "index.html", args.output_dir / "comparison.json"
     write_text(page, comparison_page(comparison, verdicts))
     write_json(data, {**comparison.json, "budgets": budgets, "verdicts": verdict_rows(verdicts)})
-    record.write(args.output_dir / "record.json", [page, data])
+    record.finish([page, data])
     print(console_table(comparison))
     if not args.exit_zero:
         require_kept(verdicts, page)

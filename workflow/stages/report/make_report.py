@@ -17,55 +17,44 @@ Only `runs` is required. `predictions` and `samples` name the parts of a dataset
 the first samples, for the label policy.
 """
 
-from argparse import ArgumentParser, Namespace
 from datetime import UTC, datetime
-from pathlib import Path
 
-from crnn.core.command import LOG, json_object, parser
+from crnn.core.command import LOG, Arguments, Command
 from crnn.core.files import write_json, write_text
 from crnn.core.record import Record, describe_host
 from crnn.core.tables import write_table
 from crnn.report.comparison import Side, compare_reports, readings_table
-from crnn.report.inputs import Inputs, Run, StageRecord, read_published
+from crnn.report.inputs import Inputs, Run, read_published, read_record
 from crnn.report.page import page
 from crnn.report.tables import accuracy_table, audit_table, report_json
 
 
-def arguments() -> ArgumentParser:
-    command = parser(__doc__)
-    command.add_argument("--inputs", type=json_object, required=True, help="what to report on, as above")
-    command.add_argument("--published", type=Path, required=True, help="published figures with their sources (JSON)")
-    command.add_argument("--output-dir", type=Path, required=True, help="folder to write the five files to")
-    command.add_argument("--record", type=Path, required=True)
-    return command
+def arguments(command: Command) -> None:
+    command.add_json("--inputs", "what to report on, as above")
+    command.add_path("--published", "published figures with their sources (JSON)")
+    command.add_path("--output-dir", "folder to write the five files to")
+    command.add_record()
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     inputs = Inputs.from_json(args.inputs)
     runs = [Run.read(files) for files in inputs.runs]
     published = read_published(args.published)
-    stage_records = [StageRecord.read(path) for path in inputs.records]
-    record = Record(
-        "make_report",
-        inputs=[*inputs.files, *inputs.records, args.published],
-        parameters=args.inputs,
-        tools=("altair", "vl-convert-python", "jinja2", "polars", "opencv-python-headless"),
-    )
+    stage_records = [read_record(path) for path in inputs.records]
+    tools = ("altair", "vl-convert-python", "jinja2", "polars", "opencv-python-headless")
+    sources = [*inputs.files, *inputs.records, args.published]
+    record = Record(args.command.stage, sources, args.inputs, tools, args.record)
     now, host = datetime.now(UTC), describe_host()
     names = ("index.html", "report.json", "accuracy.csv", "audit.csv", "readings.parquet")
-    html, contract, accuracy, audit, readings = (args.output_dir / name for name in names)
+    html, contract, accuracy, audit, readings = outputs = [args.output_dir / name for name in names]
     moment, rows, read = now.isoformat(timespec="seconds"), [run.row for run in runs], readings_table(runs)
-    comparison = (
-        compare_reports(Side.read(inputs.previous), Side(moment, rows, inputs.budgets, read))
-        if inputs.previous
-        else None
-    )
+    this = Side(moment, rows, inputs.budgets, read)
+    comparison = compare_reports(Side.read(inputs.previous), this) if inputs.previous else None
     document = page(inputs, runs, published, stage_records, f"{now:%d %B %Y, %H:%M} UTC", host, comparison)
     write_text(html, document)
     write_json(contract, report_json(inputs, runs, published, moment, host, comparison))
     write_table(accuracy, accuracy_table(runs))
     write_table(audit, audit_table(runs))
     write_table(readings, read)
-    record.results = {"runs": len(runs), "page_bytes": html.stat().st_size}
     LOG.info("%d runs, page of %.1f MiB: %s", len(runs), html.stat().st_size / 2**20, html)
-    record.write(args.record, [html, contract, accuracy, audit, readings])
+    record.finish(outputs, runs=len(runs), page_bytes=html.stat().st_size)

@@ -3,12 +3,9 @@
 --run '{"dataset": …, "model": …, "deployment": …, "widths": …, "runtime": …, "source": …, "precision": …}'
 """
 
-from argparse import ArgumentParser, Namespace
-from pathlib import Path
-
 import polars as pl
 
-from crnn.core.command import LOG, json_object, parser
+from crnn.core.command import LOG, Arguments, Command
 from crnn.core.files import read_json, write_json
 from crnn.data.labels import LabelPolicy
 from crnn.inference.timings import cold_seconds, latency_percentiles, summarise_e2e, summarise_infer_only
@@ -16,21 +13,19 @@ from crnn.score.accuracy import judge, score
 from crnn.score.audit import changed_by_repeating
 
 
-def arguments() -> ArgumentParser:
-    command = parser(__doc__)
-    command.add_argument("--run", type=json_object, required=True, help="what identifies the row in the report")
-    command.add_argument("--labels", type=json_object, required=True, help="label policy, as in config `labels`")
-    command.add_argument("--samples", type=Path, nargs="+", required=True, help="of the parts")
-    command.add_argument("--predictions", type=Path, nargs="+", required=True, help="of the parts")
-    command.add_argument("--batching", type=Path, required=True)
-    command.add_argument("--timings", type=Path, required=True)
-    command.add_argument("--texts", type=Path, required=True)
-    command.add_argument("--timing-record", type=Path, required=True, help="record of time_words: host, device")
-    command.add_argument("--output", type=Path, required=True, help="run.json to write")
-    return command
+def arguments(command: Command) -> None:
+    command.add_json("--run", "what identifies the row in the report")
+    command.add_labels()
+    command.add_paths("--samples", "of the parts")
+    command.add_paths("--predictions", "of the parts")
+    command.add_path("--batching")
+    command.add_path("--timings")
+    command.add_path("--texts")
+    command.add_path("--timing-record", "record of time_words: host, device")
+    command.add_output("run.json to write", record=False)
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     samples, predictions = pl.read_parquet(args.samples), pl.read_parquet(args.predictions)
     timings, batching = pl.read_parquet(args.timings), read_json(args.batching)
     timed = read_json(args.timing_record)

@@ -5,12 +5,10 @@ The budgets judge them (budgets.changed_by_batching).
 """
 
 import json
-from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
 import polars as pl
 
-from crnn.core.command import LOG, parser
+from crnn.core.command import LOG, Arguments, Command
 from crnn.core.files import write_json
 from crnn.data.preprocess import Preprocess
 from crnn.data.tensors import TensorSet
@@ -19,18 +17,16 @@ from crnn.model.charset import Charset
 from stages.arguments import add_runtime_arguments, add_tensor_arguments, opened_session, workers
 
 
-def arguments() -> ArgumentParser:
-    command = parser(__doc__)
+def arguments(command: Command) -> None:
     add_tensor_arguments(command, parts=True)
     add_runtime_arguments(command)
-    command.add_argument("--predictions", type=Path, nargs="+", required=True, help="of the parts")
+    command.add_paths("--predictions", "of the parts")
     command.add_argument("--sizes", type=json.loads, required=True, help="batch sizes, such as '[1, 2, 3, 5, 16]'")
     command.add_argument("--words", type=int, default=200, help="how many words to read again (default: 200)")
-    command.add_argument("--output", type=Path, required=True, help="batching.json to write")
-    return command
+    command.add_output("batching.json to write", record=False)
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     tensors = TensorSet(args.tensors, Preprocess.from_settings(args.widths))
     predictions, charset = pl.read_parquet(args.predictions), Charset(args.charset)
     with opened_session(args, args.model) as session:

@@ -10,12 +10,10 @@ then says how many words they read differently (changed) and the largest differe
 Columns: index (LMDB index), text (null where the image cannot be read), confidence (probability of the best path).
 """
 
-from argparse import ArgumentParser, Namespace
 from contextlib import ExitStack
 from math import isfinite
-from pathlib import Path
 
-from crnn.core.command import LOG, parser
+from crnn.core.command import LOG, Arguments, Command
 from crnn.core.errors import UserError
 from crnn.core.record import Record
 from crnn.core.tables import write_table
@@ -28,25 +26,21 @@ from crnn.runtimes.registry import find_runtime
 from stages.arguments import add_runtime_arguments, add_tensor_arguments, opened_session, workers
 
 
-def arguments() -> ArgumentParser:
-    command = parser(__doc__)
+def arguments(command: Command) -> None:
     add_tensor_arguments(command)
     add_runtime_arguments(command, action="append")
     batch = str(DEFAULT_BATCH)
     command.add_argument("--batch", default=batch, help=f"most words in one call, or a plan.json (default: {batch})")
-    command.add_argument("--output", type=Path, action="append", required=True, help="parquet file to write, per model")
-    command.add_argument("--record", type=Path, required=True)
-    return command
+    command.add_output("parquet file to write, per model", action="append")
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     runtime = find_runtime(args.runtime)
     counts = len(args.model), len(args.output)
     if counts != (1, 1) and (counts != (2, 2) or runtime.device):
         raise UserError(f"{counts[0]} --model, {counts[1]} --output: expected one of each or, on the processor, two")
-    parameters = {name: getattr(args, name) for name in ("runtime", "options", "batch", "widths")}
     inputs = [args.tensors / "contract.json", *args.model]
-    record = Record("predict", inputs, parameters, ("numpy", "polars", *runtime.tools))
+    record, results = Record.begin(args, inputs, ("numpy", "polars", *runtime.tools)), {}
     tensors = TensorSet(args.tensors, Preprocess.from_settings(args.widths))
     charset, batch_of = Charset(args.charset), batch_sizes(args.batch)
     with ExitStack() as opened:
@@ -60,8 +54,8 @@ def main(args: Namespace) -> None:
                 raise UserError(f"{args.model[1]}: its output has another shape than that of {args.model[0]}")
             changed = int(tables[0]["text"].ne_missing(tables[1]["text"]).sum())
             LOG.info("%d of %d words read differently, outputs differ by at most %.3g", changed, len(tables[0]), worst)
-            record.results = {"changed": changed, "max_abs_difference": worst}
-        record.results |= {"words": tables[0].height, "runtime": sessions[0].describe()}
+            results = {"changed": changed, "max_abs_difference": worst}
+        runtime_facts = sessions[0].describe()
     for table, path in zip(tables, args.output, strict=True):
         write_table(path, table)
-    record.write(args.record, args.output)
+    record.finish(args.output, words=tables[0].height, runtime=runtime_facts, **results)

@@ -11,10 +11,7 @@ Each clock runs `passes` times after `warmup` words; a pass takes the first `wor
 one e2e call, or a plan.json.
 """
 
-from argparse import ArgumentParser, Namespace
-from pathlib import Path
-
-from crnn.core.command import json_object, parser
+from crnn.core.command import Arguments, Command
 from crnn.core.record import Record
 from crnn.core.tables import write_table
 from crnn.data.buckets import batch_sizes
@@ -27,23 +24,19 @@ from crnn.runtimes.registry import find_runtime
 from stages.arguments import add_runtime_arguments, add_tensor_arguments, opened_session, workers
 
 
-def arguments() -> ArgumentParser:
-    command = parser(__doc__)
+def arguments(command: Command) -> None:
     add_tensor_arguments(command, parts=True)
     add_runtime_arguments(command)
-    command.add_argument("--words", type=Path, required=True, help="LMDB folder")
-    command.add_argument("--measure", type=json_object, required=True, help="passes, warmup, words, batch; as above")
-    command.add_argument("--output", type=Path, required=True, help="timings.parquet to write")
-    command.add_argument("--texts", type=Path, required=True, help="texts.parquet to write")
-    command.add_argument("--record", type=Path, required=True)
-    return command
+    command.add_path("--words", "LMDB folder")
+    command.add_json("--measure", "passes, warmup, words, batch; as above")
+    command.add_output("timings.parquet to write")
+    command.add_path("--texts", "texts.parquet to write")
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     inputs = [args.words / "data.mdb", *(part / "contract.json" for part in args.tensors)]
-    parameters = {name: getattr(args, name) for name in ("runtime", "options", "widths", "measure", "threads")}
     tools = ("numpy", "opencv-python-headless", *find_runtime(args.runtime).tools)
-    record = Record("time_words", inputs, parameters, tools)
+    record = Record.begin(args, inputs, tools)
     preprocess = Preprocess.from_settings(args.widths)
     repeats = Repeats(args.measure["passes"], args.measure["warmup"], args.measure["words"])
     charset, batch_of, timings = Charset(args.charset), batch_sizes(args.measure["batch"]), Timings()
@@ -53,7 +46,7 @@ def main(args: Namespace) -> None:
     with opened_session(args, args.model) as session:
         end_to_end = EndToEnd(args.words, preprocess, session, charset, batch_of, workers(args, session))
         e2e = end_to_end.time(timings, repeats)
-        record.results = {"runtime": session.describe()}
+        runtime = session.describe()
     write_table(args.output, timings.frame())
     write_table(args.texts, timed_texts(alone, e2e))
-    record.write(args.record, [args.output, args.texts])
+    record.finish([args.output, args.texts], runtime=runtime)

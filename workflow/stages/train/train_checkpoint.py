@@ -8,13 +8,11 @@ order. The state is in --state; it is removed when the weights are written.
 
 import hashlib
 import json
-from argparse import ArgumentParser, Namespace
 from functools import partial
-from pathlib import Path
 
 import torch
 
-from crnn.core.command import LOG, json_object, named_path, parser
+from crnn.core.command import LOG, Arguments, Command, named_path
 from crnn.core.files import sha256
 from crnn.core.record import Record
 from crnn.data.preprocess import Preprocess
@@ -31,31 +29,26 @@ from crnn.train.stream import Preparation, batches, training_policy
 from crnn.train.validate import ValidationSet
 
 
-def arguments() -> ArgumentParser:
-    command = parser(__doc__)
-    command.add_argument("--recipe", type=json_object, required=True, help="settings of the run")
-    command.add_argument("--network", type=json_object, required=True, help="sizes, as in config `models`")
-    command.add_argument("--charset", required=True, help="characters in class order")
-    command.add_argument("--widths", type=json_object, required=True, help="the width rule the checkpoint is meant for")
-    command.add_argument("--fonts", type=Path, required=True, help="fonts.json of list_fonts.py")
-    command.add_argument("--lexicon", type=Path, nargs="+", required=True, help="word lists, a word per line")
-    command.add_argument("--start", type=Path, help="weights to start from instead of random ones")
+def arguments(command: Command) -> None:
+    command.add_json("--recipe", "settings of the run")
+    command.add_json("--network", "sizes, as in config `models`")
+    command.add_charset()
+    command.add_json("--widths", "the width rule the checkpoint is meant for")
+    command.add_path("--fonts", "fonts.json of list_fonts.py")
+    command.add_paths("--lexicon", "word lists, a word per line")
+    command.add_path("--start", "weights to start from instead of random ones", required=False)
     command.add_argument("--validation", type=named_path, nargs="+", required=True, metavar="NAME=LMDB")
     command.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
-    command.add_argument("--threads", type=int, default=1, help="cores to use")
-    command.add_argument(
-        "--processes", type=int, help="of them for rendering; default: all but one with a GPU, else 1/4"
-    )
+    command.add_threads()
+    command.add_argument("--processes", type=int, help="for rendering; default: all cores but one with a GPU, else 1/4")
     command.add_argument("--save-seconds", type=float, default=300, help="seconds between two saved states")
     command.add_argument("--code", default="", help="what tells this code from another; its digest is in the record")
-    command.add_argument("--state", type=Path, required=True, help="file that a killed run goes on from")
-    command.add_argument("--output", type=Path, required=True, help="weights.safetensors to write")
-    command.add_argument("--log", type=Path, required=True, help="log.jsonl to write")
-    command.add_argument("--record", type=Path, required=True)
-    return command
+    command.add_path("--state", "file that a killed run goes on from")
+    command.add_output("weights.safetensors to write")
+    command.add_path("--log", "log.jsonl to write")
 
 
-def identity(args: Namespace) -> str:
+def identity(args: Arguments) -> str:
     """16 hex digits over what a state must agree on: settings, fonts, words and the weights at the start."""
     files = [args.fonts, *args.lexicon, *([args.start] if args.start else [])]
     settings = [args.recipe, args.network, args.charset, args.widths, [sha256(path) for path in files]]
@@ -66,15 +59,7 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def new_network(size: NetworkSize, seed: int, start: Path | None) -> CRNN:
-    torch.manual_seed(seed)
-    network = CRNN(size)
-    if start:
-        network.load_state_dict(read_checkpoint(start, size).state)
-    return network
-
-
-def rendering_processes(args: Namespace, device: torch.device) -> int:
+def rendering_processes(args: Arguments, device: torch.device) -> int:
     """A GPU learns faster than a core renders; a CPU learns slower, and shares its cores."""
     if args.processes is not None:
         return int(args.processes)
@@ -82,14 +67,13 @@ def rendering_processes(args: Namespace, device: torch.device) -> int:
     return max(1, threads - 1 if device.type == "cuda" else threads // 4)
 
 
-def main(args: Namespace) -> None:
+def main(args: Arguments) -> None:
     recipe, charset = Recipe.from_settings(args.recipe), Charset(args.charset)
     policy = training_policy(charset)
-    inputs = [args.fonts, *args.lexicon, *(words / "data.mdb" for _, words in args.validation)]
-    parameters = {name: getattr(args, name) for name in ("recipe", "network", "charset", "widths")}
-    parameters |= {"lexicons": list(map(str, args.lexicon)), "start": str(args.start) if args.start else None}
+    inputs = [args.fonts, *args.lexicon, *(words / "data.mdb" for _, words in args.validation), args.start]
+    lexicons, start, code = list(map(str, args.lexicon)), args.start and str(args.start), digest(args.code)
     tools = ("torch", "numpy", "opencv-python-headless", "pillow", "safetensors")
-    record = Record("train_checkpoint", inputs + ([args.start] if args.start else []), parameters, tools)
+    record = Record.begin(args, inputs, tools, lexicons=lexicons, start=start, code=code)
 
     torch.set_num_threads(args.threads)
     device = chosen_device(args.device)
@@ -101,22 +85,24 @@ def main(args: Namespace) -> None:
     for name, words in validation.items():
         LOG.info("validation set %s: %d words", name, len(words))
     size = NetworkSize(tuple(args.network["channels"]), args.network["hidden"], args.network["classes"])
-    learner = Learner(new_network(size, recipe.seed, args.start), recipe, device)
+    torch.manual_seed(recipe.seed)
+    network = CRNN(size)
+    if args.start:
+        network.load_state_dict(read_checkpoint(args.start, size).state)
+    learner = Learner(network, recipe, device)
     stream = partial(batches, prepare, recipe.batch, processes=rendering_processes(args, device))
-    training = Run(
-        recipe, learner, stream, validation, charset, args.state, identity(args), digest(args.code), args.save_seconds
-    )
+    training = Run(recipe, learner, stream, validation, charset, args.state, identity(args), code, args.save_seconds)
     progress = training.train()
     write_weights(kept_weights(learner.averaged), size, args.output)
     write_log(progress.history, args.log)
-    record.results = {
-        "words": progress.seen,
-        "seconds": round(progress.seconds, 1),
-        "fonts": len(fonts),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
-        "validation": {name: {"words": len(words)} for name, words in validation.items()},
-        "code": progress.code,
-        "last": progress.history[-1],
-    }
-    record.write(args.record, [args.output, args.log])
+    record.finish(
+        [args.output, args.log],
+        words=progress.seen,
+        seconds=round(progress.seconds, 1),
+        fonts=len(fonts),
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        validation={name: {"words": len(words)} for name, words in validation.items()},
+        code=progress.code,
+        last=progress.history[-1],
+    )
     args.state.unlink(missing_ok=True)

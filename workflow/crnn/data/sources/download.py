@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 
 from crnn.core.command import LOG, progress
 from crnn.core.errors import UserError
-from crnn.data.sources.checksum import verify_sha256
+from crnn.core.files import verify_sha256
 
 SCHEMES = ("http", "https", "file")
 CHUNK = 1 << 20  # bytes; the unit of the progress line, and the most that a reset connection loses

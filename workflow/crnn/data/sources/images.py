@@ -125,22 +125,16 @@ def _locate(folder: Path, entry: Entry, labels: Path) -> Path:
     return path
 
 
-def _png(data: bytes) -> bytes | None:
-    """Any image that OpenCV reads, as an 8-bit colour PNG; None where it is no such image."""
-    pixels = opencv_decode(data, cv2.IMREAD_COLOR)
-    return None if pixels is None else cv2.imencode(".png", pixels)[1].tobytes()
-
-
 def _stored_form(data: bytes, file: str, findings: Findings) -> bytes:
-    """The bytes to store: PNG and JPEG as they are, another readable format as PNG, anything else as it is."""
+    """The bytes to store: PNG and JPEG as they are, what else OpenCV reads as 8-bit colour PNG, the rest as it is."""
     if data.startswith((PNG, JPEG)):
         return data
-    converted = _png(data)
-    if converted is None:
+    pixels = opencv_decode(data, cv2.IMREAD_COLOR)
+    if pixels is None:
         findings.unreadable.append(file)
         return data
     findings.converted.append(file)
-    return converted
+    return cv2.imencode(".png", pixels)[1].tobytes()
 
 
 def read_images(folder: Path, labels: Path, entries: list[Entry], findings: Findings) -> Iterator[tuple[bytes, str]]:

@@ -3,7 +3,6 @@
 Not here: the words themselves (`crnn.report.words`), how the path looks (`page.html.j2`).
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from crnn.report.inputs import Run
@@ -11,17 +10,8 @@ from crnn.report.words import DatasetWords
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One stop: its name, how many words there are or were read right, and which of the two `words` says."""
-
-    name: str
-    words: int
-    right: bool
-
-
-@dataclass(frozen=True)
 class Edge:
-    """What happened to words between two stops; `reader` or `step` name the words among those of the dataset."""
+    """What happened to words between two stages; `reader` or `step` name the words among those of the dataset."""
 
     source: str
     target: str
@@ -40,34 +30,31 @@ class Edge:
 
 
 @dataclass(frozen=True)
-class AuditPath:
-    """Stages and the edges between them, one fewer."""
+class Stage:
+    """One stop: its name, how many words there are and what they are, and the edge that leads to the next stop."""
 
-    run: Run
-    stages: tuple[Stage, ...]
-    edges: tuple[Edge, ...]
-
-    def __iter__(self) -> Iterator[tuple[Stage, Edge | None]]:
-        """Every stage with the edge that leads on from it."""
-        return iter(zip(self.stages, (*self.edges, None), strict=True))
+    name: str
+    words: int
+    what: str
+    edge: Edge | None
 
 
-def path_of(run: Run, place: int, words: DatasetWords) -> AuditPath:
+def path_of(run: Run, place: int, words: DatasetWords) -> list[Stage]:
     """From the dataset to the build of the run at `place` among those of `words`."""
-    samples, unusable = run.scores.samples, run.scores.unscorable
-    steps = run.audit.path
-    right = run.scores.correct - sum(step.fixed - step.broken for step in steps)
-    reference = words.reference_of[place]
-    stages = [Stage("dataset", samples, False), Stage("tensors", samples - unusable, False)]
-    stages.append(Stage(run.audit.reference if steps else run.files.deployment, right, True))
-    reader = place if reference is None else reference
-    edges = [
-        Edge("dataset", "tensors", unusable, "unusable"),
-        Edge("tensors", stages[-1].name, samples - unusable - right, "read wrong", reader=reader),
+    row, steps = run.row, run.row["audit"]["path"]
+    readable = row["samples"] - row["unscorable"]
+    right = row["correct"] - sum(step["fixed"] - step["broken"] for step in steps)
+    first = row["audit"]["reference"] if steps else row["deployment"]
+    wrong = Edge("tensors", first, readable - right, "read wrong", reader=words.reference_of[place])
+    path = [
+        Stage("dataset", row["samples"], "records", Edge("dataset", "tensors", row["unscorable"], "unusable")),
+        Stage("tensors", readable, "readable", wrong),
     ]
+    name = first
     for step in steps:
-        right += step.fixed - step.broken
-        stages.append(Stage(step.target, right, True))
-        note = f"{step.fixed} gained, {step.broken} lost" if step.flipped else ""
-        edges.append(Edge(step.source, step.target, step.flipped, "flipped", note, step=words.step_of(place, step)))
-    return AuditPath(run, tuple(stages), tuple(edges))
+        note = f"{step['fixed']} gained, {step['broken']} lost" if step["flipped"] else ""
+        number = words.step_of.get((place, step["from"], step["to"]))
+        edge = Edge(step["from"], step["to"], step["flipped"], "flipped", note, step=number)
+        path.append(Stage(name, right, "right", edge))
+        name, right = step["to"], right + step["fixed"] - step["broken"]
+    return [*path, Stage(name, right, "right", None)]

@@ -5,7 +5,7 @@ Text in a chart is data to Vega-Lite, which escapes it; the tests hold it to tha
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from typing import Any
@@ -18,7 +18,7 @@ from markupsafe import Markup
 from crnn.inference.timings import PERCENTILES
 from crnn.report.drawing.palette import SERIES, STEPS, light
 from crnn.report.format import count
-from crnn.report.inputs import LengthScore, Run
+from crnn.report.inputs import Object, Run
 
 WIDTH = 460  # pixels; a phone shows it at three quarters, where the text still reads
 ROW, TALL_ROW, PLOT = 30, 44, 220  # pixels: one bar, one bar with a number above it, a whole plot
@@ -29,6 +29,12 @@ NETWORK_STEPS = ("transfer_in", "execute", "transfer_out")
 RATE_TITLE = "words per second, bytes to text"
 STEP_NAMES = {"transfer_in": "transfer in", "transfer_out": "transfer out", "ctc": "CTC decoding"}
 
+LETTERING = {
+    "labelColor": light("muted"),
+    "titleColor": light("muted"),
+    "labelFontSize": 13,
+    "titleFontSize": 13,
+}
 CONFIG: dict[str, Any] = {
     "background": None,
     # Of equal widths, and one of them is on nearly every machine; vl-convert lays text out with the first.
@@ -36,13 +42,10 @@ CONFIG: dict[str, Any] = {
     "aria": False,
     "view": {"stroke": None},
     "axis": {
-        "labelColor": light("muted"),
-        "titleColor": light("muted"),
+        **LETTERING,
         "gridColor": light("grid"),
         "domainColor": light("rule"),
         "tickColor": light("rule"),
-        "labelFontSize": 13,
-        "titleFontSize": 13,
         "titleFontWeight": "normal",
         "labelLimit": 170,
         "labelPadding": 6,
@@ -50,10 +53,7 @@ CONFIG: dict[str, Any] = {
     },
     "axisY": {"domain": False, "ticks": False},
     "legend": {
-        "labelColor": light("muted"),
-        "titleColor": light("muted"),
-        "labelFontSize": 13,
-        "titleFontSize": 13,
+        **LETTERING,
         "labelLimit": 400,
         "orient": "bottom",
         "title": None,
@@ -76,23 +76,17 @@ class Figure:
 Named = Sequence[tuple[str, Run]]  # the runs of one dataset, each with its name in the charts
 
 
-def run_name(run: Run, runs: Sequence[Run]) -> str:
-    """What tells a run from its neighbours in `runs` (all of one dataset): its deployment, with the model if needed."""
-    models = {other.files.model for other in runs}
-    return run.files.deployment if len(models) == 1 else f"{run.files.model} / {run.files.deployment}"
-
-
 # --- drawing -----------------------------------------------------------------------------------------------
 
 
-def _svg(chart: alt.TopLevelMixin, height: int) -> Markup:
+def figure(title: str, chart: alt.TopLevelMixin, caption: str, height: int = PLOT) -> Figure:
     """Render to SVG and leave its size to the page: only the view box stays."""
     layout = {"width": WIDTH, "height": height, "autosize": {"type": "fit-x", "contains": "padding"}}
     svg = vl_convert.vegalite_to_svg({**chart.to_dict(), **layout, "config": CONFIG})
     head, _, rest = svg.partition(">")
     head = re.sub(r'\s(?:width|height|class)="[^"]*"', "", head)
     # The caption says in words what the picture shows, so the picture itself is hidden from screen readers.
-    return Markup(f'{head} aria-hidden="true" focusable="false">{rest}')
+    return Figure(title, Markup(f'{head} aria-hidden="true" focusable="false">{rest}'), caption)
 
 
 def drawn_alone(chart: alt.TopLevelMixin) -> str:
@@ -101,27 +95,47 @@ def drawn_alone(chart: alt.TopLevelMixin) -> str:
     return svg
 
 
-def _x(field: str, title: str, *, grid: bool = True, ticks: int = 5, **scale: Any) -> alt.X:
-    axis = alt.Axis(tickCount=ticks, grid=grid)
+def x_axis(
+    field: str, title: str, *, grid: bool = True, ticks: int = 5, format: Any = alt.Undefined, **scale: Any
+) -> alt.X:
+    """Numbers from left to right; `scale` as `alt.Scale` takes it."""
+    axis = alt.Axis(tickCount=ticks, grid=grid, format=format)
     return alt.X(field, type="quantitative", title=title, scale=alt.Scale(**scale), axis=axis)
 
 
-def _y(field: str, title: str, **scale: Any) -> alt.Y:
+def y_axis(field: str, title: str, **scale: Any) -> alt.Y:
+    """Numbers upwards."""
     return alt.Y(field, type="quantitative", title=title, scale=alt.Scale(**scale), axis=alt.Axis(tickCount=5))
 
 
-def _row(runs: Named) -> alt.Y:
-    return alt.Y("run", type="nominal", title=None, sort=[name for name, _ in runs])
+def lines(table: pl.DataFrame, size: int) -> alt.Chart:
+    """Lines with points of `size` square pixels."""
+    chart: alt.Chart = alt.Chart(table).mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=size, filled=True))
+    return chart
 
 
-def _colour(field: str, colours: dict[str, str], columns: int) -> alt.Color:
+def colour_of(field: str, colours: dict[str, str], columns: int) -> alt.Color:
+    """A colour by name, and a legend of so many columns."""
     scale = alt.Scale(domain=list(colours), range=list(colours.values()))
     return alt.Color(field, type="nominal", scale=scale, legend=alt.Legend(columns=columns))
 
 
 def _run_colour(names: Sequence[str]) -> alt.Color:
     colours = dict(zip(names, cycle(SERIES), strict=False))
-    return _colour("run", colours, columns=2 if max(map(len, names)) < LONG_NAME else 1)
+    return colour_of("run", colours, columns=2 if max(map(len, names)) < LONG_NAME else 1)
+
+
+def _bars(rows: list[Object]) -> alt.Chart:
+    """A line of the chart per run, in the order of `rows`."""
+    names = list(dict.fromkeys(row["run"] for row in rows))
+    chart: alt.Chart = alt.Chart(pl.DataFrame(rows)).encode(y=alt.Y("run", type="nominal", title=None, sort=names))
+    return chart
+
+
+def _percents(score: Object) -> Object:
+    """Accuracy and its interval, of a run or of the words of one length."""
+    low, high = score["accuracy_ci95"]
+    return {"accuracy": score["correct"] / score["samples"] * 100, "low": low * 100, "high": high * 100}
 
 
 def _either(numbers: Iterable[int]) -> str:
@@ -134,139 +148,120 @@ def _either(numbers: Iterable[int]) -> str:
 
 def accuracy(runs: Named) -> Figure:
     """Word accuracy of each run with its interval."""
-    rows = [
-        {
-            "run": name,
-            "accuracy": run.scores.accuracy * 100,
-            "low": run.scores.accuracy_ci95[0] * 100,
-            "high": run.scores.accuracy_ci95[1] * 100,
-        }
-        for name, run in runs
-    ]
-    base = alt.Chart(pl.DataFrame(rows)).encode(y=_row(runs))
-    axis = _x("low", "word accuracy (%)", zero=False, padding=14)
-    interval = base.mark_rule(color=SERIES[0], strokeWidth=2).encode(x=axis, x2="high:Q")
-    point = base.mark_point(color=SERIES[0], filled=True, size=80, opacity=1).encode(x="accuracy:Q")
-    label = alt.Text("accuracy", type="quantitative", format=".1f")
-    text = base.mark_text(dy=-13, color=light("ink")).encode(x="accuracy:Q", text=label)
-    samples = _either(run.scores.samples for _, run in runs)
+    base = _bars([{"run": name, **_percents(run.row)} for name, run in runs])
+    axis = x_axis("low", "word accuracy (%)", zero=False, padding=14)
+    interval = base.mark_rule(color=SERIES[0], strokeWidth=2).encode(x=axis, x2="high")
+    point = base.mark_point(color=SERIES[0], filled=True, size=80, opacity=1).encode(x="accuracy")
+    text = base.mark_text(dy=-13, color=light("ink")).encode(x="accuracy", text=alt.Text("accuracy", format=".1f"))
+    samples = _either(run.row["samples"] for _, run in runs)
     caption = f"Points: share of {samples} words read right. Lines: Wilson 95 % interval. The axis is cut to the data."
-    return Figure("Word accuracy", _svg(alt.layer(interval, point, text), TALL_ROW * len(rows)), caption)
+    return figure("Word accuracy", alt.layer(interval, point, text), caption, TALL_ROW * len(runs))
 
 
-def throughput(runs: Named) -> Figure | None:
-    """Words per second from encoded bytes to text; None where no run was timed."""
-    timed = [(name, run.scores.e2e) for name, run in runs if run.scores.e2e]
-    if not timed:
-        return None
+def throughput(timed: Named) -> Figure:
+    """Words per second from encoded bytes to text."""
+    clocks = {name: run.row["e2e"] for name, run in timed}
     rows = [
         {
             "run": name,
-            "rate": e2e.images_per_second,
-            "slowest": e2e.words / max(e2e.spread),
-            "fastest": e2e.words / min(e2e.spread),
+            "rate": e2e["images_per_second"],
+            "slowest": e2e["words"] / max(e2e["spread"]),
+            "fastest": e2e["words"] / min(e2e["spread"]),
         }
-        for name, e2e in timed
+        for name, e2e in clocks.items()
     ]
-    base = alt.Chart(pl.DataFrame(rows)).encode(y=_row(runs))
-    # Room on the right for the number behind the longest bar.
-    room = max(e2e.words / min(e2e.spread) for _, e2e in timed) * 1.18
-    bar = base.mark_bar(color=SERIES[0], height=16).encode(x=_x("rate", RATE_TITLE, domain=[0, room], nice=False))
-    spread = base.mark_rule(color=light("ink")).encode(x="slowest:Q", x2="fastest:Q")
-    label = alt.Text("rate", type="quantitative", format=",.0f")
-    text = base.mark_text(align="left", dx=7, color=light("ink")).encode(x="fastest:Q", text=label)
-    passes = _either(e2e.passes for _, e2e in timed)
+    base = _bars(rows)
+    room = max(row["fastest"] for row in rows) * 1.18  # on the right, for the number behind the longest bar
+    bar = base.mark_bar(color=SERIES[0], height=16).encode(x=x_axis("rate", RATE_TITLE, domain=[0, room], nice=False))
+    spread = base.mark_rule(color=light("ink")).encode(x="slowest", x2="fastest")
+    label = base.mark_text(align="left", dx=7, color=light("ink"))
+    text = label.encode(x="fastest", text=alt.Text("rate", format=",.0f"))
+    passes = _either(e2e["passes"] for e2e in clocks.values())
     taken = "one pass" if passes == "1" else f"median of {passes} passes; thin line: slowest to fastest pass"
     caption = (
-        f"{_either(e2e.words for _, e2e in timed)} words, {taken}. "
+        f"{_either(e2e['words'] for e2e in clocks.values())} words, {taken}. "
         "Everything from encoded image bytes to text is inside the clock."
     )
-    return Figure("End-to-end throughput", _svg(alt.layer(bar, spread, text), ROW * len(rows)), caption)
+    return figure("End-to-end throughput", alt.layer(bar, spread, text), caption, ROW * len(rows))
 
 
-def trade_off(runs: Named) -> Figure | None:
-    """Accuracy against throughput; None with fewer than two timed runs."""
-    timed = [(name, run.scores, run.scores.e2e) for name, run in runs if run.scores.e2e]
-    if len(timed) < 2:
-        return None
-    names = [name for name, *_ in timed]
-    accuracies = [scores.accuracy * 100 for _, scores, _ in timed]
+def trade_off(timed: Named) -> Figure:
+    """Accuracy against throughput."""
     rows = [
-        {"run": name, "accuracy": scores.accuracy * 100, "rate": e2e.images_per_second} for name, scores, e2e in timed
+        {"run": name, "accuracy": run.row["accuracy"] * 100, "rate": run.row["e2e"]["images_per_second"]}
+        for name, run in timed
     ]
+    accuracies, names = [row["accuracy"] for row in rows], [name for name, _ in timed]
     chart = (
         alt.Chart(pl.DataFrame(rows))
         .mark_point(filled=True, size=110, opacity=0.85)
         .encode(
-            x=_x("rate", RATE_TITLE, domain=[0, 1.1 * max(e2e.images_per_second for *_, e2e in timed)], nice=False),
-            y=_y("accuracy", "word accuracy (%)", domain=[min(accuracies) - 1, max(accuracies) + 1], nice=True),
+            x=x_axis("rate", RATE_TITLE, domain=[0, 1.1 * max(row["rate"] for row in rows)], nice=False),
+            y=y_axis("accuracy", "word accuracy (%)", domain=[min(accuracies) - 1, max(accuracies) + 1], nice=True),
             color=_run_colour(names),
             shape=alt.Shape("run", type="nominal", scale=alt.Scale(domain=names)),
         )
     )
-    samples = _either(scores.samples for _, scores, _ in timed)
+    samples = _either(run.row["samples"] for _, run in timed)
     caption = f"Up and to the right is better. {samples} words; the accuracy axis is cut to the data."
-    return Figure("Accuracy against throughput", _svg(chart, PLOT), caption)
+    return figure("Accuracy against throughput", chart, caption)
 
 
-def breakdown(runs: Named) -> Figure | None:
-    """Where the end-to-end time of each run goes; None where no run was timed."""
-    timed = [(name, run.scores.e2e) for name, run in runs if run.scores.e2e]
-    if not timed:
-        return None
+def breakdown(timed: Named) -> Figure:
+    """Where the end-to-end time of each run goes."""
     rows = [
-        {"run": name, "step": STEP_NAMES.get(step, step), "order": order, "seconds": e2e.breakdown[step]}
-        for name, e2e in timed
+        {"run": name, "step": STEP_NAMES.get(step, step), "order": order, "seconds": seconds}
+        for name, run in timed
         for order, step in enumerate(STEPS)
-        if e2e.breakdown.get(step)
+        if (seconds := run.row["e2e"]["breakdown"].get(step))
     ]
     met = {row["step"] for row in rows}
-    colours = {STEP_NAMES.get(step, step): colour for step, colour in STEPS.items()}
+    colours = {name: colour for step, colour in STEPS.items() if (name := STEP_NAMES.get(step, step)) in met}
     chart = (
-        alt.Chart(pl.DataFrame(rows))
+        _bars(rows)
         .mark_bar(stroke=light("paper"), strokeWidth=0.6, height=18)
         .encode(
-            x=_x("seconds", "seconds per pass over the dataset"),
-            y=_row(runs),
-            color=_colour("step", {name: colour for name, colour in colours.items() if name in met}, columns=3),
-            order="order:Q",
+            x=x_axis("seconds", "seconds per pass over the dataset"),
+            color=colour_of("step", colours, columns=3),
+            order="order",
         )
     )
-    words = _either(e2e.words for _, e2e in timed)
+    words = _either(run.row["e2e"]["words"] for _, run in timed)
     caption = f"{words} words, the median pass. A step that took no time is left out; “other” is what no step explains."
-    return Figure("Where the time goes", _svg(chart, ROW * len(timed)), caption)
+    return figure("Where the time goes", chart, caption, ROW * len(timed))
 
 
 def by_length(runs: Named) -> Figure | None:
     """Accuracy by number of characters; runs with equal counts share one line. None where there are no lengths."""
-    shared: dict[tuple[LengthScore, ...], list[str]] = {}
+    shared: dict[str, tuple[list[Object], list[str]]] = {}
     for name, run in runs:
-        shared.setdefault(run.scores.by_length, []).append(name)
-    curves = {_joined(names): scores for scores, names in shared.items() if scores}
+        scores = run.row["by_length"]
+        shared.setdefault(repr(scores), (scores, []))[1].append(name)
+    curves = {_joined(names): scores for scores, names in shared.values() if scores}
     if not curves:
         return None
     rows = [
-        {
-            "run": name,
-            "length": score.length,
-            "accuracy": score.accuracy * 100,
-            "low": score.accuracy_ci95[0] * 100,
-            "high": score.accuracy_ci95[1] * 100,
-        }
+        {"run": name, "length": score["length"], **_percents(score)}
         for name, scores in curves.items()
         for score in scores
     ]
-    base = alt.Chart(pl.DataFrame(rows)).encode(
-        x=_x("length", "characters in the label", grid=False, ticks=10, zero=False),
+    chart: alt.TopLevelMixin
+    chart = line = lines(pl.DataFrame(rows), 36).encode(
+        x=x_axis("length", "characters in the label", grid=False, ticks=10, zero=False),
+        y=y_axis("accuracy", "word accuracy (%)", domain=[0, 100]),
         color=_run_colour(list(curves)),
     )
-    line = base.mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=36, filled=True)).encode(
-        y=_y("accuracy", "word accuracy (%)", domain=[0, 100])
+    scores = next(iter(curves.values()))
+    most, fewest = (pick(scores, key=lambda score: score["samples"]) for pick in (max, min))
+    caption = (
+        f"{count(sum(score['samples'] for score in scores))} scorable words. "
+        f"The commonest length is {most['length']} ({count(most['samples'])}), "
+        f"the rarest {fewest['length']} ({count(fewest['samples'])}). Runs with equal counts share a line."
     )
-    interval = base.mark_rule(opacity=0.45).encode(y="low:Q", y2="high:Q")
-    legible = len(curves) <= MOST_INTERVALS
-    caption = _length_caption(next(iter(curves.values()))) + (" Thin lines: Wilson 95 % interval." if legible else "")
-    return Figure("Accuracy by word length", _svg(alt.layer(interval, line) if legible else line, PLOT), caption)
+    if len(curves) <= MOST_INTERVALS:
+        chart = alt.layer(line.mark_rule(opacity=0.45).encode(y="low", y2="high"), line)
+        caption += " Thin lines: Wilson 95 % interval."
+    return figure("Accuracy by word length", chart, caption)
 
 
 def _joined(names: Sequence[str], most: int = 3) -> str:
@@ -274,158 +269,104 @@ def _joined(names: Sequence[str], most: int = 3) -> str:
     return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def _length_caption(scores: Sequence[LengthScore]) -> str:
-    most, fewest = max(scores, key=lambda s: s.samples), min(scores, key=lambda s: s.samples)
-    return (
-        f"{count(sum(score.samples for score in scores))} scorable words. The commonest length is {most.length} "
-        f"({count(most.samples)}), the rarest {fewest.length} ({count(fewest.samples)}). "
-        "Runs with equal counts share a line."
-    )
-
-
-def latency_by_width(runs: Named) -> Figure | None:
+def latency_by_width(calls: pl.DataFrame, runs: Named) -> Figure | None:
     """Median time of one infer-only call against tensor width; None with fewer than two widths timed."""
-    calls = [
-        run.timings.filter(pl.col("phase") == "infer_only").select("width", "seconds", pl.lit(name).alias("run"))
-        for name, run in runs
-    ]
-    table = pl.concat(calls)
-    if table["width"].n_unique() < 2:
+    if calls["width"].n_unique() < 2:
         return None
-    medians = table.group_by("run", "width").agg(milliseconds=pl.col("seconds").median() * 1000).sort("run", "width")
-    timed = [name for name, _ in runs if name in set(medians["run"])]
-    chart = (
-        alt.Chart(medians)
-        .mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=30, filled=True))
-        .encode(
-            x=_x("width", "tensor width (pixels)", grid=False, ticks=8, zero=False, nice=True),
-            y=_y("milliseconds", "median call (ms)"),
-            color=_run_colour(timed),
-        )
+    medians = calls.group_by("run", "width").agg(milliseconds=pl.col("seconds").median() * 1000).sort("run", "width")
+    chart = lines(medians, 30).encode(
+        x=x_axis("width", "tensor width (pixels)", grid=False, ticks=8, zero=False, nice=True),
+        y=y_axis("milliseconds", "median call (ms)"),
+        color=_run_colour(calls["run"].unique(maintain_order=True).to_list()),
     )
-    batch = _either(run.scores.infer_only.batch for _, run in runs if run.scores.infer_only)
-    caption = f"{count(table.height)} warm calls at batch {batch}, the network alone; median of each width."
-    return Figure("Latency by tensor width", _svg(chart, PLOT), caption)
+    batch = _either(run.row["infer_only"]["batch"] for _, run in runs if run.row["infer_only"])
+    caption = f"{count(calls.height)} warm calls at batch {batch}, the network alone; median of each width."
+    return figure("Latency by tensor width", chart, caption)
 
 
-def latency_distribution(runs: Named) -> Figure | None:
-    """Share of infer-only calls that were no slower than a time, with the percentiles marked; None where none ran."""
-    calls = {name: run.timings.filter(pl.col("phase") == "infer_only")["seconds"] * 1000 for name, run in runs}
-    timed = {name: seconds for name, seconds in calls.items() if len(seconds)}
-    if not timed:
-        return None
-    shares = [place / CURVE_POINTS for place in range(CURVE_POINTS + 1)]
-    curves = [
-        {"run": name, "milliseconds": quantile(seconds, share), "share": share * 100}
-        for name, seconds in timed.items()
-        for share in shares
-    ]
-    marks = [
-        {"run": name, "milliseconds": quantile(seconds, share / 100), "share": share}
-        for name, seconds in timed.items()
-        for share in PERCENTILES
-    ]
-    # Devices differ by orders of magnitude, and the slowest calls of each are what the picture is for.
-    scale = alt.Scale(type="log", nice=False)
-    x = alt.X("milliseconds:Q", title="one call (ms)", scale=scale, axis=alt.Axis(tickCount=5, format="~g"))
-    y = _y("share", "calls no slower (%)", domain=[0, 100])
-    colour = _run_colour(list(timed))
-    line = alt.Chart(pl.DataFrame(curves)).mark_line(strokeWidth=2, clip=True).encode(x=x, y=y, color=colour)
-    points = alt.Chart(pl.DataFrame(marks)).mark_point(filled=True, size=60, opacity=1).encode(x=x, y=y, color=colour)
-    number = _either(len(seconds) for seconds in timed.values())
+def latency_distribution(calls: pl.DataFrame) -> Figure:
+    """Share of infer-only calls that were no slower than a time, with the percentiles marked."""
+    seconds = {name: calls.filter(run=name)["seconds"] for name in calls["run"].unique(maintain_order=True)}
+
+    def quantiles(shares: Iterable[float]) -> alt.Chart:
+        rows = [
+            {"run": name, "milliseconds": float(times.quantile(share, "nearest") or 0) * 1000, "share": share * 100}
+            for name, times in seconds.items()
+            for share in shares
+        ]
+        # Devices differ by orders of magnitude, and the slowest calls of each are what the picture is for.
+        x = x_axis("milliseconds", "one call (ms)", format="~g", type="log", nice=False)
+        y = y_axis("share", "calls no slower (%)", domain=[0, 100])
+        chart: alt.Chart = alt.Chart(pl.DataFrame(rows)).encode(x=x, y=y, color=_run_colour(list(seconds)))
+        return chart
+
+    line = quantiles([place / CURVE_POINTS for place in range(CURVE_POINTS + 1)]).mark_line(strokeWidth=2, clip=True)
+    points = quantiles([share / 100 for share in PERCENTILES]).mark_point(filled=True, size=60, opacity=1)
     caption = (
-        f"{number} warm calls at batch 1, the network alone, widths mixed as the words mix them. Points: the 50th, "
-        "90th and 99th percentile. The axis is logarithmic."
+        f"{_either(map(len, seconds.values()))} warm calls at batch 1, the network alone, widths mixed as the words "
+        "mix them. Points: the 50th, 90th and 99th percentile. The axis is logarithmic."
     )
-    return Figure("Latency distribution", _svg(alt.layer(line, points), PLOT), caption)
+    return figure("Latency distribution", alt.layer(line, points), caption)
 
 
-def quantile(seconds: pl.Series, share: float) -> float:
-    """The value that `share` of the calls do not exceed."""
-    return float(seconds.quantile(share, "nearest") or 0)
-
-
-def by_batch_and_width(runs: Named) -> list[Figure]:
-    """Words per second inside the network by size of batch and width of tensor, a figure per timed run."""
-    return [
-        figure
-        for name, run in runs
-        if run.scores.e2e and (figure := _batch_and_width(name, run, titled=len(runs) > 1)) is not None
-    ]
-
-
-def _batch_and_width(name: str, run: Run, *, titled: bool) -> Figure | None:
-    steps = [step for step in NETWORK_STEPS if step in run.timings.columns]
-    calls = run.timings.filter((pl.col("phase") == "e2e") & pl.col("width").is_not_null())
-    if not {"batch", "execute"} <= set(run.timings.columns) or calls.is_empty():
+def by_batch_and_width(name: str, run: Run, *, titled: bool) -> Figure | None:
+    """Words per second inside the network by size of batch and width of tensor; None where these were not noted."""
+    timings = run.timings.filter((pl.col("phase") == "e2e") & pl.col("width").is_not_null())
+    if not {"batch", "execute"} <= set(timings.columns) or timings.is_empty():
         return None
-    widest = int(calls["width"].max())  # type: ignore[arg-type]
+    steps = [step for step in NETWORK_STEPS if step in timings.columns]
+    widest = int(timings["width"].max())  # type: ignore[arg-type]
     group = max(8, -(-widest // 24 // 8) * 8)  # about two dozen columns, of whole eighths as widths are
     cells = (
-        calls.with_columns(low=pl.col("width") // group * group, seconds=pl.sum_horizontal(*steps))
+        timings.with_columns(low=pl.col("width") // group * group, seconds=pl.sum_horizontal(*steps))
         .group_by("low", "batch")
         .agg(rate=pl.col("batch").sum() / pl.col("seconds").sum())
+        .sort("low", "batch")  # equal timings make an equal page
         .filter(pl.col("rate").is_finite())
         .with_columns(high=pl.col("low") + group, below=pl.col("batch") - 0.5, above=pl.col("batch") + 0.5)
     )
     if cells.is_empty():
         return None
     most = int(cells["batch"].max())  # type: ignore[arg-type]
+    legend = alt.Legend(title="words per second", titleFontWeight="normal", gradientLength=220, format="~s")
     chart = (
         alt.Chart(cells)
         .mark_rect()
         .encode(
-            x=_x("low", "tensor width (pixels)", grid=False, ticks=8, nice=False, zero=False),
-            x2="high:Q",
+            x=x_axis("low", "tensor width (pixels)", grid=False, ticks=8, nice=False, zero=False),
+            x2="high",
             y=alt.Y(
-                "below:Q",
+                "below",
                 title="words in the batch",
                 scale=alt.Scale(domain=[0.5, most + 0.5], nice=False),
                 axis=alt.Axis(tickCount=min(most, 8), grid=False, format="d"),
             ),
-            y2="above:Q",
-            color=alt.Color(
-                "rate:Q",
-                scale=alt.Scale(scheme="viridis"),
-                legend=alt.Legend(title="words per second", titleFontWeight="normal", gradientLength=220, format="~s"),
-            ),
+            y2="above",
+            color=alt.Color("rate", scale=alt.Scale(scheme="viridis"), legend=legend),
         )
     )
     caption = (
-        f"{count(calls.height)} calls of the end-to-end passes, the network alone with its transfers; cells that no "
+        f"{count(timings.height)} calls of the end-to-end passes, the network alone with its transfers; cells that no "
         "call fell into are blank. What a width or a batch costs shows here, and whether larger batches pay."
     )
-    return Figure("Throughput by batch and width" + (f": {name}" if titled else ""), _svg(chart, PLOT), caption)
+    return figure("Throughput by batch and width" + (f": {name}" if titled else ""), chart, caption)
 
 
-def training(model: str, entries: Sequence[Mapping[str, Any]]) -> Figure:
-    """Validation accuracy over the words learned from; `entries` as `crnn.report.drawing.training_curve` reads them."""
-    rows = [
-        {"words": entry["words"], "accuracy": accuracy * 100, "set": name}
-        for entry in entries
-        for name, accuracy in entry["accuracy"].items()
-    ]
-    names = list(dict.fromkeys(row["set"] for row in rows))
-    chart = (
-        alt.Chart(pl.DataFrame(rows))
-        .mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=36, filled=True))
-        .encode(
-            x=alt.X("words:Q", title="words learned from", axis=alt.Axis(format="~s", tickCount=6, grid=False)),
-            y=_y("accuracy", "validation accuracy (%)", zero=False),
-            color=_colour("set", dict(zip(names, cycle(SERIES), strict=False)), columns=2),
-        )
-    )
-    last = entries[-1]
-    ends = ", ".join(f"{name} {accuracy * 100:.1f} %" for name, accuracy in last["accuracy"].items())
-    caption = (
-        f"The log beside the checkpoint of {model}: {count(last['words'])} words, loss {last['loss']:.3g}, {ends}."
-    )
-    return Figure(f"Training of {model}", _svg(chart, PLOT), caption)
-
-
-def figures(runs: Sequence[Run]) -> list[Figure]:
+def figures(runs: Named) -> list[Figure]:
     """Every chart that the runs of one dataset allow."""
-    named = [(run_name(run, runs), run) for run in runs]
-    single = (accuracy, throughput, trade_off, breakdown, by_length, latency_distribution, latency_by_width)
-    drawn = [figure for chart in single if (figure := chart(named)) is not None]
-    return [*drawn, *by_batch_and_width(named)]
+    timed = [(name, run) for name, run in runs if run.row["e2e"]]
+    calls = pl.concat(
+        run.timings.filter(pl.col("phase") == "infer_only").select("width", "seconds", run=pl.lit(name))
+        for name, run in runs
+    )
+    drawn = [
+        accuracy(runs),
+        throughput(timed) if timed else None,
+        trade_off(timed) if len(timed) > 1 else None,
+        breakdown(timed) if timed else None,
+        by_length(runs),
+        latency_distribution(calls) if calls.height else None,
+        latency_by_width(calls, runs),
+        *(by_batch_and_width(name, run, titled=len(runs) > 1) for name, run in timed),
+    ]
+    return [figure for figure in drawn if figure]
