@@ -25,6 +25,7 @@ from crnn.render.sample import Renderer
 from crnn.stage import LOG, json_object, parser, run
 from crnn.tensors import Preprocess
 from crnn.train.loop import Run, write_log
+from crnn.train.pool import pooled_batches
 from crnn.train.recipe import Recipe
 from crnn.train.steps import Learner, chosen_device, kept_weights
 from crnn.train.stream import Preparation, batches, training_policy
@@ -107,7 +108,11 @@ def main(args: Namespace) -> None:
         LOG.info("validation set %s: %d words", name, len(words))
     size = NetworkSize(tuple(args.network["channels"]), args.network["hidden"], args.network["classes"])
     learner = Learner(new_network(size, recipe.seed, args.start), recipe, device)
-    stream = partial(batches, prepare, recipe.batch, processes=rendering_processes(args, device))
+    processes = rendering_processes(args, device)
+    if recipe.minutes is None:
+        stream = partial(batches, prepare, recipe.batch, processes=processes)
+    else:
+        stream = partial(pooled_batches, prepare, recipe.batch, recipe.shelf, device, processes=processes)
     training = Run(
         recipe, learner, stream, validation, charset, args.state, identity(args), digest(args.code), args.save_seconds
     )

@@ -9,7 +9,7 @@ Not here: how a word looks (`crnn.render`), learning from a batch (`crnn.train.s
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, count
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,11 @@ from crnn.render.sample import Renderer
 from crnn.tensors import RESAMPLERS, Pixels, Preprocess
 from crnn.widths import Aspect, WidthRule
 from crnn.workers import Workers
+
+if TYPE_CHECKING:  # worker processes start without PyTorch
+    from torch import Tensor
+
+Classes = Sequence[int]
 
 CHUNK = 128  # words that a worker renders at a time
 WIDTH_STREAM = 1  # tells the generator that draws widths from the one that draws words
@@ -97,10 +102,11 @@ class Place:
 
 
 class Batch(NamedTuple):
-    """Words of one width. pixels: uint8 [N, 32, W]; classes: N labels; after: the place behind this batch."""
+    """Words of one width. pixels: uint8 [N, 32, W], or float32 in [-1, 1] on the learner's device; classes: N labels;
+    after: the place behind this batch."""
 
-    pixels: npt.NDArray[np.uint8]
-    classes: list[list[int]]
+    pixels: "npt.NDArray[np.uint8] | Tensor"
+    classes: Sequence[Classes]
     after: Place
 
 
