@@ -11,11 +11,11 @@ from crnn.train import pool
 from crnn.train.looks import another_look
 from crnn.train.pool import Pool, pooled_batches
 from crnn.train.recipe import Recipe
-from crnn.train.stream import Place
+from crnn.train.stream import Place, Words
 from training import CPU, PREPARE, small_run
 
 
-def words(first: int, count: int, width: int) -> pool.Words:
+def words(first: int, count: int, width: int) -> Words:
     """Words whose pixels and label are their number."""
     numbers = range(first, first + count)
     return [(np.stack([np.full((32, width), k, np.uint8) for k in numbers]), [(k,) for k in numbers])]

@@ -1,7 +1,7 @@
 """Another look for words that are learned from again: moved, lit, blurred, noisy, coarse or compressed anew.
 
-Everything happens to a whole batch at once on the device where it lies; each word draws its own amounts. What the
-renderer draws with care is roughened here, no more: half of the words keep each property as it was.
+Everything happens to a whole batch at once on the device where it lies; each word draws its own amounts. Three words
+in ten are no more than stretched, and each property of the others changes as often as not.
 
 Not here: how a word looks at first (`crnn.render`), which words are taken again (`crnn.train.pool`).
 """
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+AS_BEFORE = 0.3  # share of words that are stretched alone
 WIDER = (0.9, 1.25)  # factors of a batch's width
 NARROWEST, STEP = 40, 8  # px, of a width
 BLUR = 7  # px, side of a blur's kernel
@@ -23,9 +24,11 @@ COARSENESS = 12.0
 def another_look(pixels: Tensor) -> Tensor:
     """uint8 [N, 32, W], a batch of words, to float32 [N, 32, W'] in [-1, 1], W' a multiple of 8."""
     images = pixels[:, None].float() / 255
-    images = _toned(_lit(_moved(images)))
+    wide = max(NARROWEST, STEP * round(images.shape[3] * float(torch.empty(1).uniform_(*WIDER)) / STEP))
+    stretched = F.interpolate(images, (images.shape[2], wide), mode="bilinear", align_corners=False)
+    images = _toned(_lit(_moved(images, wide)))
     images = _compressed(_noisy(_coarse(_blurred(images)))).clamp(0, 1)
-    return images[:, 0] * 2 - 1
+    return torch.where(_some(images, AS_BEFORE) > 0, stretched, images)[:, 0] * 2 - 1
 
 
 def _uniform(images: Tensor, low: float, high: float) -> Tensor:
@@ -42,10 +45,9 @@ def _some(images: Tensor, share: float) -> Tensor:
     return (_uniform(images, 0, 1) < share).float()
 
 
-def _moved(images: Tensor) -> Tensor:
-    """Stretched with the whole batch; each cropped otherwise, slanted, turned, tapered and bent."""
+def _moved(images: Tensor, wide: int) -> Tensor:
+    """`wide` px wide; each cropped otherwise, slanted, turned, tapered and bent."""
     height, width = images.shape[2:]
-    wide = max(NARROWEST, STEP * round(width * float(torch.empty(1).uniform_(*WIDER)) / STEP))
     y = torch.linspace(-1 + 1 / height, 1 - 1 / height, height, device=images.device).view(1, 1, -1, 1)
     x = torch.linspace(-1 + 1 / wide, 1 - 1 / wide, wide, device=images.device).view(1, 1, 1, -1)
     some = _some(images, 0.7)

@@ -18,12 +18,9 @@ from torch import Tensor
 
 from crnn.tensors import Pixels
 from crnn.train.looks import another_look
-from crnn.train.stream import Batch, Classes, Place, Preparation, Prepared
+from crnn.train.stream import Batch, Classes, Place, Preparation, Words
 from crnn.widths import HEIGHT
 from crnn.workers import Workers
-
-# Words of several widths: uint8 [N, 32, W] and N labels of each.
-Words = list[tuple[Pixels, list[Classes]]]
 
 CHUNK = 512  # words that a worker renders at a time
 FIRST = 16  # batches whose words are there before the first is drawn
@@ -80,22 +77,6 @@ class Pool:
         return shelves[int(np.searchsorted(bounds, rng.integers(bounds[-1]), side="right"))].draw(most, rng)
 
 
-class _Shelved:
-    """What a worker makes of a range of indices: its words by width."""
-
-    def __init__(self, prepare: Preparation) -> None:
-        self._prepare = prepare
-
-    def __call__(self, indices: range) -> Words:
-        by_width: dict[int, list[Prepared]] = {}
-        for word in self._prepare.all(indices):
-            by_width.setdefault(word.pixels.shape[1], []).append(word)
-        return [
-            (np.stack([word.pixels for word in words]), [tuple(word.classes) for word in words])
-            for words in by_width.values()
-        ]
-
-
 def pooled_batches(
     prepare: Preparation, size: int, shelf: int, device: torch.device, start: Place, processes: int
 ) -> Generator[Batch, None, None]:
@@ -104,7 +85,7 @@ def pooled_batches(
     pool, begun = Pool(shelf, device), start.next
     ready: SimpleQueue[Words | BaseException] = SimpleQueue()
     stop = Event()
-    with Workers(_Shelved(prepare), processes) as workers:
+    with Workers(prepare.by_width, processes) as workers:
         chunks = workers.map(range(first, first + CHUNK) for first in count(begun, CHUNK))
         Thread(target=_hand_over, args=(chunks, ready, stop), daemon=True).start()
         try:

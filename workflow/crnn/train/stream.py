@@ -24,6 +24,8 @@ if TYPE_CHECKING:  # worker processes start without PyTorch
     from torch import Tensor
 
 Classes = Sequence[int]
+# Words of several widths: uint8 [N, 32, W] and N labels of each.
+Words = list[tuple[Pixels, list[Classes]]]
 
 CHUNK = 128  # words that a worker renders at a time
 WIDTH_STREAM = 1  # tells the generator that draws widths from the one that draws words
@@ -64,6 +66,16 @@ class Preparation:
     def all(self, indices: Sequence[int]) -> list[Prepared]:
         """The words of `indices` that can be learned from."""
         return [word for word in map(self, indices) if word is not None]
+
+    def by_width(self, indices: Sequence[int]) -> Words:
+        """The same, those of a width together."""
+        groups: dict[int, list[Prepared]] = {}
+        for word in self.all(indices):
+            groups.setdefault(word.pixels.shape[1], []).append(word)
+        return [
+            (np.stack([word.pixels for word in words]), [tuple(word.classes) for word in words])
+            for words in groups.values()
+        ]
 
 
 def jittered(rule: WidthRule, factor: float) -> WidthRule:
