@@ -491,7 +491,9 @@ def training_settings(wildcards):
     """What of a recipe decides the weights (crnn.train.recipe)."""
     entry = RECIPES[wildcards.recipe]
     names = ("seed", "words", "batch", "learning_rate", "warmup", "weight_decay", "clip", "average", "jitter")
-    return canonical({**{name: entry[name] for name in names}, "validate_words": entry["validation"]["every"]})
+    by_the_clock = {name: entry[name] for name in ("minutes", "shelf") if "minutes" in entry}
+    every = {"validate_words": entry["validation"]["every"]}
+    return canonical({**{name: entry[name] for name in names}, **by_the_clock, **every})
 
 
 def running_options(wildcards, output):

@@ -121,6 +121,7 @@ def main(args: Namespace) -> None:
     write_log(progress.history, args.log)
     record.results = {
         "words": progress.seen,
+        "rendered": progress.place.next,
         "seconds": round(progress.seconds, 1),
         "fonts": len(fonts),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",

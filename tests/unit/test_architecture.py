@@ -75,7 +75,7 @@ def names(paths: list[Path]) -> list[str]:
 
 def test_pytorch_stays_with_the_network_its_training_and_its_target() -> None:
     library = {f"crnn/{name}.py" for name in ("network", "checkpoint", "export")}
-    training = {f"crnn/train/{name}.py" for name in ("convolution", "state", "steps", "validate")}
+    training = {f"crnn/train/{name}.py" for name in ("convolution", "looks", "pool", "state", "steps", "validate")}
     targets = {f"crnn/targets/{name}.py" for name in ("torch", "torch_cuda", "torch_npu")} | {"crnn/torch_device.py"}
     assert importers("torch") == library | training | targets | {"train_checkpoint.py"}
 

@@ -59,7 +59,7 @@ class Run:
                 if share >= 1 or _passed(self.recipe.validate_words, before, progress.seen):
                     progress.history.append(self._entry(progress, progress.loss))
                     LOG.info("%s", json.dumps(progress.history[-1]))
-                meter.show(progress.seen, share, progress.loss, self.learner.learning_rate)
+                meter.show(progress.seen, progress.place.next, share, progress.loss, self.learner.learning_rate)
                 if share >= 1 or clock.due(self.save_seconds):
                     save_state(self.state, self.identity, progress, self.learner.state_dict())
         return progress
@@ -128,7 +128,7 @@ class _Meter:
     def __init__(self, seen: int, share: float) -> None:
         self._seen, self._share, self._shown = seen, share, time.monotonic()
 
-    def show(self, seen: int, share: float, loss: float, learning_rate: float) -> None:
+    def show(self, seen: int, rendered: int, share: float, loss: float, learning_rate: float) -> None:
         passed = time.monotonic() - self._shown
         if passed < REPORT_SECONDS:
             return
@@ -136,6 +136,6 @@ class _Meter:
         left = tqdm.format_interval(max(0.0, 1 - share) * passed / (share - self._share))
         self._seen, self._share, self._shown = seen, share, time.monotonic()
         LOG.info(
-            "%d words (%.1f %%), loss %.3f, learning rate %.1e, %.0f words/s, %s left",
-            *(seen, 100 * share, loss, learning_rate, rate, left),
+            "%d words (%.1f %%) of %d rendered, loss %.3f, learning rate %.1e, %.0f words/s, %s left",
+            *(seen, 100 * share, rendered, loss, learning_rate, rate, left),
         )

@@ -9,7 +9,7 @@ Not here: how a word looks (`crnn.render`), learning from a batch (`crnn.train.s
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, count
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +19,6 @@ from crnn.render.sample import Renderer
 from crnn.tensors import RESAMPLERS, Pixels, Preprocess
 from crnn.widths import Aspect, WidthRule
 from crnn.workers import Workers
-
-if TYPE_CHECKING:  # worker processes start without PyTorch
-    from torch import Tensor
 
 Classes = Sequence[int]
 # Words of several widths: uint8 [N, 32, W] and N labels of each.
@@ -114,10 +111,10 @@ class Place:
 
 
 class Batch(NamedTuple):
-    """Words of one width. pixels: uint8 [N, 32, W], or float32 in [-1, 1] on the learner's device; classes: N labels;
-    after: the place behind this batch."""
+    """Words of one width. pixels: array uint8 [N, 32, W], or tensor float32 in [-1, 1] on the learner's device; classes:
+    N labels; after: the place behind this batch."""
 
-    pixels: "npt.NDArray[np.uint8] | Tensor"
+    pixels: Any  # the tensor has no name here: worker processes start without PyTorch
     classes: Sequence[Classes]
     after: Place
 
