@@ -12,7 +12,6 @@ from itertools import chain, count
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from crnn.charset import Case, Charset, LabelPolicy, steps_needed
 from crnn.render.sample import Renderer
