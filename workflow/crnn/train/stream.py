@@ -110,8 +110,8 @@ class Place:
 
 
 class Batch(NamedTuple):
-    """Words of one width. pixels: array uint8 [N, 32, W], or tensor float32 in [-1, 1] on the learner's device; classes:
-    N labels; after: the place behind this batch."""
+    """Words of one width. pixels: array uint8 [N, 32, W], or tensor float32 in [-1, 1] on the learner's device.
+    classes: N labels. after: the place behind this batch."""
 
     pixels: Any  # the tensor has no name here: worker processes start without PyTorch
     classes: Sequence[Classes]
