@@ -77,6 +77,15 @@ def test_a_card_states_what_the_records_say(training: Path) -> None:
     assert "## Accuracy" not in card
 
 
+def test_a_card_of_words_seen_again_says_how_often(training: Path) -> None:
+    record = json.loads((training / "training.json").read_text())
+    record["parameters"]["recipe"]["minutes"] = 10
+    record["results"]["rendered"] = 800_000
+    (training / "training.json").write_text(json.dumps(record))
+    card = model_card("mine", training / "training.json", training / "fonts.json", [])
+    assert "800,000 rendered words, seen 2.5 times on average" in card
+
+
 def test_runs_with_the_checkpoint_give_the_card_accuracy_and_weaknesses(training: Path) -> None:
     runs = [analysis(training, "signs", "ort", 81), analysis(training, "signs", "ort-w100", 75)]
     card = model_card("mine", training / "training.json", training / "fonts.json", runs)

@@ -10,7 +10,7 @@ from crnn.train.recipe import Recipe
 
 def test_settings_of_the_config_become_a_recipe() -> None:
     recipe = Recipe.from_settings({"words": 1000, "batch": 64, "jitter": [0.9, 1.1]})
-    assert recipe.steps == 15  # the last 40 words fill no batch
+    assert recipe.share(15 * 64, seconds=5) == 1  # the last 40 words fill no batch
     assert recipe.jitter == (0.9, 1.1)
 
 
@@ -22,9 +22,28 @@ def test_settings_of_the_config_become_a_recipe() -> None:
         ({"words": 10, "batch": 64}, "batch is 64"),
         ({"average": 1.0}, "average"),
         ({"warmup": 0.0}, "warmup"),
+        ({"minutes": 0}, "minutes"),
+        ({"shelf": 0}, "shelf"),
         ({"lerning_rate": 0.1}, "lerning_rate"),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_named(settings: dict[str, Any], named: str) -> None:
     with pytest.raises(UserError, match=named):
         Recipe.from_settings(settings)
+
+
+def test_a_run_of_minutes_ends_by_the_clock() -> None:
+    recipe = Recipe(minutes=2)
+    assert recipe.share(10**9, seconds=60) == 0.5
+    assert recipe.share(0, seconds=120) == 1
+
+
+def test_the_learning_rate_rises_in_the_warm_up_and_falls_to_nothing() -> None:
+    recipe = Recipe(learning_rate=1.0, warmup=0.1)
+    rates = [recipe.rate(share / 100) for share in range(101)]
+    assert rates[0] == pytest.approx(1 / 25)
+    assert rates[10] == 1
+    assert rates[100] == pytest.approx(0)
+    assert rates[:11] == sorted(rates[:11])
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert recipe.rate(1.3) == rates[100]

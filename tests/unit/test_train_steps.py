@@ -20,7 +20,7 @@ RECIPE = Recipe(words=4000, batch=4, learning_rate=0.01, average=0.5)
 
 def test_learning_from_one_batch_again_and_again_brings_its_loss_down() -> None:
     learner, batch = small_learner(RECIPE), first(1)[0]
-    losses = [learner.learn(batch) for _ in range(60)]
+    losses = [learner.learn(batch, 0.2) for _ in range(60)]
     assert losses[-1] < 0.5 * losses[0]
 
 
@@ -53,17 +53,17 @@ def test_a_learner_goes_on_from_its_state_bit_for_bit() -> None:
     made = first(6)
     ours = small_learner(RECIPE)
     for batch in made[:3]:
-        ours.learn(batch)
+        ours.learn(batch, 0.2)
     theirs = small_learner(replace(RECIPE, seed=9))
     theirs.load_state_dict(deepcopy(ours.state_dict()))
-    assert [ours.learn(batch) for batch in made[3:]] == [theirs.learn(batch) for batch in made[3:]]
+    assert [ours.learn(batch, 0.2) for batch in made[3:]] == [theirs.learn(batch, 0.2) for batch in made[3:]]
 
 
 def test_the_average_follows_the_weights_at_its_own_pace() -> None:
     learner, batch = small_learner(RECIPE), first(1)[0]
-    learner.learn(batch)
+    learner.learn(batch, 0.2)
     before = learner.averaged.rnn[1].embedding.bias.clone()
-    learner.learn(batch)
+    learner.learn(batch, 0.2)
     after, weights = learner.averaged.rnn[1].embedding.bias, learner.network.rnn[1].embedding.bias
     torch.testing.assert_close(after, 0.5 * before + 0.5 * weights)
 
@@ -73,7 +73,7 @@ def test_a_loss_that_is_not_a_number_stops_the_run() -> None:
     with torch.no_grad():
         learner.network.rnn[1].embedding.bias[0] = torch.nan
     with pytest.raises(RuntimeError, match="lower learning_rate"):
-        learner.learn(first(1)[0])
+        learner.learn(first(1)[0], 0.2)
 
 
 def test_matrices_are_kept_in_half_precision_and_vectors_whole() -> None:

@@ -362,7 +362,8 @@ class Layout:
     def training_settings(self, training: str) -> dict[str, Any]:
         """What decides the weights (crnn.train.recipe)."""
         entry = self.config["training"][training]
-        names = ("seed", "words", "batch", "learning_rate", "warmup", "weight_decay", "clip", "average", "jitter")
+        names = ["seed", "words", "batch", "learning_rate", "warmup", "weight_decay", "clip", "average", "jitter"]
+        names += ["minutes", "shelf"] if "minutes" in entry else []
         return {**{name: entry[name] for name in names}, "validate_words": entry["validation"]["every"]}
 
     def errors_of_training(self, training: str) -> list[str]:

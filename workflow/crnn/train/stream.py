@@ -9,10 +9,9 @@ Not here: how a word looks (`crnn.data.render`), learning from a batch (`crnn.tr
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, count
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from crnn.core.workers import WorkerProcesses
 from crnn.data.labels import Case, LabelPolicy
@@ -21,6 +20,10 @@ from crnn.data.render.sample import Renderer
 from crnn.data.widths import Aspect, WidthRule
 from crnn.model.charset import Charset, steps_needed
 from crnn.model.contract import narrowest
+
+Classes = Sequence[int]
+# Words of several widths: uint8 [N, 32, W] and N labels of each.
+Words = list[tuple[Pixels, list[Classes]]]
 
 CHUNK = 128  # words that a worker renders at a time
 WIDTH_STREAM = 1  # tells the generator that draws widths from the one that draws words
@@ -62,6 +65,16 @@ class Preparation:
         """The words of `indices` that can be learned from."""
         return [word for word in map(self, indices) if word is not None]
 
+    def by_width(self, indices: Sequence[int]) -> Words:
+        """The same, those of a width together."""
+        groups: dict[int, list[Prepared]] = {}
+        for word in self.all(indices):
+            groups.setdefault(word.pixels.shape[1], []).append(word)
+        return [
+            (np.stack([word.pixels for word in words]), [tuple(word.classes) for word in words])
+            for words in groups.values()
+        ]
+
 
 def jittered(rule: WidthRule, factor: float) -> WidthRule:
     """The rule, stretched by `factor` where it has a stretch."""
@@ -96,10 +109,11 @@ class Place:
 
 
 class Batch(NamedTuple):
-    """Words of one width. pixels: uint8 [N, 32, W]; classes: N labels; after: the place behind this batch."""
+    """Words of one width. pixels: array uint8 [N, 32, W], or tensor float32 in [-1, 1] on the learner's device.
+    classes: N labels. after: the place behind this batch."""
 
-    pixels: npt.NDArray[np.uint8]
-    classes: list[list[int]]
+    pixels: Any  # the tensor has no name here: worker processes start without PyTorch
+    classes: Sequence[Classes]
     after: Place
 
 

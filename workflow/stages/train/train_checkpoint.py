@@ -23,6 +23,7 @@ from crnn.model.charset import Charset
 from crnn.model.checkpoint import read_checkpoint, write_weights
 from crnn.model.network import CRNN, NetworkSize
 from crnn.train.loop import Run, write_log
+from crnn.train.pool import pooled_batches
 from crnn.train.recipe import Recipe
 from crnn.train.steps import Learner, chosen_device, kept_weights
 from crnn.train.stream import Preparation, batches, training_policy
@@ -90,7 +91,11 @@ def main(args: Arguments) -> None:
     if args.start:
         network.load_state_dict(read_checkpoint(args.start, size).state)
     learner = Learner(network, recipe, device)
-    stream = partial(batches, prepare, recipe.batch, processes=rendering_processes(args, device))
+    processes = rendering_processes(args, device)
+    if recipe.minutes is None:
+        stream = partial(batches, prepare, recipe.batch, processes=processes)
+    else:
+        stream = partial(pooled_batches, prepare, recipe.batch, recipe.shelf, device, processes=processes)
     training = Run(recipe, learner, stream, validation, charset, args.state, identity(args), code, args.save_seconds)
     progress = training.train()
     write_weights(kept_weights(learner.averaged), size, args.output)
@@ -98,6 +103,7 @@ def main(args: Arguments) -> None:
     record.finish(
         [args.output, args.log],
         words=progress.seen,
+        rendered=progress.place.next,
         seconds=round(progress.seconds, 1),
         fonts=len(fonts),
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",

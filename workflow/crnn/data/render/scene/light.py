@@ -12,7 +12,7 @@ import numpy as np
 from crnn.data.render.chance import one_of
 from crnn.data.render.scene.grounds import Image, Shape, plane
 
-LIGHTS = {"even": 0.72, "uneven": 0.16, "shade": 0.07, "spot": 0.05}
+LIGHTS = {"even": 0.66, "uneven": 0.18, "shade": 0.09, "spot": 0.07}
 
 # What a light does to the gray levels: times the first, plus the second.
 Light = tuple[Image | float, Image | float]
