@@ -15,7 +15,8 @@ configfile: f"{workflow.current_basedir}/config/config.yaml"
 
 
 include: "rules/common.smk"
-include: "rules/dataset.smk"
+include: "rules/words.smk"
+include: "rules/tensors.smk"
 include: "rules/model.smk"
 include: "rules/precision.smk"
 include: "rules/build.smk"

@@ -22,10 +22,10 @@ from crnn.runtimes.registry import known_runtimes
 from engine.code_digest import Modules
 from engine.config import ConfigError, check_meaning, check_schema, drop_nulls
 from engine.file_digest import Digests
-from engine.makers import Makers, named
 from engine.layout import CALIBRATION, TUNING, Layout, Run, canonical, network_size
-from engine.store import Store
+from engine.makers import Makers
 from engine.resources import DEVICES, needs, occupies
+from engine.store import Store
 from stage import stage_files
 
 # The shell of a job knows the stages as `crnn make_tensors …`: in the Python of Snakemake, or of the env of conda's.
@@ -90,9 +90,7 @@ def option(name, value):
     return told
 
 
-def of_model(key):
-    return lambda wildcards: config["models"][wildcards.model][key]
-
+of_model = lambda key: lambda wildcards: config["models"][wildcards.model][key]
 
 # Of the session that a job opens, and of the tensors that it reads.
 SESSION = {
@@ -112,14 +110,8 @@ DIGESTS = Digests(CONTENTS, limit=100 * 10**9)  # bytes, as in profiles/default
 
 
 def made_by_runtime(stage):
-    """Params of the makers of a stage that runs on the job's runtime; what that adds has numbered places."""
-    added = MAKERS.added(stage)
-
-    def place(number):
-        return lambda wildcards: added[reader_of(wildcards).runtime.name][number]
-
-    places = {f"runtime_{number}": place(number) for number in range(len(next(iter(added.values()))))}
-    return named(MAKERS.shared(stage)) | places
+    """The makers of a stage that runs on the job's runtime."""
+    return MAKERS.params_on(stage, lambda wildcards: reader_of(wildcards).runtime.name)
 
 
 def held(*paths):
@@ -127,8 +119,7 @@ def held(*paths):
 
     def digests(wildcards):
         found = [path(wildcards) if callable(path) else path for path in paths]
-        every = [path for each in found for path in ([each] if isinstance(each, str) else each)]
-        return [f"{path} {DIGESTS.of(Path(path))[:16]}" for path in every]
+        return DIGESTS.texts(path for each in found for path in ([each] if isinstance(each, str) else each))
 
     return digests
 

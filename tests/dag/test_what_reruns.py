@@ -160,8 +160,8 @@ NOTHING: dict[str, Change] = {
     "a docstring in the library": edit("workflow/crnn/data/preprocess.py", '"""From an', '"""Out of an'),
     "a module that nothing imports": lambda clone: (clone.path / "workflow/crnn/new.py").write_text("NEW = 1\n"),
     "memory and message of a rule": lambda clone: (
-        clone.edit("rules/dataset.smk", "mb=4000", "mb=5000"),
-        clone.edit("rules/dataset.smk", "Preparing part", "Making part"),
+        clone.edit("rules/tensors.smk", "mb=4000", "mb=5000"),
+        clone.edit("rules/tensors.smk", "Preparing part", "Making part"),
     ),
     "a comment in the rules": edit("rules/model.smk", "rule export_onnx", "# a comment\nrule export_onnx"),
     "an env file, where conda does not make the envs": edit("envs/torch.yaml", "onnx=1.", "onnx=99."),

@@ -8,6 +8,7 @@ Not here: code (`engine.code_digest`), what Snakemake does with a digest.
 
 import hashlib
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +42,10 @@ class Digests:
             return self._of_file(path)
         except FileNotFoundError:
             return ""
+
+    def texts(self, paths: Iterable[str]) -> list[str]:
+        """Each path with 16 digits of its digest, as a rule's params hold them."""
+        return [f"{path} {self.of(Path(path))[:16]}" for path in paths]
 
     def _of_folder(self, folder: Path) -> str:
         digest = hashlib.sha256()

@@ -5,9 +5,10 @@ Snakemake compares a rule's params as texts and prints those that are new, so a 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from crnn.runtimes.runtime import Runtime
 from engine.code_digest import Modules
@@ -38,6 +39,19 @@ class Makers:
     ) -> dict[str, str]:
         """The texts by names that a rule can give its params."""
         return named(self.texts(stage, env, runtime, files))
+
+    def params_on(self, stage: str, runtime_of: Callable[[Any], str]) -> dict[str, Any]:
+        """The same of a stage that runs on the runtime of the job, which `runtime_of` finds by its wildcards.
+
+        What a runtime adds has numbered places.
+        """
+        added = self.added(stage)
+
+        def place(number: int) -> Callable[[Any], str]:
+            return lambda wildcards: added[runtime_of(wildcards)][number]
+
+        places = range(len(next(iter(added.values()))))
+        return {**named(self.shared(stage)), **{f"runtime_{number}": place(number) for number in places}}
 
     def shared(self, stage: str) -> list[str]:
         """The texts of a stage that are the same on every runtime."""
