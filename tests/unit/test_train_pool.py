@@ -10,7 +10,7 @@ import torch
 from crnn.train import pool
 from crnn.train.looks import another_look
 from crnn.train.pool import Pool, pooled_batches
-from crnn.train.recipe import Recipe
+from crnn.train.settings import TrainingSettings
 from crnn.train.stream import Place, Words
 from training import CPU, PREPARE, small_run
 
@@ -66,9 +66,9 @@ def test_what_stops_a_worker_stops_the_run() -> None:
 
 def test_a_run_of_minutes_learns_until_they_are_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "CHUNK", 16)
-    recipe = Recipe(minutes=0.05, batch=4)
-    run = small_run(recipe, tmp_path)
-    run.stream = lambda place: pooled_batches(PREPARE, recipe.batch, recipe.shelf, CPU, place, processes=0)
+    settings = TrainingSettings(minutes=0.05, batch=4)
+    run = small_run(settings, tmp_path)
+    run.stream = lambda place: pooled_batches(PREPARE, settings.batch, settings.shelf, CPU, place, processes=0)
     progress = run.train()
     assert progress.seconds >= 3
     assert progress.seen > 0

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from crnn.core.command import LOG
 from crnn.core.files import atomic_path
 from crnn.model.charset import Charset
-from crnn.train.recipe import Recipe
+from crnn.train.settings import TrainingSettings
 from crnn.train.state import Progress, load_state, save_state
 from crnn.train.steps import Learner
 from crnn.train.stream import Batch, Place
@@ -30,10 +30,10 @@ SMOOTHING = 0.98  # decay per step of the loss that is shown; single batches jum
 class Run:
     """One training run. `state` is where it saves itself, every `save_seconds`; `identity` and `code` are in it.
 
-    identity: of the recipe and the data, which a state must match; code: of the modules that make words and steps.
+    identity: of the settings and the data, which a state must match; code: of the modules that make words and steps.
     """
 
-    recipe: Recipe
+    settings: TrainingSettings
     learner: Learner
     stream: Callable[[Place], Generator[Batch, None, None]]
     validation: Mapping[str, ValidationSet]
@@ -48,15 +48,15 @@ class Run:
         progress = self._resume()
         with closing(self.stream(progress.place)) as batches:
             clock = _Clock(progress.seconds)
-            share = self.recipe.share(progress.seen, progress.seconds)
+            share = self.settings.share(progress.seen, progress.seconds)
             meter = _Meter(progress.seen, share)
             while share < 1:
                 batch = next(batches)
                 progress.loss = _smoothed(progress.loss, self.learner.learn(batch, share))
                 before, progress.seen = progress.seen, progress.seen + len(batch.classes)
                 progress.place, progress.seconds = batch.after, clock.seconds()
-                share = self.recipe.share(progress.seen, progress.seconds)
-                if share >= 1 or _passed(self.recipe.validate_words, before, progress.seen):
+                share = self.settings.share(progress.seen, progress.seconds)
+                if share >= 1 or _passed(self.settings.validate_words, before, progress.seen):
                     progress.history.append(self._entry(progress, progress.loss))
                     LOG.info("%s", json.dumps(progress.history[-1]))
                 meter.show(progress.seen, progress.place.next, share, progress.loss, self.learner.learning_rate)

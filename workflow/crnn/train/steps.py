@@ -19,7 +19,7 @@ from crnn.model.charset import BLANK
 from crnn.model.checkpoint import StateDict
 from crnn.model.network import CRNN
 from crnn.train.convolution import convolved
-from crnn.train.recipe import Recipe
+from crnn.train.settings import TrainingSettings
 from crnn.train.stream import Batch, Classes
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -54,16 +54,16 @@ class Learner:
     PyTorch 2.13).
     """
 
-    def __init__(self, network: CRNN, recipe: Recipe, device: torch.device) -> None:
+    def __init__(self, network: CRNN, settings: TrainingSettings, device: torch.device) -> None:
         self.device = device
         self.network = network.train().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         groups = [
-            {"params": list(_parameters(network, matrices=True)), "weight_decay": recipe.weight_decay},
+            {"params": list(_parameters(network, matrices=True)), "weight_decay": settings.weight_decay},
             {"params": list(_parameters(network, matrices=False)), "weight_decay": 0.0},
         ]
-        self._optimiser = torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
-        self._recipe = recipe
-        average = get_ema_multi_avg_fn(recipe.average)  # type: ignore[no-untyped-call]
+        self._optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
+        self._settings = settings
+        average = get_ema_multi_avg_fn(settings.average)  # type: ignore[no-untyped-call]
         self._average = AveragedModel(self.network, multi_avg_fn=average, use_buffers=True)
 
     @property
@@ -81,13 +81,13 @@ class Learner:
         Raises RuntimeError where the loss is not a number.
         """
         for group in self._optimiser.param_groups:
-            group["lr"] = self._recipe.rate(share)
+            group["lr"] = self._settings.rate(share)
         images = batch.pixels if isinstance(batch.pixels, Tensor) else torch.from_numpy(normalise(batch.pixels))
         images = images[:, None].to(self.device, memory_format=torch.channels_last, non_blocking=True)
         loss = ctc_loss(log_probabilities(self.network, images), batch.classes)
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.network.parameters(), self._recipe.clip)
+        nn.utils.clip_grad_norm_(self.network.parameters(), self._settings.clip)
         self._optimiser.step()
         self._average.update_parameters(self.network)
         value = float(loss.detach())

@@ -1,7 +1,7 @@
 """Rendered words as batches of equal width, in an order that a killed run finds again.
 
-Word k of a run is a function of the recipe and k, so a place in the stream is a few numbers: the next word, and which
-words wait in buckets that are not full yet. Workers may finish in any order; words are taken in theirs.
+Word k of a run is a function of the settings and k, so a place in the stream is a few numbers: the next word, and
+which words wait in buckets that are not full yet. Workers may finish in any order; words are taken in theirs.
 
 Not here: how a word looks (`crnn.data.render`), learning from a batch (`crnn.train.steps`).
 """

@@ -11,7 +11,7 @@ from crnn.core.errors import UserError
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TrainingSettings:
     """The settings of a run; together with the fonts, the word lists and the code they decide every batch.
 
     words: rendered words to learn from, each seen once. minutes: how long to learn instead, from words that are seen
@@ -50,9 +50,9 @@ class Recipe:
             )
 
     @classmethod
-    def from_settings(cls, settings: dict[str, Any]) -> "Recipe":
-        """Build from a `training` entry of the config. Raises UserError naming what is wrong."""
-        fields = dict(settings)
+    def from_config(cls, entry: dict[str, Any]) -> "TrainingSettings":
+        """Build from what a `training` entry of the config says. Raises UserError naming what is wrong."""
+        fields = dict(entry)
         try:
             if "jitter" in fields:
                 narrowest, widest = fields["jitter"]
