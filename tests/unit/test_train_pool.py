@@ -11,14 +11,13 @@ from crnn.train import pool
 from crnn.train.looks import another_look
 from crnn.train.pool import Pool, pooled_batches
 from crnn.train.settings import TrainingSettings
-from crnn.train.stream import Place, Words
+from crnn.train.stream import Place, Prepared
 from training import CPU, PREPARE, small_run
 
 
-def words(first: int, count: int, width: int) -> Words:
+def words(first: int, count: int, width: int) -> list[Prepared]:
     """Words whose pixels and label are their number."""
-    numbers = range(first, first + count)
-    return [(np.stack([np.full((32, width), k, np.uint8) for k in numbers]), [(k,) for k in numbers])]
+    return [Prepared(k, np.full((32, width), k, np.uint8), [k]) for k in range(first, first + count)]
 
 
 def test_a_word_is_drawn_with_its_label() -> None:
@@ -27,7 +26,7 @@ def test_a_word_is_drawn_with_its_label() -> None:
         shelves.add(words(first, 3, width))
     for _ in range(20):
         pixels, classes = shelves.draw(4, rng)
-        assert [(int(image[0, 0]),) for image in pixels] == classes
+        assert [[int(image[0, 0])] for image in pixels] == classes
         assert pixels.dtype == torch.uint8
 
 

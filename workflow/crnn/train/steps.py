@@ -3,7 +3,7 @@
 Not here: where batches come from (`crnn.train.stream`), when to stop (`crnn.train.loop`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, Literal, cast
 
@@ -20,7 +20,7 @@ from crnn.model.checkpoint import StateDict
 from crnn.model.network import CRNN
 from crnn.train.convolution import convolved
 from crnn.train.settings import TrainingSettings
-from crnn.train.stream import Batch, Classes
+from crnn.train.stream import Batch
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -117,7 +117,7 @@ def log_probabilities(network: CRNN, images: Tensor) -> Tensor:
     return network.classify(features.float())
 
 
-def ctc_loss(log_probabilities: Tensor, classes: Sequence[Classes]) -> Tensor:
+def ctc_loss(log_probabilities: Tensor, classes: list[list[int]]) -> Tensor:
     """CTC loss (Graves et al., ICML 2006) of [T, N, C], each word's divided by its length, averaged over words.
 
     A word that its time steps cannot spell counts as zero instead of infinity.

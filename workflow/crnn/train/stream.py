@@ -21,10 +21,6 @@ from crnn.data.widths import Aspect, WidthRule
 from crnn.model.charset import Charset, steps_needed
 from crnn.model.contract import narrowest
 
-Classes = Sequence[int]
-# Words of several widths: uint8 [N, 32, W] and N labels of each.
-Words = list[tuple[Pixels, list[Classes]]]
-
 CHUNK = 128  # words that a worker renders at a time
 WIDTH_STREAM = 1  # tells the generator that draws widths from the one that draws words
 
@@ -65,16 +61,6 @@ class Preparation:
         """The words of `indices` that can be learned from."""
         return [word for word in map(self, indices) if word is not None]
 
-    def by_width(self, indices: Sequence[int]) -> Words:
-        """The same, those of a width together."""
-        groups: dict[int, list[Prepared]] = {}
-        for word in self.all(indices):
-            groups.setdefault(word.pixels.shape[1], []).append(word)
-        return [
-            (np.stack([word.pixels for word in words]), [tuple(word.classes) for word in words])
-            for words in groups.values()
-        ]
-
 
 def jittered(rule: WidthRule, factor: float) -> WidthRule:
     """The rule, stretched by `factor` where it has a stretch."""
@@ -113,7 +99,7 @@ class Batch(NamedTuple):
     classes: N labels. after: the place behind this batch."""
 
     pixels: Any  # the tensor has no name here: worker processes start without PyTorch
-    classes: Sequence[Classes]
+    classes: list[list[int]]
     after: Place
 
 

@@ -223,14 +223,11 @@ def _inline(word: Plain, rng: np.random.Generator) -> list[Layer]:
 
 def _dotted(word: Plain, rng: np.random.Generator) -> list[Layer]:
     """Letters of lamps, studs or a coarse print's dots."""
-    rows, columns = word.face.coverage.shape
     angle, pitch = rng.uniform(0, np.pi / 2), rng.uniform(0.07, 0.13) * word.height
-    y, x = (np.arange(side, dtype=np.float32) * np.float32(2 * np.pi / pitch) for side in (rows, columns))
-    along, aside = (
-        np.cos(y[:, None] * np.float32(a) + x[None, :] * np.float32(b))
-        for a, b in ((np.cos(angle), np.sin(angle)), (-np.sin(angle), np.cos(angle)))
-    )
-    dots = np.clip((along + aside + np.float32(rng.uniform(0.1, 0.9))) * 2, rng.uniform(0, 0.3), 1)
+    y, x = np.indices(word.face.coverage.shape, np.float32) * np.float32(2 * np.pi / pitch)
+    sine, cosine = np.float32(np.sin(angle)), np.float32(np.cos(angle))
+    bright = np.cos(y * cosine + x * sine) + np.cos(x * cosine - y * sine)
+    dots = np.clip((bright + np.float32(rng.uniform(0.1, 0.9))) * 2, rng.uniform(0, 0.3), 1)
     return [Layer(np.asarray(word.face.coverage * dots, np.float32), word.face.level)]
 
 
