@@ -26,9 +26,10 @@ def another_look(pixels: Tensor) -> Tensor:
     images = pixels[:, None].float() / 255
     wide = max(NARROWEST, STEP * round(images.shape[3] * float(torch.empty(1).uniform_(*WIDER)) / STEP))
     stretched = F.interpolate(images, (images.shape[2], wide), mode="bilinear", align_corners=False)
-    images = _toned(_lit(_moved(images, wide)))
-    images = _compressed(_noisy(_coarse(_blurred(images)))).clamp(0, 1)
-    return torch.where(_some(images, AS_BEFORE) > 0, stretched, images)[:, 0] * 2 - 1
+    changed = _moved(images, wide)
+    for change in (_lit, _toned, _blurred, _coarse, _noisy, _compressed):
+        changed = change(changed)
+    return torch.where(_some(images, AS_BEFORE), stretched, changed.clamp(0, 1))[:, 0] * 2 - 1
 
 
 def _uniform(images: Tensor, low: float, high: float) -> Tensor:
@@ -41,8 +42,8 @@ def _normal(images: Tensor, deviation: float) -> Tensor:
 
 
 def _some(images: Tensor, share: float) -> Tensor:
-    """1 for that share of the words and 0 for the others, [N, 1, 1, 1]."""
-    return (_uniform(images, 0, 1) < share).float()
+    """True for that share of the words, [N, 1, 1, 1]."""
+    return _uniform(images, 0, 1) < share
 
 
 def _moved(images: Tensor, wide: int) -> Tensor:
@@ -101,7 +102,7 @@ def _coarse(images: Tensor) -> Tensor:
     factor = float(torch.empty(1).uniform_(1.3, 2.6))
     small = F.interpolate(images, (round(height / factor), round(width / factor)), mode="bilinear", antialias=True)
     again = F.interpolate(small, (height, width), mode="bicubic", align_corners=False)
-    return torch.where(_some(images, 0.15) > 0, again, images)
+    return torch.where(_some(images, 0.15), again, images)
 
 
 def _noisy(images: Tensor) -> Tensor:
@@ -119,4 +120,4 @@ def _compressed(images: Tensor) -> Tensor:
     blocks = images.view(n, height // BLOCK, BLOCK, width // BLOCK, BLOCK)
     there = torch.einsum("fy,nryqx,gx->nrfqg", waves, blocks, waves)
     back = torch.einsum("fy,nrfqg,gx->nryqx", waves, torch.round(there / quantum) * quantum, waves)
-    return torch.where(_some(images, 0.2) > 0, back.reshape(images.shape), images)
+    return torch.where(_some(images, 0.2), back.reshape(images.shape), images)

@@ -8,6 +8,7 @@ Not here: the looks (`crnn.train.looks`); words that are seen once, in an order 
 """
 
 import time
+from collections import Counter
 from collections.abc import Generator, Iterable
 from itertools import count
 
@@ -16,7 +17,6 @@ import torch
 from torch import Tensor
 
 from crnn.core.workers import WorkerProcesses
-from crnn.data.widths import HEIGHT
 from crnn.train.looks import another_look
 from crnn.train.stream import Batch, Place, Preparation, Prepared
 
@@ -24,52 +24,38 @@ CHUNK = 512  # words that a worker renders at a time
 FIRST = 16  # batches whose words are there before the first is drawn
 
 
-class Shelf:
-    """The latest `size` words of one width."""
-
-    def __init__(self, size: int, width: int, device: torch.device) -> None:
-        self._pixels = torch.empty(size, HEIGHT, width, dtype=torch.uint8, device=device)
-        self._classes: list[list[int]] = []
-        self.came = 0
-
-    def add(self, word: Prepared) -> None:
-        """Take a word in, in the place of the oldest where the shelf is full."""
-        place = self.came % len(self._pixels)
-        self._pixels[place] = torch.from_numpy(word.pixels)
-        self._classes[place : place + 1] = [word.classes]
-        self.came += 1
-
-    def draw(self, most: int, rng: np.random.Generator) -> tuple[Tensor, list[list[int]]]:
-        """Return up to `most` words at random: uint8 [N, 32, W] on the device, and their labels."""
-        chosen = rng.integers(len(self._classes), size=min(most, len(self._classes)))
-        return self._pixels[torch.from_numpy(chosen).to(self._pixels.device)], [self._classes[k] for k in chosen]
-
-
 class Pool:
-    """Words of all widths, each width drawn as often as its words come."""
+    """The latest `size` words of each width, which is drawn as often as its words come."""
 
     def __init__(self, size: int, device: torch.device) -> None:
-        """size: most words of a width; older ones make room."""
         self._size, self._device = size, device
-        self._shelves: dict[int, Shelf] = {}
+        self._pixels: dict[int, Tensor] = {}
+        self._classes: dict[int, list[list[int]]] = {}
+        self._came: Counter[int] = Counter()
 
     @property
     def came(self) -> int:
         """How many words were taken in, those that are gone included."""
-        return sum(shelf.came for shelf in self._shelves.values())
+        return self._came.total()
 
     def add(self, words: Iterable[Prepared]) -> None:
+        """Take words in, in the place of the oldest of their width where there is no other."""
         for word in words:
-            width = word.pixels.shape[1]
-            if width not in self._shelves:
-                self._shelves[width] = Shelf(self._size, width, self._device)
-            self._shelves[width].add(word)
+            height, width = word.pixels.shape
+            if width not in self._pixels:
+                self._pixels[width] = torch.empty(self._size, height, width, dtype=torch.uint8, device=self._device)
+                self._classes[width] = []
+            place = self._came[width] % self._size
+            self._pixels[width][place] = torch.from_numpy(word.pixels)
+            self._classes[width][place : place + 1] = [word.classes]
+            self._came[width] += 1
 
     def draw(self, most: int, rng: np.random.Generator) -> tuple[Tensor, list[list[int]]]:
         """Return up to `most` words of one width: uint8 [N, 32, W] on the device, and their labels."""
-        shelves = list(self._shelves.values())
-        shares = [shelf.came / self.came for shelf in shelves]
-        return shelves[rng.choice(len(shelves), p=shares)].draw(most, rng)
+        width = int(rng.choice(list(self._came), p=[came / self.came for came in self._came.values()]))
+        classes = self._classes[width]
+        chosen = rng.integers(len(classes), size=min(most, len(classes)))
+        return self._pixels[width][torch.from_numpy(chosen).to(self._device)], [classes[k] for k in chosen]
 
 
 def pooled_batches(
