@@ -108,8 +108,9 @@ def test_half_precision_is_a_file_target_of_its_own(quantised: Workspace) -> Non
 def test_calibration_words_of_a_dataset_are_refused_by_name(tmp_path: Path) -> None:
     space = space_in(tmp_path)
     space.config["calibration"]["seed"] = space.config["datasets"]["sample"]["sample"]["seed"]
-    result = space.run("results/datasets/calibration/tensors/aspect/1/contract.json")
+    result = space.run("results/models/crnn/fixed.uint8-aspect.onnx")
     assert result.returncode != 0
+    assert not (tmp_path / "results/models/crnn/fixed.calibration-uint8-aspect.json").exists()
     log = (tmp_path / "logs/check_leakage.log").read_text()
     assert re.search(
         r"error: calibration: 6 of its images are in the dataset sample too \(image-000000001 is its image-", log

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from crnn.model.precision import QUANTISED
+from crnn.model.precision import QUANTISED, VARIANTS
 from crnn.runtimes.runtime import Runtime
 from engine.config import SOURCES, Config, planned_widths, trained_weights
 
@@ -289,9 +289,9 @@ class Layout:
     @cached_property
     def readers(self) -> list[str]:
         """Every name that `reader` knows, but for raw and fixed, which are read side by side."""
-        used = self.deployments.values()
-        variants = [entry.variant_stem for entry in used if entry.variant != "fp32"]
-        return list(dict.fromkeys([REFERENCE, *variants, *self.deployments]))
+        used = [entry.variant_stem for entry in self.deployments.values() if entry.variant != "fp32"]
+        converted = [f"fixed.{name}" for name in VARIANTS if name not in QUANTISED]
+        return list(dict.fromkeys([REFERENCE, *converted, *used, *self.deployments]))
 
     def reference(self, widths: str) -> str:
         """The reader that is the reference of a width rule: a deployment of PyTorch where there is one."""

@@ -127,4 +127,4 @@ def main(args: Arguments) -> None:
     layers, budget, original = candidates.multiplications, Budget(**args.budget), candidates.original
     whole, found = choose_whole(layers, candidates.read, candidates.sensitivity, original, budget)
     write_json(args.output, {"ranges": candidates.ranges, "whole": whole, "multiplications": layers, **found})
-    record.finish([args.output], whole=whole, words=original.words, **found["steps"][-1])
+    record.finish([args.output], **{"whole": whole, "words": original.words, **found["steps"][-1]})
