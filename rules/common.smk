@@ -22,7 +22,7 @@ from crnn.runtimes.registry import known_runtimes
 from engine.code_digest import Modules
 from engine.config import ConfigError, check_meaning, check_schema, drop_nulls
 from engine.file_digest import Digests
-from engine.layout import CALIBRATION, TUNING, Layout, Run, canonical, network_size
+from engine.layout import CALIBRATION, TUNING, Layout, Run, canonical, network_size, validation_sets
 from engine.makers import Makers
 from engine.resources import DEVICES, needs, occupies
 from engine.store import Store
@@ -146,5 +146,5 @@ wildcard_constraints:
     widths=one_of(config["widths"]),
     deployment=one_of(layout.deployments),
     part=r"\d+",
-    recipe=one_of(config["training"]),
+    training=one_of(config["training"]),
     repaired=one_of(["fixed", *(f"fixed.for-{name}" for name in layout.with_surgery())]),

@@ -1,15 +1,11 @@
-# Rendered words → a checkpoint of your own: snakemake train. Not part of the report.
-#
-# list_fonts decides which fonts are learned from and which are kept for validation; train_checkpoint renders as it
-# learns and goes on where it was killed; plot_training and draw_sheet are for looking at. A model that names
-# results/training/{recipe}/weights.safetensors as its checkpoint ties all of this to the report.
+# Rendered words → a checkpoint of your own: snakemake train. A report needs it only where a model names
+# results/training/{training}/weights.safetensors as its checkpoint. list_fonts decides which fonts are learned from and
+# which are kept for validation; train_checkpoint renders as it learns and goes on where it was killed; plot_training
+# and draw_sheet are for looking at.
 
-TRAINING = f"{RESULTS}/training/{{recipe}}"
-
-
-of_training = lambda key: lambda w: config["training"][w.recipe].get(key)
-validation = lambda key: lambda w: config["training"][w.recipe]["validation"][key]
-lexicons = lambda w: list(map(layout.shipped, config["training"][w.recipe]["lexicons"]))
+TRAINING = f"{RESULTS}/training/{{training}}"
+of_training = lambda key: lambda w: config["training"][w.training].get(key)
+lexicons = lambda w: layout.lexicons(w.training)
 
 
 rule list_fonts:
@@ -17,9 +13,9 @@ rule list_fonts:
         fonts=f"{TRAINING}/fonts.json",
         record=f"{TRAINING}/fonts.record.json",
     log:
-        f"{LOGS}/list_fonts/{{recipe}}.log",
+        f"{LOGS}/list_fonts/{{training}}.log",
     benchmark:
-        f"{LOGS}/list_fonts/{{recipe}}.tsv"
+        f"{LOGS}/list_fonts/{{training}}.tsv"
     conda:
         "../envs/data.yaml"
     resources:
@@ -27,12 +23,13 @@ rule list_fonts:
     params:
         **MAKERS.params("list_fonts", "data"),
         fonts=lambda w: ["--fonts", *map(layout.shipped, of_training("fonts")(w))],
-        share=option("validation-share", validation("fonts")),
+        share=option("validation-share", lambda w: of_training("validation")(w)["fonts"]),
     message:
-        "Looking at the fonts of {wildcards.recipe}"
+        "Looking at the fonts of {wildcards.training}"
     shell:
         r"""
-        crnn list_fonts {params.fonts:q} {params.share:q} --output {output.fonts:q} --record {output.record:q} >{log:q} 2>&1
+        crnn list_fonts {params.fonts:q} {params.share:q} \
+            --output {output.fonts:q} --record {output.record:q} >{log:q} 2>&1
         """
 
 
@@ -44,9 +41,9 @@ rule render_validation:
         data=f"{TRAINING}/validation.lmdb/data.mdb",
         record=f"{TRAINING}/validation.json",
     log:
-        f"{LOGS}/render_validation/{{recipe}}.log",
+        f"{LOGS}/render_validation/{{training}}.log",
     benchmark:
-        f"{LOGS}/render_validation/{{recipe}}.tsv"
+        f"{LOGS}/render_validation/{{training}}.tsv"
     conda:
         "../envs/data.yaml"
     resources:
@@ -54,16 +51,16 @@ rule render_validation:
     params:
         **MAKERS.params("render_words", "data"),
         held=held(lexicons),
-        words=option("words", validation("words")),
+        words=option("words", lambda w: of_training("validation")(w)["words"]),
         # Another seed than training's: the same words in other fonts would be easier.
         seed=option("seed", lambda w: of_training("seed")(w) + 1),
         directory=subpath(output.data, parent=True),
     message:
-        "Rendering the words that {wildcards.recipe} is watched with"
+        "Rendering the words that {wildcards.training} is watched with"
     shell:
         r"""
-        crnn render_words {params.words:q} {params.seed:q} --fonts-list {input.fonts:q} --split validation --lexicon {input.lexicons:q} --output {params.directory:q} --record {output.record:q} \
-            >{log:q} 2>&1
+        crnn render_words {params.words:q} {params.seed:q} --fonts-list {input.fonts:q} --split validation \
+            --lexicon {input.lexicons:q} --output {params.directory:q} --record {output.record:q} >{log:q} 2>&1
         """
 
 
@@ -72,17 +69,16 @@ rule train_checkpoint:
     input:
         fonts=f"{TRAINING}/fonts.json",
         lexicons=lexicons,
-        start=lambda w: layout.starting_weights(w.recipe),
-        rendered=f"{TRAINING}/validation.lmdb/data.mdb",
-        real=lambda w: layout.watched_words(w.recipe),
+        start=lambda w: layout.starting_weights(w.training),
+        watched=lambda w: layout.watched_words(w.training),
     output:
         weights=f"{TRAINING}/weights.safetensors",
         log=f"{TRAINING}/log.jsonl",
         record=f"{TRAINING}/training.json",
     log:
-        f"{LOGS}/train_checkpoint/{{recipe}}.log",
+        f"{LOGS}/train_checkpoint/{{training}}.log",
     benchmark:
-        f"{LOGS}/train_checkpoint/{{recipe}}.tsv"
+        f"{LOGS}/train_checkpoint/{{training}}.tsv"
     conda:
         "../envs/torch.yaml"
     threads: all_cores
@@ -91,34 +87,25 @@ rule train_checkpoint:
         **needs(mb=8000, minutes=24 * 60),
     params:
         **MAKERS.params("train_checkpoint", "torch"),
-        held=held(lexicons, lambda w: layout.starting_weights(w.recipe), lambda w: layout.watched_words(w.recipe)),
-        recipe=option("recipe", lambda w: layout.training_settings(w.recipe)),
-        network=option("network", lambda w: network_size(config["training"][w.recipe])),
+        held=held(lexicons, lambda w: layout.starting_weights(w.training) + layout.real_words(w.training)),
+        settings=option("settings", lambda w: layout.training_settings(w.training)),
+        network=option("network", lambda w: network_size(config["training"][w.training])),
         charset=option("charset", of_training("charset")),
         widths=option("widths", lambda w: config["widths"][of_training("widths")(w)]),
         start=lambda w, input: [f"--start={file}" for file in input.start],
-        validation=lambda w, input: [
-            f"{name}={Path(file).parent}"
-            for name, files in [("rendered", [input.rendered]), ("real", input.real)]
-            for file in files
-        ],
+        validation=lambda w, input: validation_sets(input.watched),
         # How it runs and not what it learns: `output` keeps these out of the comparison.
-        running=lambda w, output: [
-            f"--{key.replace('_', '-')}={of_training(key)(w)}"
-            for key in ("device", "save_seconds", "processes")
-            if of_training(key)(w) is not None
-        ],
+        running=lambda w, output: layout.running_options(w.training),
         code=lambda w, output: " ".join(MAKERS.texts("train_checkpoint", "torch")),
         state=lambda w, output: f"{Path(output.weights).parent}/state.pt",
     message:
-        "Training {wildcards.recipe} (progress in {log})"
+        "Training {wildcards.training} (progress in {log})"
     shell:
         r"""
-        crnn train_checkpoint {params.recipe:q} {params.network:q} {params.charset:q} {params.widths:q} \
-            --fonts {input.fonts:q} --lexicon {input.lexicons:q} {params.start:q} \
-            --validation {params.validation:q} {params.running:q} --threads {threads} --code {params.code:q} \
-            --state {params.state:q} --output {output.weights:q} --log {output.log:q} --record {output.record:q} \
-            >>{log:q} 2>&1
+        crnn train_checkpoint {params.settings:q} {params.network:q} {params.charset:q} {params.widths:q} \
+            --fonts {input.fonts:q} --lexicon {input.lexicons:q} {params.start:q} --validation {params.validation:q} \
+            {params.running:q} --threads {threads} --code {params.code:q} --state {params.state:q} \
+            --output {output.weights:q} --log {output.log:q} --record {output.record:q} >>{log:q} 2>&1
         """
 
 
@@ -126,11 +113,11 @@ rule plot_training:
     input:
         log=f"{TRAINING}/log.jsonl",
     output:
-        curve=report(f"{TRAINING}/curve.svg", category="Training", labels={"recipe": "{recipe}"}),
+        curve=report(f"{TRAINING}/curve.svg", category="Training", labels={"training": "{training}"}),
     log:
-        f"{LOGS}/plot_training/{{recipe}}.log",
+        f"{LOGS}/plot_training/{{training}}.log",
     benchmark:
-        f"{LOGS}/plot_training/{{recipe}}.tsv"
+        f"{LOGS}/plot_training/{{training}}.tsv"
     conda:
         "../envs/report.yaml"
     resources:
@@ -138,7 +125,7 @@ rule plot_training:
     params:
         **MAKERS.params("plot_training", "report"),
     message:
-        "Plotting the training of {wildcards.recipe}"
+        "Plotting the training of {wildcards.training}"
     shell:
         r"""
         crnn plot_training --log {input.log:q} --output {output.curve:q} >{log:q} 2>&1
@@ -149,13 +136,13 @@ rule write_card:
     input:
         training=f"{TRAINING}/training.json",
         fonts=f"{TRAINING}/fonts.json",
-        errors=lambda w: layout.errors_of_training(w.recipe),
+        errors=lambda w: layout.errors_of_training(w.training),
     output:
         card=f"{TRAINING}/README.md",
     log:
-        f"{LOGS}/write_card/{{recipe}}.log",
+        f"{LOGS}/write_card/{{training}}.log",
     benchmark:
-        f"{LOGS}/write_card/{{recipe}}.tsv"
+        f"{LOGS}/write_card/{{training}}.tsv"
     conda:
         "../envs/report.yaml"
     resources:
@@ -163,10 +150,10 @@ rule write_card:
     params:
         **MAKERS.params("write_card", "report", files=("crnn/train/card.md.j2",)),
     message:
-        "Writing the model card of {wildcards.recipe}"
+        "Writing the model card of {wildcards.training}"
     shell:
         r"""
-        crnn write_card --name {wildcards.recipe:q} --training {input.training:q} --fonts {input.fonts:q} \
+        crnn write_card --name {wildcards.training:q} --training {input.training:q} --fonts {input.fonts:q} \
             --errors {input.errors:q} --output {output.card:q} >{log:q} 2>&1
         """
 
@@ -179,9 +166,9 @@ rule draw_sheet:
         sheet=f"{TRAINING}/sheet.png",
         record=f"{TRAINING}/sheet.json",
     log:
-        f"{LOGS}/draw_sheet/{{recipe}}.log",
+        f"{LOGS}/draw_sheet/{{training}}.log",
     benchmark:
-        f"{LOGS}/draw_sheet/{{recipe}}.tsv"
+        f"{LOGS}/draw_sheet/{{training}}.tsv"
     conda:
         "../envs/data.yaml"
     resources:
@@ -191,7 +178,7 @@ rule draw_sheet:
         held=held(lexicons),
         seed=option("seed", of_training("seed")),
     message:
-        "Drawing some of the words that {wildcards.recipe} learns from"
+        "Drawing some of the words that {wildcards.training} learns from"
     shell:
         r"""
         crnn render_sheet --words 200 {params.seed:q} --fonts-list {input.fonts:q} --split train \
@@ -201,17 +188,13 @@ rule draw_sheet:
 
 rule render_sheet:
     input:
-        expand(f"{TRAINING}/sheet.png", recipe=config["training"]),
+        layout.of_trainings("sheet.png"),
     message:
         "Sheets of rendered words: {input}"
 
 
 rule train:
     input:
-        expand(
-            f"{TRAINING}/{{file}}",
-            recipe=config["training"],
-            file=["weights.safetensors", "curve.svg", "sheet.png", "README.md"],
-        ),
+        layout.of_trainings("weights.safetensors", "curve.svg", "sheet.png", "README.md"),
     message:
         "Checkpoints are ready: {input}"

@@ -13,7 +13,7 @@ from crnn.data.widths import Aspect
 from crnn.model.charset import Charset
 from crnn.model.network import CRNN
 from crnn.train.loop import Run
-from crnn.train.recipe import Recipe
+from crnn.train.settings import TrainingSettings
 from crnn.train.steps import Learner
 from crnn.train.stream import Preparation, batches, training_policy
 from workspace import ROOT, SMALL
@@ -26,15 +26,15 @@ PREPARE = Preparation(RENDERER, PREPROCESS, (0.75, 1.25), CHARSET, training_poli
 CPU = torch.device("cpu")
 
 
-def small_learner(recipe: Recipe) -> Learner:
+def small_learner(settings: TrainingSettings) -> Learner:
     torch.set_num_threads(1)  # two threads wait for each other where tests run side by side
-    torch.manual_seed(recipe.seed)
-    return Learner(CRNN(SMALL), recipe, CPU)
+    torch.manual_seed(settings.seed)
+    return Learner(CRNN(SMALL), settings, CPU)
 
 
-def small_run(recipe: Recipe, folder: Path, code: str = "code") -> Run:
+def small_run(settings: TrainingSettings, folder: Path, code: str = "code") -> Run:
     """A run that saves its state after every step."""
-    stream = partial(batches, PREPARE, recipe.batch, processes=0)
+    stream = partial(batches, PREPARE, settings.batch, processes=0)
     return Run(
-        recipe, small_learner(recipe), stream, {}, CHARSET, folder / "state.pt", "identity", code, save_seconds=0
+        settings, small_learner(settings), stream, {}, CHARSET, folder / "state.pt", "identity", code, save_seconds=0
     )

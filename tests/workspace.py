@@ -81,7 +81,7 @@ def write_small_checkpoint(path: Path, seed: int = 5, size: NetworkSize = SMALL)
     return path
 
 
-def small_recipe() -> dict[str, Any]:
+def small_training() -> dict[str, Any]:
     """Training of a few seconds: 48 steps, the fonts and words of this repository."""
     return {
         "fonts": [str(ROOT / "resources" / "fonts")],

@@ -17,7 +17,7 @@ from examples import png, scribble
 from iiit5k_archive import members, pack
 from linked_env import link_distributions, with_requirements
 from rule_files import ENVS
-from workspace import ROOT, WORKFLOW_FILES, small_config, small_recipe, write_small_checkpoint
+from workspace import ROOT, WORKFLOW_FILES, small_config, small_training, write_small_checkpoint
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -110,7 +110,7 @@ def session_in_own_envs(tmp_path_factory: pytest.TempPathFactory) -> CondaWorksp
     make(space, *add_a_dataset_of_each_source(space, base / "sources"))
     make(space, *add_precisions(space))
     del space.config["deployments"]["ov-int8"]
-    space.config["training"] = {"crnn": {**small_recipe(), "words": 32}}
+    space.config["training"] = {"crnn": {**small_training(), "words": 32}}
     make(space, "train", "results/runs/sample/crnn/ort/errors.json")
     for name in ("lmdb", "images", "archive"):
         del space.config["datasets"][name]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from workspace import SMALL, Workspace, small_recipe
+from workspace import SMALL, Workspace, small_training
 
 pytestmark = pytest.mark.dag
 
@@ -19,7 +19,7 @@ TRAINED = "results/training/crnn"
 
 def workspace(path: Path) -> Workspace:
     path.mkdir()
-    return Workspace(path, {"training": {"crnn": small_recipe()}})
+    return Workspace(path, {"training": {"crnn": small_training()}})
 
 
 def kill_once_it_saved(space: Workspace, steps: int) -> None:
@@ -56,6 +56,7 @@ def test_a_killed_training_goes_on_and_ends_as_an_undisturbed_one(tmp_path: Path
 
     kill_once_it_saved(killed, steps=5)
     assert not (killed.path / TRAINED / "weights.safetensors").exists()
+    assert killed.run("--unlock").returncode == 0  # Snakemake was killed with its jobs
     done = killed.run("train")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "going on after word" in (killed.path / "logs/train_checkpoint/crnn.log").read_text()
@@ -63,7 +64,7 @@ def test_a_killed_training_goes_on_and_ends_as_an_undisturbed_one(tmp_path: Path
     assert (killed.path / TRAINED / "weights.safetensors").read_bytes() == (folder / "weights.safetensors").read_bytes()
 
 
-def test_a_model_may_name_the_checkpoint_that_a_recipe_makes(tmp_path: Path) -> None:
+def test_a_model_may_name_the_checkpoint_that_a_training_makes(tmp_path: Path) -> None:
     space = workspace(tmp_path / "both")
     model = {"checkpoint": f"{TRAINED}/weights.safetensors", "channels": list(SMALL.channels), "hidden": SMALL.hidden}
     space.config["models"] = {"crnn": model}

@@ -43,6 +43,10 @@ def test_the_verbs_of_a_device_start_without_its_toolchain(name: str) -> None:
     assert not TOOLCHAINS & loaded_by(f"import {known_runtimes()[name].module}")
 
 
+def test_processes_that_render_for_a_training_start_without_pytorch() -> None:
+    assert "torch" not in loaded_by("import stage, crnn.train.stream")
+
+
 # --- text that is not run ----------------------------------------------------------------------------------
 
 

@@ -15,7 +15,7 @@ from crnn.model.charset import Charset
 from crnn.model.network import NetworkSize
 from crnn.model.surgery import PASSES, Step
 from crnn.runtimes.registry import known_runtimes
-from crnn.train.recipe import Recipe
+from crnn.train.settings import TrainingSettings
 from engine.config import ConfigError, check_meaning, check_schema, drop_nulls
 
 ROOT = Path(__file__).parents[2]
@@ -391,7 +391,7 @@ def test_a_checkpoint_that_is_not_there_is_named() -> None:
     assert "models.mine.checkpoint is 'mine.pth', which does not exist" in faults
 
 
-def test_a_checkpoint_that_a_recipe_makes_need_not_be_there_yet() -> None:
+def test_a_checkpoint_that_a_training_makes_need_not_be_there_yet() -> None:
     checked(nested("models.mine.checkpoint", "results/training/crnn/weights.safetensors"))
     faults = fault_of(nested("models.mine.checkpoint", "results/training/nobody/weights.safetensors"))
     assert "models.mine.checkpoint" in faults
@@ -416,10 +416,10 @@ def test_a_config_that_skips_every_deployment_is_refused() -> None:
     assert "deployments: every one has skip; a report needs one that is run" in faults
 
 
-def test_the_defaults_of_a_recipe_are_the_librarys_own() -> None:
+def test_the_defaults_of_a_training_are_the_librarys_own() -> None:
     entry = checked()["training"]["crnn"]
-    named = {name: entry[name] for name in Recipe.__dataclass_fields__ if name in entry}
-    assert Recipe.from_settings({**named, "validate_words": entry["validation"]["every"]}) == Recipe()
+    named = {name: entry[name] for name in TrainingSettings.__dataclass_fields__ if name in entry}
+    assert TrainingSettings.from_config({**named, "validate_words": entry["validation"]["every"]}) == TrainingSettings()
 
 
 def test_shipped_checkpoints_are_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

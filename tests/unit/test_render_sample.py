@@ -72,7 +72,7 @@ def test_fonts_are_chosen_by_the_root_of_their_family_and_their_likeness_to_plai
     chances = np.diff(sample._chances(fonts), prepend=0)
     assert chances.sum() == pytest.approx(1)
     assert chances[:4].sum() / chances[4] == pytest.approx(2)
-    assert chances[5] / chances[4] == pytest.approx(0.25)
+    assert chances[5] / chances[4] == pytest.approx(0.5**1.5)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crnn.data.render.fonts.listing import Font
-from crnn.data.render.scene import effects, grounds, light
+from crnn.data.render.scene import effects, grounds, light, obstacles
 from crnn.data.render.scene import painting as scene
 from crnn.data.render.scene.effects import Colours, Layer
 from crnn.data.render.scene.painting import Scene
@@ -63,6 +63,7 @@ def test_a_scene_stays_within_the_gray_levels_with_its_word_and_without(seed: in
 def test_the_word_is_the_only_difference_between_the_two_scenes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(effects, "EFFECTS", {"none": 1})
     monkeypatch.setattr(effects, "EDGES", {"clean": 1})
+    monkeypatch.setattr(obstacles, "KINDS", {"none": 1})
     monkeypatch.setattr(scene, "PATHS", {"printed": 1})
     for seed in range(20):
         painted = scene.paint(word(), np.random.default_rng(seed))
@@ -130,6 +131,35 @@ def test_a_raised_word_is_told_by_light_and_shade_at_its_edges() -> None:
 def test_a_bevel_lights_some_edges_of_the_ink() -> None:
     assert styled("bevel")[inside()].max() > 20
     assert (styled("bevel")[outside()] == 160).all()
+
+
+@pytest.mark.parametrize(("effect", "left"), [("inline", 0.05), ("dotted", 0.2), ("hatched", 0.3)])
+def test_broken_letters_keep_much_of_their_ink_and_add_none(effect: str, left: float) -> None:
+    for seed in range(5):
+        drawn = styled(effect, seed=seed)
+        assert (drawn[outside()] == 160).all()
+        assert left < (drawn[inside()] < 60).mean() < 0.95
+
+
+@pytest.mark.parametrize("kind", sorted(set(obstacles.KINDS) - {"none"}))
+def test_an_obstacle_hides_a_part_of_the_scene(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(obstacles, "KINDS", {kind: 1})
+    hidden = []
+    for seed in range(20):
+        layer = obstacles.choose_obstacle((40, 120), 30, np.random.default_rng(seed))
+        assert layer is not None
+        assert layer.coverage.min() >= 0
+        assert layer.coverage.max() <= 1
+        hidden.append(layer.coverage.mean())
+    assert 0.001 < np.mean(hidden) < 0.3
+
+
+def test_what_an_obstacle_hides_of_a_word_counts_as_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(obstacles, "KINDS", {"wire": 1})
+    wall = Layer(np.ones_like(word().ink), 90.0)
+    monkeypatch.setattr(obstacles, "choose_obstacle", lambda *_: wall)
+    painted = scene.paint(word(), np.random.default_rng(0))
+    assert np.array_equal(painted.word, painted.bare)
 
 
 @pytest.mark.parametrize("fill", ["gradient", "texture", "halves"])

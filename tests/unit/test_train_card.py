@@ -28,12 +28,12 @@ def test_a_log_without_entries_is_named(tmp_path: Path) -> None:
 
 @pytest.fixture
 def training(tmp_path: Path) -> Path:
-    recipe = {"seed": 3, "learning_rate": 0.001, "warmup": 0.05, "weight_decay": 0.0001, "clip": 5, "batch": 64}
+    settings = {"seed": 3, "learning_rate": 0.001, "warmup": 0.05, "weight_decay": 0.0001, "clip": 5, "batch": 64}
     network = {"channels": [64, 128], "hidden": 256, "classes": 37}
     record: dict[str, Any] = {
         "outputs": {"results/weights.safetensors": {"bytes": 16672074, "sha256": "ab" * 32}},
         "parameters": {
-            "recipe": {**recipe, "average": 0.999, "jitter": [0.75, 1.25]},
+            "settings": {**settings, "average": 0.999, "jitter": [0.75, 1.25]},
             "network": network,
             "charset": "0123456789",
             "widths": {"rule": "aspect"},
@@ -75,6 +75,15 @@ def test_a_card_states_what_the_records_say(training: Path) -> None:
         assert fact in card
     assert "| rendered | 1000 | 90.0 % |" in card
     assert "## Accuracy" not in card
+
+
+def test_a_card_of_words_seen_again_says_how_often(training: Path) -> None:
+    record = json.loads((training / "training.json").read_text())
+    record["parameters"]["settings"]["minutes"] = 10
+    record["results"]["rendered"] = 800_000
+    (training / "training.json").write_text(json.dumps(record))
+    card = model_card("mine", training / "training.json", training / "fonts.json", [])
+    assert "800,000 rendered words, seen 2.5 times on average" in card
 
 
 def test_runs_with_the_checkpoint_give_the_card_accuracy_and_weaknesses(training: Path) -> None:

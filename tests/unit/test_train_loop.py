@@ -11,12 +11,12 @@ import torch
 
 from crnn.core.errors import UserError
 from crnn.train.loop import Run, write_log
-from crnn.train.recipe import Recipe
+from crnn.train.settings import TrainingSettings
 from crnn.train.state import load_state
 from crnn.train.stream import Batch, Place
 from training import small_run
 
-RECIPE = Recipe(words=44, batch=4, learning_rate=0.01, validate_words=12)
+SETTINGS = TrainingSettings(words=44, batch=4, learning_rate=0.01, validate_words=12)
 
 
 class PowerCutError(Exception):
@@ -40,7 +40,7 @@ def cut_off_after(run: Run, steps: int) -> None:
 
 
 def test_a_run_learns_from_every_full_batch_and_logs_as_it_goes(tmp_path: Path) -> None:
-    progress = small_run(RECIPE, tmp_path).train()
+    progress = small_run(SETTINGS, tmp_path).train()
     assert progress.seen == 44
     assert [entry["words"] for entry in progress.history] == [12, 24, 36, 44]
     assert progress.code == [(0, "code")]
@@ -49,10 +49,10 @@ def test_a_run_learns_from_every_full_batch_and_logs_as_it_goes(tmp_path: Path) 
 @pytest.mark.parametrize("steps", [1, 5, 10])
 def test_a_run_that_was_cut_off_ends_with_the_weights_of_one_that_was_not(steps: int, tmp_path: Path) -> None:
     undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
-    whole = small_run(RECIPE, undisturbed)
+    whole = small_run(SETTINGS, undisturbed)
     whole_progress = whole.train()
-    cut_off_after(small_run(RECIPE, disturbed), steps)
-    resumed = small_run(RECIPE, disturbed)
+    cut_off_after(small_run(SETTINGS, disturbed), steps)
+    resumed = small_run(SETTINGS, disturbed)
     progress = resumed.train()
     assert without_seconds(progress.history) == without_seconds(whole_progress.history)
     for name, tensor in whole.learner.averaged.state_dict().items():
@@ -60,13 +60,13 @@ def test_a_run_that_was_cut_off_ends_with_the_weights_of_one_that_was_not(steps:
 
 
 def test_a_run_that_goes_on_with_other_code_says_so(tmp_path: Path) -> None:
-    cut_off_after(small_run(RECIPE, tmp_path, code="before"), 3)
-    assert small_run(RECIPE, tmp_path, code="after").train().code == [(0, "before"), (12, "after")]
+    cut_off_after(small_run(SETTINGS, tmp_path, code="before"), 3)
+    assert small_run(SETTINGS, tmp_path, code="after").train().code == [(0, "before"), (12, "after")]
 
 
 def test_a_state_of_another_run_is_not_gone_on_from(tmp_path: Path) -> None:
-    cut_off_after(small_run(RECIPE, tmp_path), 3)
-    other = replace(small_run(RECIPE, tmp_path), identity="another")
+    cut_off_after(small_run(SETTINGS, tmp_path), 3)
+    other = replace(small_run(SETTINGS, tmp_path), identity="another")
     with pytest.raises(UserError, match="belongs to another run"):
         other.train()
 

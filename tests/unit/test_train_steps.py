@@ -10,17 +10,17 @@ from test_train_stream import first
 
 from crnn.core.errors import UserError
 from crnn.model.network import CRNN
-from crnn.train.recipe import Recipe
+from crnn.train.settings import TrainingSettings
 from crnn.train.steps import chosen_device, ctc_loss, has_bfloat16, kept_weights, log_probabilities
 from training import small_learner
 from workspace import SMALL
 
-RECIPE = Recipe(words=4000, batch=4, learning_rate=0.01, average=0.5)
+SETTINGS = TrainingSettings(words=4000, batch=4, learning_rate=0.01, average=0.5)
 
 
 def test_learning_from_one_batch_again_and_again_brings_its_loss_down() -> None:
-    learner, batch = small_learner(RECIPE), first(1)[0]
-    losses = [learner.learn(batch) for _ in range(60)]
+    learner, batch = small_learner(SETTINGS), first(1)[0]
+    losses = [learner.learn(batch, 0.2) for _ in range(60)]
     assert losses[-1] < 0.5 * losses[0]
 
 
@@ -51,29 +51,29 @@ def test_convolutions_run_in_bfloat16_where_the_processor_has_it(
 
 def test_a_learner_goes_on_from_its_state_bit_for_bit() -> None:
     made = first(6)
-    ours = small_learner(RECIPE)
+    ours = small_learner(SETTINGS)
     for batch in made[:3]:
-        ours.learn(batch)
-    theirs = small_learner(replace(RECIPE, seed=9))
+        ours.learn(batch, 0.2)
+    theirs = small_learner(replace(SETTINGS, seed=9))
     theirs.load_state_dict(deepcopy(ours.state_dict()))
-    assert [ours.learn(batch) for batch in made[3:]] == [theirs.learn(batch) for batch in made[3:]]
+    assert [ours.learn(batch, 0.2) for batch in made[3:]] == [theirs.learn(batch, 0.2) for batch in made[3:]]
 
 
 def test_the_average_follows_the_weights_at_its_own_pace() -> None:
-    learner, batch = small_learner(RECIPE), first(1)[0]
-    learner.learn(batch)
+    learner, batch = small_learner(SETTINGS), first(1)[0]
+    learner.learn(batch, 0.2)
     before = learner.averaged.rnn[1].embedding.bias.clone()
-    learner.learn(batch)
+    learner.learn(batch, 0.2)
     after, weights = learner.averaged.rnn[1].embedding.bias, learner.network.rnn[1].embedding.bias
     torch.testing.assert_close(after, 0.5 * before + 0.5 * weights)
 
 
 def test_a_loss_that_is_not_a_number_stops_the_run() -> None:
-    learner = small_learner(RECIPE)
+    learner = small_learner(SETTINGS)
     with torch.no_grad():
         learner.network.rnn[1].embedding.bias[0] = torch.nan
     with pytest.raises(RuntimeError, match="lower learning_rate"):
-        learner.learn(first(1)[0])
+        learner.learn(first(1)[0], 0.2)
 
 
 def test_matrices_are_kept_in_half_precision_and_vectors_whole() -> None:

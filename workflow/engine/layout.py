@@ -349,21 +349,40 @@ class Layout:
         """Training → the checkpoint that it makes."""
         return {name: trained_weights(name, self.results) for name in self.config["training"]}
 
+    def of_trainings(self, *files: str) -> list[str]:
+        """Files of the folder of every training."""
+        return [f"{self.results}/training/{name}/{file}" for name in self.config["training"] for file in files]
+
+    def lexicons(self, training: str) -> list[str]:
+        """The word lists that a training renders."""
+        return [self.shipped(path) for path in self.config["training"][training]["lexicons"]]
+
     def starting_weights(self, training: str) -> list[str]:
         """The checkpoint that a training goes on from; none where it starts from random weights."""
         start = self.config["training"][training].get("start")
         return [self.shipped(start)] if start else []
 
-    def watched_words(self, training: str) -> list[str]:
+    def real_words(self, training: str) -> list[str]:
         """The real words that a training is watched with besides rendered ones; none where it names no LMDB."""
         lmdb = self.config["training"][training]["validation"].get("lmdb")
         return [f"{lmdb}/data.mdb"] if lmdb else []
 
+    def watched_words(self, training: str) -> list[str]:
+        """All words that a training is watched with, the rendered ones first."""
+        return [f"{self.results}/training/{training}/validation.lmdb/data.mdb", *self.real_words(training)]
+
     def training_settings(self, training: str) -> dict[str, Any]:
-        """What decides the weights (crnn.train.recipe)."""
+        """What decides the weights (crnn.train.settings)."""
         entry = self.config["training"][training]
-        names = ("seed", "words", "batch", "learning_rate", "warmup", "weight_decay", "clip", "average", "jitter")
+        names = ["seed", "words", "batch", "learning_rate", "warmup", "weight_decay", "clip", "average", "jitter"]
+        names += ["minutes", "shelf"] if "minutes" in entry else []
         return {**{name: entry[name] for name in names}, "validate_words": entry["validation"]["every"]}
+
+    def running_options(self, training: str) -> list[str]:
+        """How a training runs and not what it learns."""
+        entry = self.config["training"][training]
+        names = [name for name in ("device", "save_seconds", "processes") if name in entry]
+        return [f"--{name.replace('_', '-')}={entry[name]}" for name in names]
 
     def errors_of_training(self, training: str) -> list[str]:
         """Analyses of the runs whose model names the checkpoint of a training."""
@@ -479,6 +498,11 @@ class Layout:
             "training": [{"model": model, "log": log} for model, log in self.training_logs.items()],
             **self.config["report"],
         }
+
+
+def validation_sets(watched: Iterable[str]) -> list[str]:
+    """NAME=LMDB for each of a training's `watched_words`."""
+    return [f"{name}={Path(file).parent}" for name, file in zip(("rendered", "real"), watched, strict=False)]
 
 
 def network_size(entry: Config) -> dict[str, Any]:

@@ -36,15 +36,27 @@ class WorkerProcesses(Generic[Chunk, Result]):
     def map(self, chunks: Iterable[Chunk]) -> Iterator[Result]:
         """Yield the result of each chunk in order, and take only a few chunks ahead."""
         if self._pool is None:
+            return map(self._function, chunks)
+        return (future.result() for future in self._submitted(self._pool, chunks))
+
+    def arrivals(self, chunks: Iterable[Chunk]) -> Iterator[Result | None]:
+        """The same without waiting: None while the next result is not there yet."""
+        if self._pool is None:
             yield from map(self._function, chunks)
             return
+        for future in self._submitted(self._pool, chunks):
+            while not future.done():
+                yield None
+            yield future.result()
+
+    def _submitted(self, pool: ProcessPoolExecutor, chunks: Iterable[Chunk]) -> Iterator[Future[Result]]:
         waiting: deque[Future[Result]] = deque()
         for chunk in chunks:
-            waiting.append(self._pool.submit(_apply, chunk))
+            waiting.append(pool.submit(_apply, chunk))
             if len(waiting) >= self._ahead:
-                yield waiting.popleft().result()
+                yield waiting.popleft()
         while waiting:
-            yield waiting.popleft().result()
+            yield waiting.popleft()
 
     def __enter__(self) -> "WorkerProcesses[Chunk, Result]":
         return self

@@ -1,10 +1,11 @@
-"""Training a CRNN on rendered words: recipe → stream of batches → steps → weights.
+"""Training a CRNN on rendered words: settings → stream of batches → steps → weights.
 
-`recipe` is what a person decides; `stream` renders the words in worker processes and cuts them into batches whose
-order depends on nothing but the recipe; `steps` is the optimiser's side of a batch, and `convolution` what of it takes
-longest on a CPU; `state` is everything that a run needs to go on after it was killed; `validate` reads words with the
-weights of the moment; `loop` ties these together.
+`settings` is what a person decides; `stream` renders the words in worker processes and cuts them into batches whose
+order depends on nothing but the settings; `pool` keeps them instead for a device that learns faster, which learns from
+each again in other `looks`; `steps` is the optimiser's side of a batch, and `convolution` what of it takes longest on
+a CPU; `state` is everything that a run needs to go on after it was killed; `validate` reads words with the weights of
+the moment; `loop` ties these together.
 
 Not here: how a word looks (`crnn.data.render`), its tensor (`crnn.data.tensors`), the network (`crnn.model.network`).
-Only `steps`, `convolution`, `state`, `validate` and `loop` need PyTorch, so that worker processes start without it.
+Only `stream`, `settings` and `card` need no PyTorch: worker processes start without it.
 """

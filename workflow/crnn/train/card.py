@@ -13,7 +13,7 @@ from crnn.core.files import read_json
 
 
 def model_card(name: str, training: Path, fonts: Path, analyses: Sequence[Path]) -> str:
-    """Return the card of the recipe `name`.
+    """Return the card of the training `name`.
 
     training: record of train_checkpoint.py; fonts: list of list_fonts.py; analyses: errors.json of the runs that read
     with the checkpoint, the first of each dataset shown in full. Raises UserError where a record lacks something.
@@ -34,7 +34,7 @@ def model_card(name: str, training: Path, fonts: Path, analyses: Sequence[Path])
         return environment.get_template("card.md.j2").render(
             name=name,
             weights=next(facts for path, facts in record["outputs"].items() if path.endswith(".safetensors")),
-            **{key: parameters[key] for key in ("recipe", "network", "charset", "widths", "lexicons", "start")},
+            **{key: parameters[key] for key in ("settings", "network", "charset", "widths", "lexicons", "start")},
             **{key: record[key] for key in ("results", "host", "tools")},
             duration=_duration(record["results"]["seconds"]),
             fonts=read_json(fonts)["counts"],

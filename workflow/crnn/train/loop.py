@@ -16,7 +16,7 @@ from tqdm import tqdm
 from crnn.core.command import LOG
 from crnn.core.files import atomic_path
 from crnn.model.charset import Charset
-from crnn.train.recipe import Recipe
+from crnn.train.settings import TrainingSettings
 from crnn.train.state import Progress, load_state, save_state
 from crnn.train.steps import Learner
 from crnn.train.stream import Batch, Place
@@ -30,10 +30,10 @@ SMOOTHING = 0.98  # decay per step of the loss that is shown; single batches jum
 class Run:
     """One training run. `state` is where it saves itself, every `save_seconds`; `identity` and `code` are in it.
 
-    identity: of the recipe and the data, which a state must match; code: of the modules that make words and steps.
+    identity: of the settings and the data, which a state must match; code: of the modules that make words and steps.
     """
 
-    recipe: Recipe
+    settings: TrainingSettings
     learner: Learner
     stream: Callable[[Place], Generator[Batch, None, None]]
     validation: Mapping[str, ValidationSet]
@@ -48,18 +48,19 @@ class Run:
         progress = self._resume()
         with closing(self.stream(progress.place)) as batches:
             clock = _Clock(progress.seconds)
-            meter = _Meter(self.recipe.words, progress.seen)
-            while progress.seen + self.recipe.batch <= self.recipe.words:
+            share = self.settings.share(progress.seen, progress.seconds)
+            meter = _Meter(progress.seen, share)
+            while share < 1:
                 batch = next(batches)
-                progress.loss = _smoothed(progress.loss, self.learner.learn(batch))
+                progress.loss = _smoothed(progress.loss, self.learner.learn(batch, share))
                 before, progress.seen = progress.seen, progress.seen + len(batch.classes)
                 progress.place, progress.seconds = batch.after, clock.seconds()
-                ended = progress.seen + self.recipe.batch > self.recipe.words
-                if ended or _passed(self.recipe.validate_words, before, progress.seen):
+                share = self.settings.share(progress.seen, progress.seconds)
+                if share >= 1 or _passed(self.settings.validate_words, before, progress.seen):
                     progress.history.append(self._entry(progress, progress.loss))
                     LOG.info("%s", json.dumps(progress.history[-1]))
-                meter.show(progress.seen, progress.loss, self.learner.learning_rate)
-                if ended or clock.due(self.save_seconds):
+                meter.show(progress.seen, progress.place.next, share, progress.loss, self.learner.learning_rate)
+                if share >= 1 or clock.due(self.save_seconds):
                     save_state(self.state, self.identity, progress, self.learner.state_dict())
         return progress
 
@@ -69,7 +70,7 @@ class Run:
             return Progress(code=[(0, self.code)])
         progress, learner = found
         self.learner.load_state_dict(learner)
-        LOG.info("going on after word %d of %d (%s)", progress.seen, self.recipe.words, self.state)
+        LOG.info("going on after word %d (%s)", progress.seen, self.state)
         if progress.code[-1][1] != self.code:
             LOG.warning("the code has changed since this run began; the record says from which word on")
             progress.code.append((progress.seen, self.code))
@@ -124,17 +125,17 @@ class _Clock:
 class _Meter:
     """A line every few seconds: words, loss, learning rate, words per second, time left."""
 
-    def __init__(self, total: int, seen: int) -> None:
-        self._total, self._seen, self._shown = total, seen, time.monotonic()
+    def __init__(self, seen: int, share: float) -> None:
+        self._seen, self._share, self._shown = seen, share, time.monotonic()
 
-    def show(self, seen: int, loss: float, learning_rate: float) -> None:
+    def show(self, seen: int, rendered: int, share: float, loss: float, learning_rate: float) -> None:
         passed = time.monotonic() - self._shown
         if passed < REPORT_SECONDS:
             return
         rate = (seen - self._seen) / passed
-        left = tqdm.format_interval((self._total - seen) / rate)
-        self._seen, self._shown = seen, time.monotonic()
+        left = tqdm.format_interval(max(0.0, 1 - share) * passed / (share - self._share))
+        self._seen, self._share, self._shown = seen, share, time.monotonic()
         LOG.info(
-            "%d/%d words, loss %.3f, learning rate %.1e, %.0f words/s, %s left",
-            *(seen, self._total, loss, learning_rate, rate, left),
+            "%d words (%.1f %%) of %d rendered, loss %.3f, learning rate %.1e, %.0f words/s, %s left",
+            *(seen, 100 * share, rendered, loss, learning_rate, rate, left),
         )

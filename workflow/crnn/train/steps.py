@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from crnn.core.errors import UserError
@@ -20,7 +19,7 @@ from crnn.model.charset import BLANK
 from crnn.model.checkpoint import StateDict
 from crnn.model.network import CRNN
 from crnn.train.convolution import convolved
-from crnn.train.recipe import Recipe
+from crnn.train.settings import TrainingSettings
 from crnn.train.stream import Batch
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -55,48 +54,41 @@ class Learner:
     PyTorch 2.13).
     """
 
-    def __init__(self, network: CRNN, recipe: Recipe, device: torch.device) -> None:
+    def __init__(self, network: CRNN, settings: TrainingSettings, device: torch.device) -> None:
         self.device = device
         self.network = network.train().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._clip = recipe.clip
         groups = [
-            {"params": list(_parameters(network, matrices=True)), "weight_decay": recipe.weight_decay},
+            {"params": list(_parameters(network, matrices=True)), "weight_decay": settings.weight_decay},
             {"params": list(_parameters(network, matrices=False)), "weight_decay": 0.0},
         ]
-        self._optimiser = torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
-        self._schedule = OneCycleLR(
-            self._optimiser,
-            recipe.learning_rate,
-            total_steps=recipe.steps,
-            pct_start=recipe.warmup,
-            cycle_momentum=False,
-        )
-        average = get_ema_multi_avg_fn(recipe.average)  # type: ignore[no-untyped-call]
+        self._optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
+        self._settings = settings
+        average = get_ema_multi_avg_fn(settings.average)  # type: ignore[no-untyped-call]
         self._average = AveragedModel(self.network, multi_avg_fn=average, use_buffers=True)
 
     @property
     def learning_rate(self) -> float:
-        return float(self._schedule.get_last_lr()[0])
+        return float(self._optimiser.param_groups[0]["lr"])
 
     @property
     def averaged(self) -> CRNN:
         """The network of the averaged weights: what is validated and kept."""
         return cast(CRNN, self._average.module)
 
-    def learn(self, batch: Batch) -> float:
-        """Take one step; return the loss, the mean over words of -log p(label) per character.
+    def learn(self, batch: Batch, share: float) -> float:
+        """Take one step, a share of the run being over; return the loss, the mean over words of -log p per character.
 
         Raises RuntimeError where the loss is not a number.
         """
-        images = torch.from_numpy(normalise(batch.pixels)[:, None]).to(
-            self.device, memory_format=torch.channels_last, non_blocking=True
-        )
+        for group in self._optimiser.param_groups:
+            group["lr"] = self._settings.rate(share)
+        images = batch.pixels if isinstance(batch.pixels, Tensor) else torch.from_numpy(normalise(batch.pixels))
+        images = images[:, None].to(self.device, memory_format=torch.channels_last, non_blocking=True)
         loss = ctc_loss(log_probabilities(self.network, images), batch.classes)
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.network.parameters(), self._clip)
+        nn.utils.clip_grad_norm_(self.network.parameters(), self._settings.clip)
         self._optimiser.step()
-        self._schedule.step()
         self._average.update_parameters(self.network)
         value = float(loss.detach())
         if not np.isfinite(value):
@@ -107,14 +99,12 @@ class Learner:
         return {
             "network": self.network.state_dict(),
             "optimiser": self._optimiser.state_dict(),
-            "schedule": self._schedule.state_dict(),
             "average": self._average.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.network.load_state_dict(state["network"])
         self._optimiser.load_state_dict(state["optimiser"])
-        self._schedule.load_state_dict(state["schedule"])
         self._average.load_state_dict(state["average"])
 
 

@@ -1,7 +1,7 @@
 """Rendered words as batches of equal width, in an order that a killed run finds again.
 
-Word k of a run is a function of the recipe and k, so a place in the stream is a few numbers: the next word, and which
-words wait in buckets that are not full yet. Workers may finish in any order; words are taken in theirs.
+Word k of a run is a function of the settings and k, so a place in the stream is a few numbers: the next word, and
+which words wait in buckets that are not full yet. Workers may finish in any order; words are taken in theirs.
 
 Not here: how a word looks (`crnn.data.render`), learning from a batch (`crnn.train.steps`).
 """
@@ -9,10 +9,9 @@ Not here: how a word looks (`crnn.data.render`), learning from a batch (`crnn.tr
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, count
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from crnn.core.workers import WorkerProcesses
 from crnn.data.labels import Case, LabelPolicy
@@ -96,9 +95,10 @@ class Place:
 
 
 class Batch(NamedTuple):
-    """Words of one width. pixels: uint8 [N, 32, W]; classes: N labels; after: the place behind this batch."""
+    """Words of one width. pixels: array uint8 [N, 32, W], or tensor float32 in [-1, 1] on the learner's device.
+    classes: N labels. after: the place behind this batch."""
 
-    pixels: npt.NDArray[np.uint8]
+    pixels: Any  # the tensor has no name here: worker processes start without PyTorch
     classes: list[list[int]]
     after: Place
 

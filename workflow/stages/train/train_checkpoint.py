@@ -3,7 +3,7 @@
 Killed and started again with the same arguments, it goes on from its last saved state with the same words in the same
 order. The state is in --state; it is removed when the weights are written.
 
-  --recipe '{"seed": 0, "words": 2000000, "batch": 64, …}'   see config/schema.yaml, training
+  --settings '{"seed": 0, "words": 2000000, "batch": 64, …}'   see config/schema.yaml, training
 """
 
 import hashlib
@@ -23,14 +23,15 @@ from crnn.model.charset import Charset
 from crnn.model.checkpoint import read_checkpoint, write_weights
 from crnn.model.network import CRNN, NetworkSize
 from crnn.train.loop import Run, write_log
-from crnn.train.recipe import Recipe
+from crnn.train.pool import pooled_batches
+from crnn.train.settings import TrainingSettings
 from crnn.train.steps import Learner, chosen_device, kept_weights
 from crnn.train.stream import Preparation, batches, training_policy
 from crnn.train.validate import ValidationSet
 
 
 def arguments(command: Command) -> None:
-    command.add_json("--recipe", "settings of the run")
+    command.add_json("--settings", "what decides the weights")
     command.add_json("--network", "sizes, as in config `models`")
     command.add_charset()
     command.add_json("--widths", "the width rule the checkpoint is meant for")
@@ -51,8 +52,8 @@ def arguments(command: Command) -> None:
 def identity(args: Arguments) -> str:
     """16 hex digits over what a state must agree on: settings, fonts, words and the weights at the start."""
     files = [args.fonts, *args.lexicon, *([args.start] if args.start else [])]
-    settings = [args.recipe, args.network, args.charset, args.widths, [sha256(path) for path in files]]
-    return digest(json.dumps(settings, sort_keys=True))
+    told = [args.settings, args.network, args.charset, args.widths, [sha256(path) for path in files]]
+    return digest(json.dumps(told, sort_keys=True))
 
 
 def digest(text: str) -> str:
@@ -68,7 +69,7 @@ def rendering_processes(args: Arguments, device: torch.device) -> int:
 
 
 def main(args: Arguments) -> None:
-    recipe, charset = Recipe.from_settings(args.recipe), Charset(args.charset)
+    settings, charset = TrainingSettings.from_config(args.settings), Charset(args.charset)
     policy = training_policy(charset)
     inputs = [args.fonts, *args.lexicon, *(words / "data.mdb" for _, words in args.validation), args.start]
     lexicons, start, code = list(map(str, args.lexicon)), args.start and str(args.start), digest(args.code)
@@ -78,26 +79,31 @@ def main(args: Arguments) -> None:
     torch.set_num_threads(args.threads)
     device = chosen_device(args.device)
     fonts = read_fonts(args.fonts, "train")
-    renderer = Renderer(recipe.seed, fonts, Lexicon(*map(read_words, args.lexicon)))
+    renderer = Renderer(settings.seed, fonts, Lexicon(*map(read_words, args.lexicon)))
     preprocess = Preprocess.from_settings(args.widths)
-    prepare = Preparation(renderer, preprocess, recipe.jitter, charset, policy, recipe.seed)
+    prepare = Preparation(renderer, preprocess, settings.jitter, charset, policy, settings.seed)
     validation = {name: ValidationSet.read(words, preprocess, policy) for name, words in args.validation}
     for name, words in validation.items():
         LOG.info("validation set %s: %d words", name, len(words))
     size = NetworkSize(tuple(args.network["channels"]), args.network["hidden"], args.network["classes"])
-    torch.manual_seed(recipe.seed)
+    torch.manual_seed(settings.seed)
     network = CRNN(size)
     if args.start:
         network.load_state_dict(read_checkpoint(args.start, size).state)
-    learner = Learner(network, recipe, device)
-    stream = partial(batches, prepare, recipe.batch, processes=rendering_processes(args, device))
-    training = Run(recipe, learner, stream, validation, charset, args.state, identity(args), code, args.save_seconds)
+    learner = Learner(network, settings, device)
+    processes = rendering_processes(args, device)
+    if settings.minutes is None:
+        stream = partial(batches, prepare, settings.batch, processes=processes)
+    else:
+        stream = partial(pooled_batches, prepare, settings.batch, settings.shelf, device, processes=processes)
+    training = Run(settings, learner, stream, validation, charset, args.state, identity(args), code, args.save_seconds)
     progress = training.train()
     write_weights(kept_weights(learner.averaged), size, args.output)
     write_log(progress.history, args.log)
     record.finish(
         [args.output, args.log],
         words=progress.seen,
+        rendered=progress.place.next,
         seconds=round(progress.seconds, 1),
         fonts=len(fonts),
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",

@@ -24,8 +24,8 @@ from crnn.data.render.text.typecase import TypeCase
 # About one drawing in ten is illegible, so this many in a row means that a step is broken, not bad luck.
 MOST_DRAWINGS = 100
 # Plain text, seen from straight ahead on a plain ground. One in ten of the others happens to have nothing special about
-# it either, which makes nearly half of all words ordinary, as they are in photographs of signs and on screens.
-PLAIN = 0.40
+# it either, which makes two in five of all words ordinary, as they are in photographs of signs and on screens.
+PLAIN = 0.34
 
 
 @dataclass(frozen=True)
@@ -113,10 +113,10 @@ def _chances(fonts: Sequence[Font]) -> npt.NDArray[np.float64]:
 
     By the file, one family of forty weights would outdo thirty single fonts; by the family, a face that comes in one
     weight would be as frequent as all of Helvetica. Collections are full of fancy faces and signs are not: a face is
-    chosen by the square of its likeness to plain letters.
+    chosen by its likeness to plain letters, to the power of 1.5.
     """
     sizes: dict[str, int] = {}
     for font in fonts:
         sizes[font.relatives] = sizes.get(font.relatives, 0) + 1
-    chances = np.cumsum([sizes[font.relatives] ** -0.5 * font.likeness**2 for font in fonts])
+    chances = np.cumsum([sizes[font.relatives] ** -0.5 * font.likeness**1.5 for font in fonts])
     return np.asarray(chances / chances[-1], np.float64)

@@ -21,13 +21,13 @@ FAR = 0.58  # share of words of fewer pixels than they are drawn with
 FAR_HEIGHT = (LEAST_HEIGHT, 40)  # px; four in ten of all crops end up at 32 px or less
 ENLARGED = 0.3  # share of the distant ones that were enlarged again
 NARROWEST = 4  # px
-BLURS = {"none": 0.50, "gaussian": 0.30, "defocus": 0.10, "motion": 0.10}
+BLURS = {"none": 0.47, "gaussian": 0.29, "defocus": 0.10, "motion": 0.14}
 NOISES = {"none": 0.48, "sensor": 0.38, "coarse": 0.14}
-DEVIATION = (0.8, 14)  # gray levels of noise
+DEVIATION = (0.8, 18)  # gray levels of noise
 SHARPENED = 0.12
 TONED = 0.25
 JPEG = 0.55
-QUALITY = (20, 95)
+QUALITY = (12, 95)
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def focus(scene: Scene, height: float, rng: np.random.Generator) -> Scene:
             *(np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.float32) for image in (scene.word, scene.bare))
         )
     kernel = (
-        _disc(rng.uniform(0.02, 0.06) * height) if blur == "defocus" else _streak(rng.uniform(0.05, 0.12) * height, rng)
+        _disc(rng.uniform(0.02, 0.06) * height) if blur == "defocus" else _streak(rng.uniform(0.05, 0.15) * height, rng)
     )
     return Scene(*(np.asarray(cv2.filter2D(image, -1, kernel), np.float32) for image in (scene.word, scene.bare)))
 

@@ -16,8 +16,8 @@ from crnn.data.render.text.glyphs import Lettering, Mask
 Corners = npt.NDArray[np.float64]
 
 # Half of all crops are of screens and of signs seen from straight ahead.
-VIEWS = {"straight": 0.42, "slight": 0.38, "turned": 0.09, "slanted": 0.04, "tapered": 0.07}
-MOST_TURN = math.radians(15)
+VIEWS = {"straight": 0.38, "slight": 0.37, "turned": 0.10, "slanted": 0.06, "tapered": 0.09}
+MOST_TURN = math.radians(20)
 MOST_RISE = 1.2  # heights that the ends of a turned word lie apart; a steeper one would be tiny in its crop
 # What annotators draw: boxes on the ink, boxes with some ground, and a few that cut into letters.
 CROPS = {"tight": 0.45, "usual": 0.37, "loose": 0.13, "cut": 0.05}

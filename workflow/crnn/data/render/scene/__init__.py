@@ -1,1 +1,1 @@
-"""What stands around and behind letters, and how all of it is painted."""
+"""What stands around, behind and before letters, and how all of it is painted."""

@@ -1,4 +1,4 @@
-"""What is done to the letters of a word: shadows, outlines, hollow and raised letters, glow, worn and soft edges.
+"""What is done to the letters of a word: shadows, outlines, hollow, raised and broken letters, glow, worn edges.
 
 An effect is a list of layers, painted one over the other; sizes go by the height of the text.
 
@@ -15,9 +15,9 @@ from crnn.data.render.chance import happens, log_uniform, one_of
 from crnn.data.render.scene.grounds import Image, noise, plane
 from crnn.data.render.text.glyphs import Lettering, Mask
 
-# Two thirds of words are plain ink.
+# Nearly two thirds of words are plain ink.
 EFFECTS = {
-    "none": 0.66,
+    "none": 0.61,
     "shadow": 0.10,
     "outline": 0.08,
     "extrusion": 0.03,
@@ -25,6 +25,9 @@ EFFECTS = {
     "hollow": 0.05,
     "raised": 0.03,
     "bevel": 0.02,
+    "inline": 0.02,
+    "dotted": 0.02,
+    "hatched": 0.01,
 }
 FILLS = {"flat": 0.72, "gradient": 0.12, "texture": 0.09, "halves": 0.02, "ground": 0.05}
 EDGES = {"clean": 0.84, "soft": 0.10, "worn": 0.06}
@@ -210,6 +213,32 @@ def _bevel(word: Plain, rng: np.random.Generator) -> list[Layer]:
     return [Layer(word.face.coverage, lit)]
 
 
+def _inline(word: Plain, rng: np.random.Generator) -> list[Layer]:
+    """A line along the inside of the letters' edges, as stitched or engraved ones have it."""
+    gaps = 1 - word.face.coverage
+    edge = rng.uniform(0.02, 0.035) * word.height
+    line = grown(gaps, edge + max(0.8, rng.uniform(0.015, 0.035) * word.height)) - grown(gaps, edge)
+    return [word.face, Layer(np.asarray(line * word.face.coverage, np.float32), word.colours.second)]
+
+
+def _dotted(word: Plain, rng: np.random.Generator) -> list[Layer]:
+    """Letters of lamps, studs or a coarse print's dots."""
+    angle, pitch = rng.uniform(0, np.pi / 2), rng.uniform(0.07, 0.13) * word.height
+    y, x = np.indices(word.face.coverage.shape, np.float32) * np.float32(2 * np.pi / pitch)
+    sine, cosine = np.float32(np.sin(angle)), np.float32(np.cos(angle))
+    bright = np.cos(y * cosine + x * sine) + np.cos(x * cosine - y * sine)
+    dots = np.clip((bright + np.float32(rng.uniform(0.1, 0.9))) * 2, rng.uniform(0, 0.3), 1)
+    return [Layer(np.asarray(word.face.coverage * dots, np.float32), word.face.level)]
+
+
+def _hatched(word: Plain, rng: np.random.Generator) -> list[Layer]:
+    """Letters cut by level stripes, as old logos and the slats of a shutter have it."""
+    pitch = rng.uniform(0.09, 0.2) * word.height
+    phase = np.arange(len(word.face.coverage), dtype=np.float32) * np.float32(2 * np.pi / pitch)
+    stripes = np.clip((np.sin(phase) + np.float32(rng.uniform(0.2, 0.7))) * 3, rng.uniform(0, 0.4), 1)
+    return [Layer(np.asarray(word.face.coverage * stripes[:, None], np.float32), word.face.level)]
+
+
 _EFFECTS: dict[str, Callable[[Plain, np.random.Generator], list[Layer]]] = {
     "none": _plain,
     "shadow": _shadow,
@@ -219,4 +248,7 @@ _EFFECTS: dict[str, Callable[[Plain, np.random.Generator], list[Layer]]] = {
     "hollow": _hollow,
     "raised": _raised,
     "bevel": _bevel,
+    "inline": _inline,
+    "dotted": _dotted,
+    "hatched": _hatched,
 }

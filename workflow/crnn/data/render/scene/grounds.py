@@ -58,6 +58,14 @@ def noise(shape: Shape, kind: str, zoom: float, rng: np.random.Generator) -> Ima
     return np.asarray(cv2.resize(patch, shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
 
 
+def fill_ellipse(image: Image, least: float, most: float, rng: np.random.Generator) -> None:
+    """Set an ellipse somewhere in the image to 1, its half axes `least` to `most` px."""
+    rows, columns = image.shape
+    centre = int(rng.integers(columns)), int(rng.integers(rows))
+    axes = tuple(max(1, round(side)) for side in rng.uniform(least, most, 2))
+    cv2.ellipse(image, centre, axes, float(rng.uniform(0, 180)), 0, 360, 1.0, -1)
+
+
 def plane(shape: Shape, most: float, rng: np.random.Generator) -> Image:
     """Return [H, W] that slopes through 0 in the middle, up to `most` at the edges, along each axis."""
     down, across = rng.uniform(-most, most, 2)

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 
 from crnn.data.render.chance import one_of
-from crnn.data.render.scene.grounds import Image, Shape, plane
+from crnn.data.render.scene.grounds import Image, Shape, fill_ellipse, plane
 
-LIGHTS = {"even": 0.72, "uneven": 0.16, "shade": 0.07, "spot": 0.05}
+LIGHTS = {"even": 0.66, "uneven": 0.18, "shade": 0.09, "spot": 0.07}
 
 # What a light does to the gray levels: times the first, plus the second.
 Light = tuple[Image | float, Image | float]
@@ -41,11 +41,9 @@ def _shade(shape: Shape, _height: float, rng: np.random.Generator) -> Light:
 
 def _spot(shape: Shape, height: float, rng: np.random.Generator) -> Light:
     """A reflection, soft and not so large that it hides a letter."""
-    rows, columns = shape
     spot = np.zeros(shape, np.float32)
-    centre = int(rng.integers(columns)), int(rng.integers(rows))
-    axes = tuple(max(1, round(side * height)) for side in rng.uniform(0.05, 0.35, 2))
-    cv2.ellipse(spot, centre, axes, float(rng.uniform(0, 180)), 0, 360, float(rng.uniform(30, 110)), -1)
+    fill_ellipse(spot, 0.05 * height, 0.35 * height, rng)
+    spot *= np.float32(rng.uniform(30, 110))
     return 1.0, np.asarray(cv2.GaussianBlur(spot, (0, 0), rng.uniform(0.08, 0.3) * height), np.float32)
 
 

@@ -2,8 +2,8 @@
 
 A scene is made twice, with its word and without, so that what the word adds is known exactly.
 
-Not here: grounds (`crnn.data.render.scene.grounds`), effects (`crnn.data.render.scene.effects`), light
-(`crnn.data.render.scene.light`), the camera.
+Not here: grounds (`crnn.data.render.scene.grounds`), effects (`crnn.data.render.scene.effects`), obstacles
+(`crnn.data.render.scene.obstacles`), light (`crnn.data.render.scene.light`), the camera.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from crnn.data.render.chance import happens, log_uniform, one_of
-from crnn.data.render.scene import grounds, light
+from crnn.data.render.scene import grounds, light, obstacles
 from crnn.data.render.scene.effects import Colours, Layer, ink_layers
 from crnn.data.render.scene.grounds import Image
 from crnn.data.render.text.glyphs import Lettering
@@ -48,6 +48,9 @@ def paint(lettering: Lettering, rng: np.random.Generator) -> Scene:
         bare = Layer(lettering.clutter, colours.ink if happens(rng, 0.75) else colours.second).over(bare)
     layers = ink_layers(lettering, colours, bare, rng)
     word = (_blended if one_of(rng, PATHS) == "blended" else _printed)(bare, layers, lettering.height, rng)
+    obstacle = obstacles.choose_obstacle((shape[0], shape[1]), lettering.height, rng)
+    if obstacle is not None:
+        word, bare = obstacle.over(word), obstacle.over(bare)
     gain, offset = light.choose_light((shape[0], shape[1]), lettering.height, rng)
     return Scene(*(np.asarray(np.clip(image * gain + offset, 0, 255), np.float32) for image in (word, bare)))
 

@@ -24,9 +24,9 @@ Ink = npt.NDArray[np.uint8]
 
 
 # About two thirds of scene words stand on a straight line in an even rhythm.
-PATHS = {"line": 0.64, "tracked": 0.15, "arc": 0.09, "wave": 0.04, "playful": 0.05, "initial": 0.03}
+PATHS = {"line": 0.58, "tracked": 0.16, "arc": 0.13, "wave": 0.04, "playful": 0.06, "initial": 0.03}
 WEIGHTS = {"plain": 0.80, "bold": 0.14, "light": 0.06}
-WIDTHS = {"plain": 0.69, "narrow": 0.24, "wide": 0.07}
+WIDTHS = {"plain": 0.63, "narrow": 0.30, "wide": 0.07}
 TONED = 0.06  # share of words whose letters have gray levels of their own
 NARROWEST = 0.25  # width per character over height, below which letters are hairlines; condensed signs reach it
 
@@ -92,7 +92,7 @@ def _spacing(path: str, rng: np.random.Generator) -> float:
     if path == "line":
         return 0.0
     if path == "tracked":
-        return rng.uniform(-0.05, 0.2) if happens(rng, 0.6) else rng.uniform(0.2, 0.7)
+        return rng.uniform(-0.08, 0.2) if happens(rng, 0.6) else rng.uniform(0.2, 0.7)
     return rng.uniform(-0.02, 0.15)
 
 

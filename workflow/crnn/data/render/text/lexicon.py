@@ -30,7 +30,7 @@ LONGEST_NUMBER = 8
 CODE_CHARACTERS = "".join(sorted(set(string.digits + string.ascii_lowercase) - set("0o1il")))
 
 # `dressed` and `figure` are printed with signs, which most scene words are not.
-KINDS = {"word": 0.73, "dressed": 0.10, "joined": 0.02, "letter": 0.02, "number": 0.06, "figure": 0.04, "code": 0.03}
+KINDS = {"word": 0.71, "dressed": 0.12, "joined": 0.02, "letter": 0.02, "number": 0.06, "figure": 0.04, "code": 0.03}
 CASES = {"upper": 0.51, "capitalised": 0.23, "lower": 0.23, "mixed": 0.03}
 # Share of words of 1, 2, 3 ... letters: of scene words the mean is 5, with a tail up to LONGEST that a dictionary alone
 # would not give (its mean is 9, and its longest words are none that a sign would show).
@@ -39,8 +39,8 @@ LENGTHS = (0, 9, 16, 20, 17, 13, 9, 6, 4, 2.6, 1.8, 1.2, 0.8, 0.5, 0.35, 0.25, 0
 # `{}` stands for a word.
 DRESSED = {
     **dict.fromkeys(("{}.", "{}-{}", "{}'s"), 4.0),
-    **dict.fromkeys(("{},", "{}!", '"{}"', "\u201c{}\u201d", "{}&{}"), 3.0),
-    **dict.fromkeys(("{}:", "({})", "'{}'", "{}?", "{}/{}", "{}.com", "www.{}.com"), 2.0),
+    **dict.fromkeys(("{},", "{}!", "{}?", '"{}"', "\u201c{}\u201d", "{}&{}"), 3.0),
+    **dict.fromkeys(("{}:", "({})", "'{}'", "{}/{}", "{}.com", "www.{}.com"), 2.0),
     **dict.fromkeys(("\u2018{}\u2019", "\u201c{}", "{}\u201d", '"{}', '{}"', "({}", "{})", "{}-", "-{}-"), 1.0),
     **dict.fromkeys(("#{}", "@{}", "*{}*", "{}*", "{}...", "{}\u2026", "{};", "{}'", "&{}", "{}+", "{}.org"), 0.7),
     **dict.fromkeys(("{}.net", "{}.co.uk", "www.{}.org", "\u2022{}", "[{}]", "{}_{}", "{}\u00b7{}", "~{}~"), 0.4),
