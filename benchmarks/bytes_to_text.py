@@ -95,9 +95,10 @@ def box(contestant: Recipe | Deployment) -> Iterator[ProcessPoolExecutor]:
 
 
 def judged(args: argparse.Namespace, outcome: Outcome) -> pl.DataFrame:
-    tensors = min((args.results / "datasets" / args.dataset / "tensors").iterdir())
-    policy = LabelPolicy(**read_json(tensors / "contract.json")["label_policy"])
-    samples = pl.read_parquet(tensors / "samples.parquet")
+    rule = min((args.results / "datasets" / args.dataset / "tensors").iterdir())
+    parts = sorted(rule.iterdir(), key=lambda path: int(path.name))
+    policy = LabelPolicy(**read_json(parts[0] / "contract.json")["label_policy"])
+    samples = pl.concat([pl.read_parquet(part / "samples.parquet") for part in parts])
     texts = pl.DataFrame(outcome.texts, schema=SCHEMA, orient="row")
     return judge(samples, samples.select("index").join(texts, on="index", how="left"), policy)
 

@@ -10,7 +10,7 @@ import pytest
 from crnn.model.network import NetworkSize
 from workspace import Workspace, small_config, write_small_checkpoint
 
-pytestmark = pytest.mark.dag
+pytestmark = [pytest.mark.dag, pytest.mark.slow]
 
 # What random weights read flips at a touch, so nothing is asked of the words.
 NO_BUDGET = {"accuracy_drop": 1, "flipped": 1}
