@@ -63,9 +63,9 @@ class Repeated(Words):
         return super().image((index - 1) % self._stored + 1)
 
 
-def read_all(model: Path, args: argparse.Namespace, count: int) -> dict[str, float]:
+def read_all(model: Path, folder: Path, threads: int, batch: int, count: int) -> dict[str, float]:
     """Read `count` words in this process: words, seconds, MiB at the peak and before the first word."""
-    runtime, charset = OnnxSession(model, args.threads, args.threads), Charset(CHARACTERS)
+    runtime, charset = OnnxSession(model, threads, threads), Charset(CHARACTERS)
     preprocess, timings, readings = Preprocess.from_settings({"rule": "aspect"}), Timings(), Readings()
     before = _peak_mib()
 
@@ -74,9 +74,9 @@ def read_all(model: Path, args: argparse.Namespace, count: int) -> dict[str, flo
         timings.add("e2e", 0, len(reading.indices), reading.width, reading.seconds, reading.steps)
 
     started = time.perf_counter()
-    with Repeated(args.words, count) as words:
-        source = EncodedWords(words, preprocess, at_most(args.batch))
-        Scheduler(source, runtime, charset, args.threads).run(deliver)
+    with Repeated(folder, count) as words:
+        source = EncodedWords(words, preprocess, at_most(batch))
+        Scheduler(source, runtime, charset, threads).run(deliver)
     found = readings.frame()
     seconds = time.perf_counter() - started
     return {"words": found.height, "seconds": seconds, "peak_mib": _peak_mib(), "before_mib": before}
@@ -94,7 +94,7 @@ def tiny_model(folder: Path) -> Path:
 
 def in_its_own_process(model: Path, args: argparse.Namespace, count: int) -> dict[str, float]:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
-        return executor.submit(read_all, model, args, count).result()
+        return executor.submit(read_all, model, args.words, args.threads, args.batch, count).result()
 
 
 def main(args: argparse.Namespace) -> None:
