@@ -2,7 +2,6 @@
 
 import platform
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -119,10 +118,9 @@ def session_in_own_envs(tmp_path_factory: pytest.TempPathFactory) -> CondaWorksp
 
 
 @pytest.fixture
-def in_own_envs(session_in_own_envs: CondaWorkspace, tmp_path: Path) -> Iterator[CondaWorkspace]:
-    """A copy of that working directory for one test to change; the env files it edits are put back after it."""
+def in_own_envs(session_in_own_envs: CondaWorkspace, tmp_path: Path) -> CondaWorkspace:
+    """A copy of that working directory and of its checkout beside it, for one test to change."""
     source = session_in_own_envs
-    shutil.copytree(source.path, tmp_path / "run")
-    shutil.copytree(source.root / "envs", tmp_path / "envs")
-    yield replace(source, path=tmp_path / "run")
-    shutil.copytree(tmp_path / "envs", source.root / "envs", dirs_exist_ok=True)
+    for folder in (source.path, source.root):
+        shutil.copytree(folder, tmp_path / folder.name)
+    return replace(source, path=tmp_path / source.path.name, root=tmp_path / source.root.name)

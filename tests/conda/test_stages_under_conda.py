@@ -53,7 +53,7 @@ def test_another_pin_reruns_the_rules_of_its_env_and_what_follows(in_own_envs: C
     env = in_own_envs.root / "envs" / "score.yaml"
     env.write_text(env.read_text() + "# a comment\n")
     assert in_own_envs.planned() == {}
-    env.write_text(env.read_text().replace("- scipy=", "- scipy=99."))
+    env.write_text(env.read_text().replace("- rapidfuzz=", "- rapidfuzz=99."))
     assert in_own_envs.planned() == {"score_run": 5, "audit_run": 5, "make_report": 1, "check_budgets": 1}
 
 
