@@ -181,7 +181,7 @@ CONFIG: dict[str, Row] = {
         config("datasets.sample.sample", {"words": 3, "seed": 4}),
         {"render_words"} | END,
         PREPARED,
-        "now: '--seed=4','--words=3'",
+        "'--seed=4'",  # and '--words=3', in any order
         1,
     ),
     "images.form": Row(
