@@ -22,6 +22,7 @@ from crnn.runtimes.registry import known_runtimes
 from engine.code_digest import Modules
 from engine.config import ConfigError, check_meaning, check_schema, drop_nulls
 from engine.file_digest import Digests
+from engine.interpreter import offer_own_interpreter
 from engine.layout import CALIBRATION, TUNING, Layout, Run, canonical, network_size, validation_sets
 from engine.makers import Makers
 from engine.resources import DEVICES, needs, occupies
@@ -29,9 +30,9 @@ from engine.store import Store
 from stage import stage_files
 
 # The shell of a job knows the stages as `crnn make_tensors …`: in the Python of Snakemake, or of the env of conda's.
+offer_own_interpreter()
+shell.prefix(f"crnn() {{{{ python {shlex.quote(str(STAGES / 'stage.py'))} \"$@\"; }}}}; ")
 BY_CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
-PYTHON, STAGE = "python" if BY_CONDA else shlex.quote(sys.executable), shlex.quote(str(STAGES / "stage.py"))
-shell.prefix(f'crnn() {{{{ {PYTHON} {STAGE} "$@"; }}}}; ')
 
 
 def checked(config):
@@ -103,8 +104,7 @@ CHARSET = option("charset", of_model("charset"))
 LABELS = option("labels", config["labels"])
 
 CODE, CONTENTS = Store(Path(".snakemake/code.json")), Store(Path(".snakemake/contents.json"))
-atexit.register(CODE.save)
-atexit.register(CONTENTS.save)
+atexit.register(lambda: (CODE.save(), CONTENTS.save()))
 MAKERS = Makers(Modules(STAGES, CODE), stage_files(), layout.runtimes_in_use, ROOT / "envs" if BY_CONDA else None)
 DIGESTS = Digests(CONTENTS, limit=100 * 10**9)  # bytes, as in profiles/default
 

@@ -10,10 +10,7 @@ from filelock import FileLock
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
-    """A folder that `make` fills, once for all workers. They share it, so nobody may change it.
-
-    It lies as deep as a worker's copy of it: results name the files of the workflow relative to their folder.
-    """
+    """A folder that `make` fills, once for all workers. They share it, so nobody may change it."""
     base = factory.getbasetemp()
     made = (base.parent / "all" if "PYTEST_XDIST_WORKER" in os.environ else base) / "once" / name
     made.parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,6 @@ Not here: checking the config (`engine.config`), what the rules do with a path.
 """
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -107,8 +106,8 @@ class Layout:
     results: str = "results"
 
     def shipped(self, path: str) -> str:
-        """A path of the user's, or else of this workflow; relative, so that moving both reruns nothing."""
-        return path if Path(path).exists() else os.path.relpath(self.root / path)
+        """A path of the user's, or else of this workflow; in its checkout relative, so moving both reruns nothing."""
+        return path if Path(path).exists() else str(self.root / path)
 
     # --- names -------------------------------------------------------------------------------------------------
 
