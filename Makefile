@@ -19,7 +19,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 STAMP_DEV := $(VENV)/installed-dev
-INSTALL = $(BIN)/pip install --quiet --no-compile --disable-pip-version-check $(PIP_ARGS)
+INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check $(PIP_ARGS)
 # snakefmt calls shfmt, which is there too.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
