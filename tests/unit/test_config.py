@@ -5,57 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from jsonschema import Draft202012Validator
-from snakemake.utils import update_config, validate
 
+from configs import ROOT, SCHEMA, Config, checked, nested, read
 from crnn.data.labels import LabelPolicy
 from crnn.data.preprocess import Preprocess
 from crnn.model.charset import Charset
 from crnn.model.network import NetworkSize
 from crnn.model.surgery import PASSES, Step
-from crnn.runtimes.registry import known_runtimes
 from crnn.train.settings import TrainingSettings
-from engine.config import ConfigError, check_meaning, check_schema, drop_nulls
-
-ROOT = Path(__file__).parents[2]
-SCHEMA_FILE = ROOT / "config" / "schema.yaml"
-Config = dict[str, Any]
-
-
-def read(path: Path) -> Any:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
-
-
-SCHEMA = read(SCHEMA_FILE)
-
-
-def shipped(*overlays: Config) -> Config:
-    """The shipped config with overlays laid over it as `--configfile` lays them."""
-    config: Config = read(ROOT / "config" / "config.yaml")
-    for overlay in overlays:
-        update_config(config, overlay)
-    return config
-
-
-def with_defaults(config: Config) -> Config:
-    config = drop_nulls(config)
-    check_schema(config, SCHEMA)
-    validate(config, str(SCHEMA_FILE))
-    return config
-
-
-def checked(*overlays: Config) -> Config:
-    """As the rules check a config."""
-    config = with_defaults(shipped(*overlays))
-    check_meaning(config, known_runtimes(), ROOT)
-    return config
-
-
-def nested(key: str, value: object) -> Config:
-    """`value` at a dotted key."""
-    first, _, rest = key.partition(".")
-    return {first: nested(rest, value) if rest else value}
+from engine.config import ConfigError, drop_nulls
 
 
 def fault_of(*overlays: Config) -> str:

@@ -6,7 +6,7 @@ Snakemake compares a rule's params as texts and prints those that are new, so a 
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ class Makers:
     stages: Mapping[str, Path]
     runtimes: Mapping[str, Runtime]
     envs: Path | None = None
+    _known: dict[str, dict[str, list[str]]] = field(default_factory=dict)
 
     def texts(self, stage: str, env: str, runtime: Runtime | None = None, files: tuple[str, ...] = ()) -> list[str]:
         """Modules and tools of a stage; with those of a runtime, which is loaded by name, and of other `files`."""
@@ -69,7 +70,10 @@ class Makers:
         return {name: texts + [""] * (most - len(texts)) for name, texts in own.items()}
 
     def _on_runtimes(self, stage: str) -> dict[str, list[str]]:
-        return {name: self.texts(stage, name, runtime) for name, runtime in self.runtimes.items()}
+        """Runtime → the texts of a stage on it; found once, for every command of Snakemake's waits for them."""
+        if stage not in self._known:
+            self._known[stage] = {name: self.texts(stage, name, runtime) for name, runtime in self.runtimes.items()}
+        return self._known[stage]
 
 
 def named(texts: list[str]) -> dict[str, str]:
