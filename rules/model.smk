@@ -27,12 +27,14 @@ rule import_checkpoint:
         network=option("network", lambda w: network_size(config["models"][w.model])),
         layout=option("layout", of_model("layout")),
         gates=option("gate-order", of_model("gate_order")),
+        blank=option("blank", of_model("blank")),
+        colour=option("colour", lambda w: colour(config["models"][w.model])),
     message:
         "Reading the checkpoint of {wildcards.model}"
     shell:
         r"""
         crnn import_checkpoint --checkpoint {input.checkpoint:q} {params.network:q} {params.layout:q} {params.gates:q} \
-            --output {output.weights:q} --record {output.record:q} >{log:q} 2>&1
+            {params.blank:q} {params.colour:q} --output {output.weights:q} --record {output.record:q} >{log:q} 2>&1
         """
 
 

@@ -196,10 +196,10 @@ CONFIG: dict[str, Row] = {
     ),
     "checkpoint": Row(another_checkpoint, {"import_checkpoint"} | EXPORTED, IMPORTED, "data/other.safetensors"),
     "layout": Row(
-        config("models.crnn.layout", "bidirectional"),
+        config("models.crnn.layout", "shi"),
         {"import_checkpoint"} | EXPORTED,
         IMPORTED,
-        "--layout=bidirectional",
+        "--layout=shi",
     ),
     "gate_order": Row(
         config("models.crnn.gate_order", "ifgo"), {"import_checkpoint"} | EXPORTED, IMPORTED, "--gate-order=ifgo"

@@ -22,6 +22,7 @@ STAGE_READERS = ("raw", "fixed", "fixed.")  # what reads words besides deploymen
 RENAMED = {
     "shard_words": "parts, the number of parts that the words are divided into",
     "lanes": "calls",
+    "bidirectional": "shi",
 }
 
 
@@ -51,6 +52,8 @@ def _explain(error: ValidationError) -> str:
     schema: Any = error.schema
     allowed: Any = error.validator_value
     value: Any = error.instance
+    if error.validator == "enum" and value in RENAMED.keys() - set(allowed):
+        return f"{key}: {value} is now {RENAMED[value]}"
     match error.validator:
         case "additionalProperties":
             known = schema.get("properties", {})

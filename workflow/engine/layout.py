@@ -505,8 +505,18 @@ def validation_sets(watched: Iterable[str]) -> list[str]:
 
 
 def network_size(entry: Config) -> dict[str, Any]:
-    """The sizes of the network that an entry of models or training describes."""
-    return {"channels": entry["channels"], "hidden": entry["hidden"], "classes": len(entry["charset"]) + 1}
+    """The network that an entry of models or training describes; what it leaves open, the checkpoint decides."""
+    told = {name: entry[name] for name in ("channels", "hidden", "activation") if name in entry}
+    image = {name: value for name, value in entry.get("input", {}).items() if name != "colour"}
+    if image:
+        image["inputs"] = image.pop("channels")
+    return {"classes": len(entry["charset"]) + 1, **told, **image}
+
+
+def colour(entry: Config) -> str:
+    """What the channels of a model's images are."""
+    channels = entry["input"]["channels"]
+    return str(entry["input"].get("colour", "gray" if channels == 1 else "rgb"))
 
 
 def _words_of(entry: Config) -> Config:

@@ -66,6 +66,8 @@ def allowed(schema: Schema) -> str:
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"])
     match schema["type"]:
+        case [*kinds]:
+            return " or ".join(allowed(schema | {"type": kind}) for kind in kinds)
         case "array":
             return allowed_list(schema)
         case "object":

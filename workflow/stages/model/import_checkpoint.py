@@ -1,37 +1,44 @@
 """Read a CRNN checkpoint of any known layout and write it in the one layout of this workflow (safetensors).
 
-  --network '{"channels": [64, 128, 256, 256, 512, 512, 512], "hidden": 256, "classes": 37}'
+  --network '{"classes": 37, "inputs": 1, "height": 32, "activation": "relu", "mean": 0.5, "std": 0.5}'
 
-The keys tell the layout, but not the order of the LSTM gates: that follows from the layout, unless --gate-order is
-given. The record has what was decided. Files that would run code are refused.
+The keys tell the layout, and the tensors the sizes. The order of the LSTM gates and the class of the blank follow from
+the layout, unless --gate-order or --blank is given. The record has what was decided. Files that would run code are
+refused.
 """
+
+from dataclasses import asdict
 
 from crnn.core.command import LOG, Arguments, Command
 from crnn.core.record import Record
-from crnn.model.checkpoint import read_checkpoint, write_weights
+from crnn.model.checkpoint import read_checkpoint, require, write_weights
+from crnn.model.layouts import LAYOUTS
 from crnn.model.network import NetworkSize
 
 
 def arguments(command: Command) -> None:
     command.add_path("--checkpoint", ".pth, .pt or .safetensors")
-    command.add_json("--network", "sizes, as in config `models`")
-    command.add_argument("--layout", choices=["auto", "bidirectional", "separate"], default="auto")
+    command.add_json("--network", "fields of the network; channels and hidden by default as the file has them")
+    command.add_argument("--layout", choices=["auto", *LAYOUTS], default="auto")
     command.add_argument("--gate-order", choices=["auto", "ifgo", "igfo"], default="auto")
+    command.add_argument("--blank", choices=["auto", "first", "last"], default="auto")
+    command.add_argument("--colour", choices=["gray", "rgb", "bgr"], default="gray", help="of the images to read")
     command.add_output("weights.safetensors to write")
 
 
 def main(args: Arguments) -> None:
     record = Record.begin(args, [args.checkpoint], ("torch", "safetensors"))
-    size = NetworkSize(tuple(args.network["channels"]), args.network["hidden"], args.network["classes"])
-    layout = None if args.layout == "auto" else args.layout
-    gate_order = None if args.gate_order == "auto" else args.gate_order
-    imported = read_checkpoint(args.checkpoint, size, layout, gate_order)
-    results = {
-        "layout": imported.layout,
-        "gate_order": imported.gate_order,
-        "gate_order_from": imported.gate_order_from,
-        "parameters": sum(tensor.numel() for tensor in imported.state.values()),
-    }
+    asked, gray = args.network, args.colour == "gray"
+    size = NetworkSize.from_json(asked | {"inputs": 1} if gray else asked)
+    layout, gate_order, blank = (
+        None if told == "auto" else told for told in (args.layout, args.gate_order, args.blank)
+    )
+    summed = gray and asked.get("inputs", 1) > 1
+    imported = read_checkpoint(args.checkpoint, size, layout, gate_order, blank, gray=summed)
+    require(args.checkpoint, imported.size, {name: asked[name] for name in ("channels", "hidden") if name in asked})
+    facts = {name: value for name, value in asdict(imported).items() if name not in ("state", "size")}
+    network, parameters = asdict(imported.size), sum(tensor.numel() for tensor in imported.state.values())
+    results = {**facts, "network": network, "parameters": parameters}
     LOG.info("%s", results)
-    write_weights(imported.state, size, args.output)
+    write_weights(imported.state, imported.size, args.output)
     record.finish([args.output], **results)
