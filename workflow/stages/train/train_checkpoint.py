@@ -21,8 +21,9 @@ from crnn.data.render.fonts.listing import read_fonts
 from crnn.data.render.sample import Renderer
 from crnn.data.render.text.lexicon import Lexicon, read_words
 from crnn.model.charset import Charset
-from crnn.model.checkpoint import read_checkpoint, require, write_weights
+from crnn.model.checkpoint import read_checkpoint, require
 from crnn.model.network import CRNN, NetworkSize
+from crnn.model.weights import write_weights
 from crnn.train.loop import Run, write_log
 from crnn.train.pool import pooled_batches
 from crnn.train.settings import TrainingSettings
