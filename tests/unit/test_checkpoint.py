@@ -413,6 +413,45 @@ def test_no_bytes_end_in_a_traceback(tmp_path: Path, content: bytes) -> None:
         read_checkpoint(tmp_path / "any.pth", SMALL)
 
 
+@st.composite
+def damaged(draw: st.DrawFn, whole: bytes) -> bytes:
+    """A file that was cut off, overwritten, shifted or struck by single bits."""
+    place = draw(st.integers(0, len(whole) - 1))
+    match draw(st.sampled_from(["cut", "overwritten", "shifted", "bits"])):
+        case "cut":
+            return whole[:place]
+        case "overwritten":
+            piece = draw(st.binary(min_size=1, max_size=100))
+            return whole[:place] + piece + whole[place + len(piece) :]
+        case "shifted":
+            return whole[:place] + draw(st.binary(min_size=1, max_size=20)) + whole[place:]
+    bits = bytearray(whole)
+    for bit in draw(st.lists(st.integers(0, 8 * len(whole) - 1), min_size=1, max_size=20)):
+        bits[bit // 8] ^= 1 << bit % 8
+    return bytes(bits)
+
+
+@pytest.mark.slow
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(["zip.pth", "legacy.pth", "a.safetensors"]), st.data())
+def test_a_damaged_file_is_read_or_refused_in_one_line(tmp_path: Path, name: str, data: st.DataObject) -> None:
+    whole = {
+        "zip.pth": lambda path: torch.save({"state_dict": weights()}, path),
+        "legacy.pth": lambda path: torch.save(weights(), path, _use_new_zipfile_serialization=False),
+        "a.safetensors": lambda path: safetensors.torch.save_file(weights(), path),
+    }
+    path = tmp_path / name
+    whole[name](path)
+    path.write_bytes(data.draw(damaged(path.read_bytes())))
+    told = f"{path}: "
+    try:
+        assert all(tensor.isfinite().all() for tensor in read_checkpoint(path, SMALL).state.values())
+    except UserError as error:
+        told = str(error)
+    assert told.startswith(f"{path}: ")
+    assert "\n" not in told
+
+
 @pytest.mark.parametrize("name", ["nowhere.pth", "."])
 def test_a_missing_file_is_named(name: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such checkpoint file"):

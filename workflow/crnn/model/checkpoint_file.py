@@ -6,6 +6,7 @@ Not here: which network the tensors belong to (`crnn.model.layouts`), whether th
 import pickle
 import re
 import tarfile
+import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -68,7 +69,8 @@ def _load_torch(path: Path) -> object:
     shells: list[Any] = []
     while True:
         try:
-            with torch.serialization.safe_globals(shells):
+            with torch.serialization.safe_globals(shells), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # it says of old forms that they are old
                 return torch.load(path, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
             named = re.search(r"GLOBAL (\S+)", str(error))
@@ -91,7 +93,7 @@ def _other_file(path: Path, error: Exception) -> str:
             "was saved with pickle protocol 4 or 5, which PyTorch does not read safely. Where it was made, save it "
             "again without pickle_protocol"
         )
-    members = zipfile.ZipFile(path).namelist() if zipfile.is_zipfile(path) else []
+    members = _members(path)
     if any(name.endswith("constants.pkl") for name in members):
         return (
             "is a TorchScript archive, a program and not only weights. Export it to ONNX where it was made, and name "
@@ -102,6 +104,15 @@ def _other_file(path: Path, error: Exception) -> str:
             "is an archive; unpack it, or where PyTorch older than 0.2 saved it, load and save it with that once more"
         )
     return f"is not a readable checkpoint ({_reason(error)})"
+
+
+def _members(path: Path) -> list[str]:
+    """The names in a zip archive; none where a file is no archive that can be read."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return []
 
 
 def _reason(error: Exception) -> str:
