@@ -23,7 +23,7 @@ from engine.code_digest import Modules
 from engine.config import ConfigError, check_meaning, check_schema, drop_nulls
 from engine.file_digest import Digests
 from engine.interpreter import offer_own_interpreter
-from engine.layout import CALIBRATION, TUNING, Layout, Run, canonical, colour, network_size, validation_sets
+from engine.layout import CALIBRATION, TUNING, Layout, Run, canonical, network_size, validation_sets
 from engine.makers import Makers
 from engine.resources import DEVICES, needs, occupies
 from engine.store import Store
@@ -100,7 +100,6 @@ SESSION = {
     "calls": option("calls", lambda w: reader_of(w).calls),
 }
 WIDTHS = option("widths", lambda w: layout.width_rule(w.get("widths") or layout.deployments[w.deployment].widths))
-CHARSET = option("charset", of_model("charset"))
 LABELS = option("labels", config["labels"])
 
 CODE, CONTENTS = Store(Path(".snakemake/code.json")), Store(Path(".snakemake/contents.json"))

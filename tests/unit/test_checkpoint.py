@@ -27,7 +27,6 @@ from crnn.model.layouts.family import StateDict
 from crnn.model.network import NetworkSize
 from crnn.model.weights import load_network, write_weights
 from networks import (
-    SIZES,
     SMALL,
     images,
     run_network,
@@ -215,12 +214,17 @@ def test_a_bidirectional_checkpoint_may_hold_the_other_order_too(tmp_path: Path)
     torch.testing.assert_close(read_checkpoint(path, SMALL, gate_order="igfo").state, weights(), rtol=0, atol=0)
 
 
+def told(directory: Path) -> list[str]:
+    """What the stage wants to know of a small network."""
+    charset = json.dumps("0123456789abcdefghijklmnopqrstuvwxyz")
+    return ["--network={}", "--input={}", f"--charset={charset}", f"--contract={directory / 'contract.json'}"]
+
+
 def stage(checkpoint: Path, directory: Path, *options: str) -> dict[str, Any]:
     """Run the stage in this process and return its record."""
     paths = ["--checkpoint", str(checkpoint), "--output", str(directory / "weights.safetensors")]
     record = directory / "weights.json"
-    network = json.dumps(SIZES)
-    command = [*paths, "--record", str(record), "--network", network, *options]
+    command = [*paths, "--record", str(record), *told(directory), *options]
     run_stage("import_checkpoint", command)
     content: dict[str, Any] = read_json(record)
     return content
@@ -517,7 +521,7 @@ def test_the_command_ends_with_one_line(tmp_path: Path) -> None:
     path = trapped(tmp_path / "trap.pth", tmp_path / "it-ran", "zip")
     paths = ["--checkpoint", path, "--output", tmp_path / "weights.safetensors", "--record", tmp_path / "weights.json"]
     stage = [ROOT / "workflow" / "stage.py", "import_checkpoint"]
-    command = [sys.executable, *stage, *paths, "--network", json.dumps(SIZES)]
+    command = [sys.executable, *stage, *paths, *told(tmp_path)]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith(f"error: {path}: refused")

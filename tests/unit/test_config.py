@@ -10,12 +10,13 @@ from jsonschema import Draft202012Validator
 from configs import ROOT, SCHEMA, Config, checked, nested, read
 from crnn.data.labels import LabelPolicy
 from crnn.data.preprocess import Preprocess
+from crnn.model.charset import Charset
+from crnn.model.contract import Input
 from crnn.model.layouts import LAYOUTS
 from crnn.model.network import NetworkSize
 from crnn.model.surgery import PASSES, Step
 from crnn.train.settings import TrainingSettings
 from engine.config import ConfigError, drop_nulls
-from engine.layout import colour, network_size
 
 
 def fault_of(*overlays: Config) -> str:
@@ -56,14 +57,15 @@ def test_a_width_rule_with_nothing_said_is_the_librarys_own_default(rule: str) -
 
 
 def test_every_layout_of_the_library_may_be_named() -> None:
-    layout = SCHEMA["properties"]["models"]["additionalProperties"]["properties"]["layout"]
-    assert layout["enum"] == ["auto", *LAYOUTS]
+    branch = SCHEMA["properties"]["models"]["additionalProperties"]["allOf"][0]["then"]
+    assert branch["properties"]["layout"]["enum"] == ["auto", *LAYOUTS]
 
 
 def test_the_defaults_of_a_model_are_the_librarys_own() -> None:
     model = checked()["models"]["crnn"]
-    assert NetworkSize.from_json(network_size(model)) == NetworkSize()
-    assert colour(model) == "gray"
+    size = NetworkSize.from_json({"activation": model["activation"], "classes": Charset(model["charset"]).classes})
+    assert size == NetworkSize()
+    assert Input.from_settings(model["input"]) == Input()
     assert {Step.from_settings(entry).name for entry in model["surgery"]} == set(PASSES)
 
 

@@ -13,19 +13,22 @@ from torch import nn
 
 from crnn.core.errors import UserError
 from crnn.core.files import read_json
-from crnn.model.charset import Charset, greedy_decode
+from crnn.model.charset import Charset
 from crnn.model.checkpoint import Imported, read_checkpoint
+from crnn.model.contract import Contract
+from crnn.model.decoding import greedy_decode
 from crnn.model.layouts import FAMILIES, LAYOUTS
 from crnn.model.network import CRNN, NetworkSize
 from crnn.model.weights import load_network, write_weights
 from foreign import CLASSES, FOREIGN, Dtrb, Shi, from_wheel, log_probabilities, trained
-from networks import SMALL, recipe_network, run_network, small_network
+from networks import recipe_network, run_network, small_network
 from stage_calls import run_stage
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
 PAPER = NetworkSize()
 COLOUR = replace(PAPER, inputs=3)
-CHARSET = Charset("0123456789abcdefghijklmnopqrstuvwxyz")
+CHARACTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
+CHARSET = Charset(CHARACTERS)
 
 
 def save(network: nn.Module, path: Path) -> Path:
@@ -127,10 +130,10 @@ def test_weights_for_colour_read_gray_images_where_that_is_asked_for(tmp_path: P
     imported = read_checkpoint(path, PAPER, gray=True)
     assert_reads_alike(imported, foreign, gray, gray.repeat(3, axis=1))
     with pytest.raises(UserError, match="one number"):
-        read_checkpoint(path, replace(PAPER, mean=(0.5,)), gray=True)
+        read_checkpoint(path, replace(PAPER, mean=(0.4, 0.5, 0.6), inputs=3), gray=True)
 
 
-@pytest.mark.parametrize(("mean", "std", "inputs"), [(0.588, 0.193, 1), ((0.4, 0.5, 0.6), (0.2, 0.3, 0.4), 3)])
+@pytest.mark.parametrize(("mean", "std", "inputs"), [((0.588,), (0.193,), 1), ((0.4, 0.5, 0.6), (0.2, 0.3, 0.4), 3)])
 def test_images_are_brought_to_the_mean_of_training(mean: Any, std: Any, inputs: int, tmp_path: Path) -> None:
     foreign, images = trained(Shi(inputs)), noise(inputs)
     size = replace(PAPER, inputs=inputs, mean=mean, std=std)
@@ -140,29 +143,30 @@ def test_images_are_brought_to_the_mean_of_training(mean: Any, std: Any, inputs:
 
 
 def test_what_is_written_is_read_again_as_the_same_network(tmp_path: Path) -> None:
-    size = replace(PAPER, height=64, mean=0.4)
+    size = replace(PAPER, height=64, mean=(0.4,))
     first = read_checkpoint(save(trained(Dtrb()), tmp_path / "a.pth"), size)
     write_weights(first.state, first.size, tmp_path / "a.safetensors")
     again = read_checkpoint(tmp_path / "a.safetensors", size)
     assert again.size == first.size == load_network(tmp_path / "a.safetensors").size
-    with pytest.raises(UserError, match=r"has mean 0\.4, the config says 0\.5"):
-        read_checkpoint(tmp_path / "a.safetensors", replace(size, mean=0.5))
+    with pytest.raises(UserError, match=r"has mean \[0\.4\], the config says \[0\.5\]"):
+        read_checkpoint(tmp_path / "a.safetensors", replace(size, mean=(0.5,)))
 
 
 # --- the stage ---------------------------------------------------------------------------------------------
 
 
-def stage(checkpoint: Path, directory: Path, network: dict[str, Any], *options: str) -> dict[str, Any]:
-    record = directory / "weights.json"
+def stage(checkpoint: Path, directory: Path, *options: str, **network: Any) -> dict[str, Any]:
+    record, contract = directory / "weights.json", directory / "contract.json"
     paths = [f"--checkpoint={checkpoint}", f"--output={directory / 'weights.safetensors'}", f"--record={record}"]
-    run_stage("import_checkpoint", [*paths, "--network", json.dumps(network), *options])
+    told = [f"--charset={json.dumps(CHARACTERS)}", f"--network={json.dumps(network)}", f"--contract={contract}"]
+    run_stage("import_checkpoint", [*paths, *told, *options])
     results: dict[str, Any] = read_json(record)["results"]
     return results
 
 
 def test_the_record_has_the_network_and_what_was_decided(tmp_path: Path) -> None:
     path = save(trained(FOREIGN["parseq"]()), tmp_path / "a.pth")
-    results = stage(path, tmp_path, {"classes": CLASSES, "inputs": 3}, "--blank=last", "--colour=gray")
+    results = stage(path, tmp_path, "--blank=last", '--input={"channels": 3, "colour": "gray"}')
     assert (results["layout"], results["blank"], results["blank_from"]) == ("parseq", "last", "config")
     assert (results["network"]["inputs"], results["network"]["hidden"]) == (1, 8)
 
@@ -170,7 +174,13 @@ def test_the_record_has_the_network_and_what_was_decided(tmp_path: Path) -> None
 def test_sizes_that_the_config_says_have_to_be_those_of_the_checkpoint(tmp_path: Path) -> None:
     path = save(small_network(), tmp_path / "a.pth")
     with pytest.raises(UserError, match="has hidden 8, the config says 256; leave that out or correct it"):
-        stage(path, tmp_path, {"classes": SMALL.classes, "hidden": 256})
+        stage(path, tmp_path, "--input={}", hidden=256)
+
+
+def test_the_contract_has_the_steps_and_the_blank_of_the_checkpoint(tmp_path: Path) -> None:
+    stage(save(trained(FOREIGN["gitycc"]()), tmp_path / "a.pth"), tmp_path, "--input={}", "--blank=last")
+    contract = Contract.read(tmp_path / "contract.json")
+    assert (contract.steps(100), contract.output.blank) == (24, "last")
 
 
 # --- networks of other kinds -------------------------------------------------------------------------------

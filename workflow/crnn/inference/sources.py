@@ -40,16 +40,16 @@ class EncodedWords:
         prepared = []
         for index, image in chunk:
             with timer.step("decode"):
-                gray = self._preprocess.decode(image)
-            if gray is not None:
+                pixels = self._preprocess.decode(image)
+            if pixels is not None:
                 with timer.step("resize"):
-                    prepared.append((index, self._preprocess.resize(gray)))
+                    prepared.append((index, self._preprocess.resize(pixels)))
         return prepared
 
     def collate(self, prepared: list[Prepared]) -> list[Batch]:
         whole = []
         for index, pixels in prepared:
-            width = pixels.shape[1]
+            width = pixels.shape[2]
             bucket = self._waiting.setdefault(width, [])
             bucket.append((index, pixels))
             if len(bucket) == self._batch_of(width):

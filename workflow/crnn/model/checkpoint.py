@@ -19,8 +19,9 @@ from torch import Tensor
 
 from crnn.core.errors import UserError
 from crnn.model.checkpoint_file import SAVE_TENSORS, load, state_dicts
+from crnn.model.contract import Blank
 from crnn.model.layouts import FAMILIES, LAYOUTS
-from crnn.model.layouts.family import Blank, Family, GateOrder, StateDict
+from crnn.model.layouts.family import Family, GateOrder, StateDict
 from crnn.model.layouts.others import other_network
 from crnn.model.network import CRNN, NetworkSize
 from crnn.model.weights import noted_size
@@ -123,9 +124,9 @@ def read_checkpoint(
 
 def require(path: Path, size: NetworkSize, asked: Mapping[str, Any]) -> None:
     """Raise UserError where a checkpoint's network is not what was asked for, by fields of `NetworkSize`."""
-    has = json.loads(json.dumps(asdict(size)))
-    for name, value in asked.items():
-        if has[name] != json.loads(json.dumps(value)):
+    has, wanted = (json.loads(json.dumps(fields)) for fields in (asdict(size), dict(asked)))
+    for name, value in wanted.items():
+        if has[name] != value:
             raise UserError(f"{path}: has {name} {has[name]}, the config says {value}; leave that out or correct it")
 
 
@@ -203,7 +204,7 @@ def _is_sound(name: str, tensor: Tensor) -> bool:
 
 
 def _sum_colours(state: StateDict, size: NetworkSize, path: Path) -> StateDict:
-    if isinstance(size.mean, tuple) or isinstance(size.std, tuple):
+    if len(size.mean) > 1 or len(size.std) > 1:
         raise UserError(f"{path}: cannot read gray images with a mean or std for each colour; set one number")
     return state | {"cnn.conv0.weight": state["cnn.conv0.weight"].sum(1, keepdim=True)}
 

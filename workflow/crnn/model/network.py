@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from crnn.core.errors import UserError
+from crnn.model.contract import Steps
 
 KERNELS = (3, 3, 3, 3, 3, 3, 2)
 BATCH_NORM_AFTER = frozenset({2, 4, 6})
@@ -32,8 +33,8 @@ class NetworkSize:
     """What a CRNN is made of; the defaults are the paper's.
 
     channels: outputs of the seven convolutions; hidden: LSTM units per direction; classes: with the blank; inputs:
-    channels of an image; height: of an image in pixels; mean, std: of the values 0 to 1 that it was trained on, one
-    number or one per channel; between: features between the two LSTM layers, by default `hidden`.
+    channels of an image; height: of an image in pixels; mean, std: of its pixels
+    from 0 to 1, one number or one per channel; between: features between the two LSTM layers, by default `hidden`.
     """
 
     channels: tuple[int, ...] = (64, 128, 256, 256, 512, 512, 512)
@@ -43,8 +44,8 @@ class NetworkSize:
     height: int = 32
     activation: Activation = "relu"
     pooling: Pooling = "padded"
-    mean: float | tuple[float, ...] = 0.5
-    std: float | tuple[float, ...] = 0.5
+    mean: tuple[float, ...] = (0.5,)
+    std: tuple[float, ...] = (0.5,)
     between: int | None = None
 
     def __post_init__(self) -> None:
@@ -53,7 +54,7 @@ class NetworkSize:
         if self.height < 32:
             raise UserError(f"network {self}: needs a height of at least 32; the convolutions leave nothing of less")
         for numbers in (self.mean, self.std):
-            if isinstance(numbers, tuple) and len(numbers) != self.inputs:
+            if len(numbers) not in (1, self.inputs):
                 raise UserError(f"network {self}: needs one mean and std, or one for each of {self.inputs} channels")
 
     @classmethod
@@ -62,9 +63,10 @@ class NetworkSize:
         values: dict[str, Any] = {k: tuple(value) if isinstance(value, list) else value for k, value in fields.items()}
         return cls(**values)
 
-    def steps(self, width: int) -> int:
-        """Time steps T of the output for images of a width."""
-        return width // 4 + (1 if self.pooling == "padded" else -1)
+    @property
+    def steps(self) -> Steps:
+        """How many time steps an image of a width gives."""
+        return Steps(4, 4 if self.pooling == "padded" else -4)
 
 
 class RecurrentLayer(nn.Module):
@@ -97,10 +99,6 @@ def _convolutions(size: NetworkSize) -> nn.Sequential:
     return stack
 
 
-def _each(numbers: float | tuple[float, ...]) -> tuple[float, ...]:
-    return numbers if isinstance(numbers, tuple) else (numbers,)
-
-
 class Rescale(nn.Module):
     """Images in [-1, 1] to the values that a network was trained on: (p - mean) / std of pixels p in [0, 1]."""
 
@@ -126,8 +124,7 @@ class CRNN(nn.Module):
     def __init__(self, size: NetworkSize) -> None:
         super().__init__()
         self.size = size
-        mean, std = _each(size.mean), _each(size.std)
-        self.rescale = nn.Identity() if {*mean, *std} == {0.5} else Rescale(mean, std)
+        self.rescale = nn.Identity() if {*size.mean, *size.std} == {0.5} else Rescale(size.mean, size.std)
         self.cnn = _convolutions(size)
         between = size.between or size.hidden
         self.rnn = nn.Sequential(

@@ -10,11 +10,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from crnn.model.contract import Blank
 from crnn.model.network import BATCH_NORM_AFTER, Pooling
 
 StateDict = dict[str, Tensor]
 GateOrder = Literal["ifgo", "igfo"]
-Blank = Literal["first", "last"]
 Linear = tuple[Tensor, Tensor]  # weight [outputs, inputs], bias [outputs]
 
 EPSILON = 1e-5  # of nn.BatchNorm2d
