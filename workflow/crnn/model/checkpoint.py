@@ -89,34 +89,23 @@ def read_checkpoint(
     family, noted = found.family, noted_size(path)
     if noted is not None:
         require(path, noted, {name: getattr(size, name) for name in UNSEEN})
-    order, last = gate_order or family.gate_order, blank or family.blank
-    try:
-        state = family.convert(_widened(path, found, others))
-        if gray:
-            state = _sum_colours(state, size, path)
-        size = _measured(state, replace(size, pooling=noted.pooling if noted else family.pooling), path)
-    except KeyError as error:
-        raise UserError(f"{path}: lacks {error.args[0]}, which the layout {family.name} has") from error
-    except (RuntimeError, IndexError) as error:
-        reason = str(error).partition("\n")[0]
-        raise UserError(f"{path}: its tensors do not fit one another ({reason})") from error
-    with torch.device("meta"):
-        expected = CRNN(size).state_dict()
-    # Checkpoints older than PyTorch 0.4 lack the batch counters, which inference does not use.
-    state = {name: torch.tensor(0) for name in expected if name.endswith("num_batches_tracked")} | state
-    _check_fit(state, expected, path, family)
+    size = replace(size, pooling=noted.pooling if noted else family.pooling)
+    state, size = _converted(path, family, _widened(path, found, others), size, gray)
+    order, place = gate_order or family.gate_order, blank or family.blank
     if order == "igfo":
         state = {name: _swap_middle_gates(tensor) if _is_lstm(name) else tensor for name, tensor in state.items()}
-    if last == "last":
+    if place == "last":
         state |= {name: state[name].roll(1, 0) for name in ("rnn.1.embedding.weight", "rnn.1.embedding.bias")}
+    state = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
+    decided: tuple[Source, Source] = ("default of the layout", "config")
     return Imported(
-        {name: state[name].to(tensor.dtype).contiguous() for name, tensor in expected.items()},
+        {name: tensor.contiguous() for name, tensor in state.items()},
         size,
         family.name,
         order,
-        "config" if gate_order else "default of the layout",
-        last,
-        "config" if blank else "default of the layout",
+        decided[gate_order is not None],
+        place,
+        decided[blank is not None],
         found.name,
         others,
     )
@@ -201,6 +190,28 @@ def _widened(path: Path, found: Candidate, others: tuple[str, ...]) -> StateDict
 
 def _is_sound(name: str, tensor: Tensor) -> bool:
     return bool(tensor.isfinite().all()) and not (name.endswith("running_var") and bool((tensor < 0).any()))
+
+
+def _converted(
+    path: Path, family: Family, state: StateDict, size: NetworkSize, gray: bool
+) -> tuple[StateDict, NetworkSize]:
+    """The tensors as `CRNN` has them, in its order, and the size of their network."""
+    try:
+        state = family.convert(state)
+        if gray:
+            state = _sum_colours(state, size, path)
+        size = _measured(state, size, path)
+    except KeyError as error:
+        raise UserError(f"{path}: lacks {error.args[0]}, which the layout {family.name} has") from error
+    except (RuntimeError, IndexError) as error:
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"{path}: its tensors do not fit one another ({reason})") from error
+    with torch.device("meta"):  # only the shapes are wanted
+        expected = CRNN(size).state_dict()
+    # Checkpoints older than PyTorch 0.4 lack the batch counters, which inference does not use.
+    state = {name: torch.tensor(0) for name in expected if name.endswith("num_batches_tracked")} | state
+    _check_fit(state, expected, path, family)
+    return {name: state[name] for name in expected}, size
 
 
 def _sum_colours(state: StateDict, size: NetworkSize, path: Path) -> StateDict:

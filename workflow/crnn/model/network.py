@@ -32,9 +32,9 @@ LEAK = 0.2  # slope below zero of the ports that have one
 class NetworkSize:
     """What a CRNN is made of; the defaults are the paper's.
 
-    channels: outputs of the seven convolutions; hidden: LSTM units per direction; classes: with the blank; inputs:
-    channels of an image; height: of an image in pixels; mean, std: of its pixels
-    from 0 to 1, one number or one per channel; between: features between the two LSTM layers, by default `hidden`.
+    channels: outputs of the seven convolutions; hidden: LSTM units per direction; classes: with the blank; inputs,
+    height: channels of an image, and its pixels; mean, std: of pixels from 0 to 1 in training, one number or one per
+    channel; between: features between the two LSTM layers, by default `hidden`.
     """
 
     channels: tuple[int, ...] = (64, 128, 256, 256, 512, 512, 512)
@@ -53,9 +53,6 @@ class NetworkSize:
             raise UserError(f"network {self}: needs {len(KERNELS)} positive channel counts, hidden >= 1, classes >= 2")
         if self.height < 32:
             raise UserError(f"network {self}: needs a height of at least 32; the convolutions leave nothing of less")
-        for numbers in (self.mean, self.std):
-            if len(numbers) not in (1, self.inputs):
-                raise UserError(f"network {self}: needs one mean and std, or one for each of {self.inputs} channels")
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> "NetworkSize":
