@@ -141,7 +141,7 @@ rule time_words:
         **SESSION,
         widths=WIDTHS,
         charset=CHARSET,
-        measure=option("measure", lambda w: {**config["measure"], "batch": reader_of(w).batch}),
+        measure=option("measure", lambda w: {**layout.clock, "batch": reader_of(w).batch}),
         words=subpath(input.words, parent=True),
         tensors=parents_of("tensors"),
     message:
@@ -151,5 +151,84 @@ rule time_words:
         crnn time_words --words {params.words:q} --tensors {params.tensors:q} {params.widths:q} {params.charset:q} \
             --model {input.model[0]:q} {params.runtime:q} {params.options:q} {params.calls:q} {params.measure:q} \
             --threads {threads} --output {output.timings:q} --texts {output.texts:q} --record {output.record:q} \
+            >{log:q} 2>&1
+        """
+
+
+# What is asked for by config alone: `measure.starts` and `measure.load`. Both take every core, as the clocks do.
+rule measure_starts:
+    input:
+        words=WORDS,
+        plan=lambda w: layout.plan(layout.deployments[w.deployment].widths),
+        model=lambda w: reader_of(w).files,
+        build=ancient(f"{RESULTS}/builds/{{model}}/{{deployment}}/build.json"),
+    output:
+        starts=f"{RUN}/starts.json",
+        record=f"{RUN}/starts.record.json",
+    log:
+        f"{LOGS}/measure_starts/{{dataset}}.{{model}}.{{deployment}}.log",
+    benchmark:
+        f"{LOGS}/measure_starts/{{dataset}}.{{model}}.{{deployment}}.tsv"
+    conda:
+        runtime_env
+    threads: all_cores
+    resources:
+        **ON_DEVICE,
+        **needs(mb=8000, minutes=120),
+    params:
+        **made_by_runtime("measure_starts"),
+        **SESSION,
+        widths=WIDTHS,
+        charset=CHARSET,
+        batch=option("batch", lambda w: reader_of(w).batch),
+        starts=option("starts", config["measure"]["starts"]),
+        limit=option("limit", config["measure"]["words"]),
+        words=subpath(input.words, parent=True),
+    message:
+        "Starting {wildcards.deployment} in fresh processes (nothing else runs meanwhile)"
+    shell:
+        r"""
+        crnn measure_starts --words {params.words:q} {params.widths:q} {params.charset:q} --model {input.model[0]:q} \
+            {params.runtime:q} {params.options:q} {params.calls:q} {params.batch:q} {params.starts:q} {params.limit:q} \
+            --threads {threads} --build-record {input.build:q} --output {output.starts:q} --record {output.record:q} \
+            >{log:q} 2>&1
+        """
+
+
+rule load_words:
+    input:
+        words=WORDS,
+        plan=lambda w: layout.plan(layout.deployments[w.deployment].widths),
+        model=lambda w: reader_of(w).files,
+    output:
+        load=f"{RUN}/load.json",
+        logs=directory(f"{RUN}/load"),
+        record=f"{RUN}/load.record.json",
+    log:
+        f"{LOGS}/load_words/{{dataset}}.{{model}}.{{deployment}}.log",
+    benchmark:
+        f"{LOGS}/load_words/{{dataset}}.{{model}}.{{deployment}}.tsv"
+    conda:
+        runtime_env
+    threads: all_cores
+    resources:
+        **ON_DEVICE,
+        **needs(mb=8000, minutes=240),
+    params:
+        **made_by_runtime("load_words"),
+        **SESSION,
+        widths=WIDTHS,
+        charset=CHARSET,
+        batch=option("batch", lambda w: reader_of(w).batch),
+        load=option("load", config["measure"]["load"]),
+        limit=option("limit", config["measure"]["words"]),
+        words=subpath(input.words, parent=True),
+    message:
+        "Loading {wildcards.deployment} with requests for {wildcards.dataset} (nothing else runs meanwhile)"
+    shell:
+        r"""
+        crnn load_words --words {params.words:q} {params.widths:q} {params.charset:q} --model {input.model[0]:q} \
+            {params.runtime:q} {params.options:q} {params.calls:q} {params.batch:q} {params.load:q} {params.limit:q} \
+            --threads {threads} --logs {output.logs:q} --output {output.load:q} --record {output.record:q} \
             >{log:q} 2>&1
         """

@@ -74,9 +74,38 @@ class Reading(NamedTuple):
 Deliver = Callable[[Reading], None]
 
 
-class _Chunk(NamedTuple):
+class Chunk(NamedTuple):
+    """Work that is to be prepared, in the order of its number."""
+
     number: int
     content: Any
+
+
+class Work(Protocol):
+    """What workers share: where their work comes from, and where it goes."""
+
+    session: Session
+    charset: Charset
+
+    def next(self, timer: StepTimer) -> Batch | Chunk | None:
+        """Wait for work; None where nothing is left to do."""
+        ...
+
+    def prepare(self, content: Any, timer: StepTimer) -> Any:
+        """Do the work on the content of a chunk."""
+        ...
+
+    def put(self, chunk: Chunk, prepared: Any) -> None:
+        """Take what became of a chunk."""
+        ...
+
+    def deliver(self, reading: Reading) -> None:
+        """Take what came of a batch."""
+        ...
+
+    def fail(self, error: BaseException) -> None:
+        """Take what a worker raised: nothing is left to do then."""
+        ...
 
 
 class Scheduler:
@@ -84,8 +113,9 @@ class Scheduler:
 
     def __init__(self, source: Source, session: Session, charset: Charset, workers: int = 1) -> None:
         self.source, self.session, self.charset = source, session, charset
+        self.prepare = source.prepare
         self._chunks = source.chunks()
-        self._workers = [_WorkerThread(self) for _ in range(workers)]
+        self._workers = [WorkerThread(self) for _ in range(workers)]
         self._most_ready, self._most_open = AHEAD * session.calls, OPEN_CHUNKS * workers
         self._changed = threading.Condition()
         self._prepared: dict[int, Any] = {}
@@ -110,7 +140,7 @@ class Scheduler:
             raise self._failure
         return [worker.timer.take() for worker in self._workers]
 
-    def next(self, timer: StepTimer) -> Batch | _Chunk | None:
+    def next(self, timer: StepTimer) -> Batch | Chunk | None:
         """Wait for work. None where nothing is left to do, or another worker has failed."""
         with self._changed:
             while self._failure is None:
@@ -122,7 +152,7 @@ class Scheduler:
                         content = next(self._chunks, None)
                     if content is not None:
                         self._taken += 1
-                        return _Chunk(self._taken - 1, content)
+                        return Chunk(self._taken - 1, content)
                     self._exhausted = True
                     self._flush_if_collated()
                     continue
@@ -143,7 +173,7 @@ class Scheduler:
             self._complete = True
             self._changed.notify_all()
 
-    def put(self, chunk: _Chunk, prepared: Any) -> None:
+    def put(self, chunk: Chunk, prepared: Any) -> None:
         """Hand in a prepared chunk."""
         with self._changed:
             self._prepared[chunk.number] = prepared
@@ -167,28 +197,28 @@ class Scheduler:
             self._changed.notify_all()
 
 
-class _WorkerThread(threading.Thread):
-    """Does whatever the scheduler has next. It keeps a buffer per width, and uses it again."""
+class WorkerThread(threading.Thread):
+    """Does whatever work is next. It keeps a buffer per width, and uses it again."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
+    def __init__(self, work: Work) -> None:
         super().__init__(daemon=True)
         self.timer = StepTimer()
-        self._scheduler = scheduler
+        self._work = work
         self._buffers: dict[int, Tensor] = {}
 
     def run(self) -> None:
-        scheduler = self._scheduler
+        work = self._work
         try:
-            while (task := scheduler.next(self.timer)) is not None:
+            while (task := work.next(self.timer)) is not None:
                 if isinstance(task, Batch):
-                    scheduler.deliver(self._read(task))
+                    work.deliver(self._read(task))
                 else:
-                    scheduler.put(task, scheduler.source.prepare(task.content, self.timer))
+                    work.put(task, work.prepare(task.content, self.timer))
         except BaseException as error:
-            scheduler.fail(error)
+            work.fail(error)
 
     def _read(self, batch: Batch) -> Reading:
-        session, timer = self._scheduler.session, self.timer
+        session, timer = self._work.session, self.timer
         called = time.perf_counter()
         with timer.step("collate"):
             images = self._stacked(batch)
@@ -196,7 +226,7 @@ class _WorkerThread(threading.Thread):
             log_probabilities = session.infer(images)
         timer.move("execute", transfers(session))
         with timer.step("ctc"):
-            texts, confidences = greedy_decode(log_probabilities, self._scheduler.charset)
+            texts, confidences = greedy_decode(log_probabilities, self._work.charset)
         seconds = time.perf_counter() - called
         return Reading(batch.indices, batch.width, texts, confidences, seconds, timer.take())
 

@@ -37,14 +37,7 @@ class EncodedWords:
             yield [(index, image) for index, image in images if image]
 
     def prepare(self, chunk: list[Encoded], timer: StepTimer) -> list[Prepared]:
-        prepared = []
-        for index, image in chunk:
-            with timer.step("decode"):
-                gray = self._preprocess.decode(image)
-            if gray is not None:
-                with timer.step("resize"):
-                    prepared.append((index, self._preprocess.resize(gray)))
-        return prepared
+        return prepare_words(self._preprocess, chunk, timer)
 
     def collate(self, prepared: list[Prepared]) -> list[Batch]:
         whole = []
@@ -58,6 +51,18 @@ class EncodedWords:
 
     def flush(self) -> list[Batch]:
         return [_batch(bucket) for bucket in self._waiting.values()]
+
+
+def prepare_words(preprocess: Preprocess, chunk: Sequence[Encoded], timer: StepTimer) -> list[Prepared]:
+    """Decode and resize words; those that cannot be read are left out."""
+    prepared = []
+    for index, image in chunk:
+        with timer.step("decode"):
+            gray = preprocess.decode(image)
+        if gray is not None:
+            with timer.step("resize"):
+                prepared.append((index, preprocess.resize(gray)))
+    return prepared
 
 
 def _batch(bucket: Sequence[Prepared]) -> Batch:
