@@ -18,6 +18,7 @@ rule score_run:
         texts=f"{RUN}/texts.parquet",
         timing_record=f"{RUN}/timings.json",
         costs=lambda w: layout.costs(run_of(w)),
+        quantised=lambda w: layout.quantised_record(run_of(w)),
     output:
         run=f"{RUN}/run.json",
     log:
@@ -33,12 +34,13 @@ rule score_run:
         labels=LABELS,
         run=option("run", lambda w: layout.run_identity(run_of(w))),
         costs=lambda w, input: ["--costs", *input.costs] if input.costs else [],
+        quantised=lambda w, input: [f"--quantised={file}" for file in input.quantised],
     message:
         "Scoring {wildcards.deployment} on {wildcards.dataset}"
     shell:
         r"""
         crnn score_run {params.run:q} {params.labels:q} --samples {input.samples:q} --predictions {input.predictions:q} \
-            --batching {input.batching:q} --timings {input.timings:q} --texts {input.texts:q} \
+            {params.quantised:q} --batching {input.batching:q} --timings {input.timings:q} --texts {input.texts:q} \
             --timing-record {input.timing_record:q} {params.costs:q} --output {output.run:q} >{log:q} 2>&1
         """
 
@@ -79,6 +81,7 @@ rule audit_run:
 rule analyse_errors:
     input:
         tensors=lambda w: layout.tensors_of(run_of(w)),
+        contract=CONTRACT,
         predictions=lambda w: layout.predictions_of(run_of(w)),
         run=f"{RUN}/run.json",
     output:
@@ -95,14 +98,13 @@ rule analyse_errors:
         **MAKERS.params("analyse_errors", "report"),
         widths=WIDTHS,
         labels=LABELS,
-        charset=CHARSET,
         tensors=parents_of("tensors"),
     message:
         "Finding where {wildcards.deployment} misreads {wildcards.dataset}"
     shell:
         r"""
         crnn analyse_errors --tensors {params.tensors:q} --predictions {input.predictions:q} {params.widths:q} \
-            {params.charset:q} {params.labels:q} --run {input.run:q} --output {output.errors:q} >{log:q} 2>&1
+            --contract {input.contract:q} {params.labels:q} --run {input.run:q} --output {output.errors:q} >{log:q} 2>&1
         """
 
 

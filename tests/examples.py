@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from crnn.data.labels import LabelPolicy
 from crnn.data.preprocess import Pixels, Preprocess, Tensor, normalise
-from crnn.model.charset import Charset, greedy_decode
+from crnn.model.charset import Charset
+from crnn.model.decoding import greedy_decode
 
 Levels = npt.NDArray[np.int64]
 

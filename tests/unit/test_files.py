@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn.core.errors import UserError
-from crnn.core.files import atomic_path, read_json, scratch_directory, sha256, write_json
+from crnn.core.files import atomic_path, read_json, scratch_directory, sha256, what_it_is, write_json
 
 names = st.text(st.characters(codec="utf-8"), max_size=8)
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | names
@@ -141,3 +141,24 @@ def test_sha256_is_that_of_the_bytes(tmp_path: Path) -> None:
     data = bytes(range(256)) * 5000
     (tmp_path / "data").write_bytes(data)
     assert sha256(tmp_path / "data") == hashlib.sha256(data).hexdigest()
+
+
+# --- what lies in the place of a file ----------------------------------------------------------------------
+
+PRETENDERS = {
+    "a Git LFS pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 33388736\n",
+    "a web page": b"\xef\xbb\xbf\r\n<!DOCTYPE html>\n<html><title>Not found</title></html>\n",
+    "empty": b"",
+}
+
+
+@pytest.mark.parametrize("kind", PRETENDERS)
+def test_what_lies_in_the_place_of_a_file_is_named(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "weights.pth").write_bytes(PRETENDERS[kind])
+    assert f"is {kind}" in str(what_it_is(tmp_path / "weights.pth"))
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04", b"version 2\n", b"a <html> b", bytes(4096)])
+def test_any_other_file_is_left_to_who_reads_it(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "data").write_bytes(content)
+    assert what_it_is(tmp_path / "data") is None

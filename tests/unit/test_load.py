@@ -15,6 +15,7 @@ from crnn.data.buckets import at_most
 from crnn.data.lmdb import Words
 from crnn.inference.load import LoadTest, Scenario, readable_images
 from crnn.inference.service import Service
+from crnn.model.contract import Contract
 from examples import ASPECT, CHARSET, PixelReader, faulty_words, healthy_words, png, read_alone, scribble
 from stage_calls import added_runtime, call
 
@@ -138,6 +139,7 @@ def test_the_figures_are_those_of_the_generators_summary(
     assert found["words_per_second"] == pytest.approx(summary(tmp_path, speed), abs=0.01)
 
 
+@pytest.mark.slow
 def test_the_highest_rate_is_one_that_keeps_the_limit(images: list[bytes], tmp_path: Path) -> None:
     class Slow(PixelReader):
         def infer(self, images):
@@ -155,10 +157,11 @@ def test_the_highest_rate_is_one_that_keeps_the_limit(images: list[bytes], tmp_p
 def test_load_words_writes_a_row_per_scenario_and_keeps_the_logs(columns: str, tmp_path: Path) -> None:
     scenarios = [{"scenario": "SingleStream", "seconds": 0.2}, {"scenario": "Offline", "seconds": 0.2}]
     (tmp_path / "model.bin").touch()
+    Contract(CHARSET).write(tmp_path / "contract.json")
     call(
         "load_words",
         **{"words": healthy_words(tmp_path / "words.lmdb"), "widths": '{"rule": "aspect"}', "logs": tmp_path / "logs"},
-        **{"charset": CHARSET.characters, "model": tmp_path / "model.bin", "runtime": columns, "threads": 2},
+        **{"contract": tmp_path / "contract.json", "model": tmp_path / "model.bin", "runtime": columns, "threads": 2},
         **{"load": json.dumps(scenarios), "output": tmp_path / "load.json", "record": tmp_path / "record.json"},
     )
     assert [entry["scenario"] for entry in read_json(tmp_path / "load.json")["load"]] == ["SingleStream", "Offline"]

@@ -13,10 +13,13 @@ from crnn.core.files import read_json
 from crnn.core.process import age_seconds, peak_mib, resident_mib
 from crnn.data.lmdb import Words
 from crnn.inference.starts import Start, summarise
+from crnn.model.contract import Contract
+from crnn.model.export import export_onnx
 from examples import ASPECT, CHARSET, healthy_words, png, put_words, read_alone, scribble
-from networks import export_as_is, small_network
+from networks import small_network
 from stage_calls import added_runtime, call
 
+CONTRACT = Contract(CHARSET)
 SESSION = """
 import time
 
@@ -59,7 +62,7 @@ def words(tmp_path: Path) -> Path:
 
 def started(words: Path, runtime: str, **options: int) -> dict[str, Any]:
     """The parts of a report row after one start, in this process."""
-    start = Start(words, ASPECT, CHARSET, runtime, words, options, threads=1, calls=1, batch=4, limit=99)
+    start = Start(words, ASPECT, CONTRACT, runtime, words, options, threads=1, calls=1, batch=4, limit=99)
     return summarise([start.observe(0)])
 
 
@@ -77,7 +80,7 @@ def test_a_slow_first_call_is_named_with_its_width(words: Path, faulty: str) -> 
 
 def test_every_width_is_called_first_and_again(words: Path, faulty: str) -> None:
     with Words(words) as opened:
-        widths = {ASPECT.resize(ASPECT.decode(word.image)).shape[1] for word in opened}
+        widths = {ASPECT.resize(ASPECT.decode(word.image)).shape[2] for word in opened}
     first = started(words, faulty)["first_answer"]
     assert {each["width"] for each in first["widths"]} == widths
     assert first["cold_seconds"] == pytest.approx(sum(first["steps"].values()))
@@ -92,11 +95,12 @@ def test_words_that_cannot_be_read_stop_a_start(faulty: str, tmp_path: Path) -> 
 def test_starts_are_fresh_processes_that_read_the_first_word(words: Path, tmp_path: Path) -> None:
     (tmp_path / "build").mkdir()
     model = tmp_path / "build/model.onnx"
-    export_as_is(small_network(), model, 17)
+    export_onnx(small_network(), model)
+    CONTRACT.write(tmp_path / "contract.json")
     (tmp_path / "build.json").write_text(json.dumps({"peak_mib": 123.4}))
     call(
         "measure_starts",
-        **{"words": words, "widths": '{"rule": "aspect"}', "charset": CHARSET.characters, "starts": 2},
+        **{"words": words, "widths": '{"rule": "aspect"}', "contract": tmp_path / "contract.json", "starts": 2},
         **{"model": model, "runtime": "onnxruntime", "build_record": tmp_path / "build.json"},
         **{"output": tmp_path / "starts.json", "record": tmp_path / "record.json"},
     )
@@ -119,5 +123,5 @@ def test_a_process_knows_its_memory_and_age() -> None:
 
 
 def test_the_text_of_a_start_is_that_of_the_first_word(words: Path, faulty: str) -> None:
-    start = Start(words, ASPECT, CHARSET, faulty, words, {}, threads=1, calls=1, batch=4, limit=99)
+    start = Start(words, ASPECT, CONTRACT, faulty, words, {}, threads=1, calls=1, batch=4, limit=99)
     assert start.observe(0)["text"] == read_alone(1)

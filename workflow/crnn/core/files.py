@@ -1,4 +1,4 @@
-"""Writing files whole, and hashing them: nobody sees half a file.
+"""Writing files whole, hashing them, and telling files from what lies in their place: nobody sees half a file.
 
 Not here: what is inside the files.
 """
@@ -68,6 +68,22 @@ def write_text(target: Path, text: str) -> None:
 def write_json(target: Path, value: Any) -> None:
     """Write `value` atomically: sorted keys, two spaces, so equal values are equal files."""
     write_text(target, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def what_it_is(path: Path) -> str | None:
+    """What lies in the place of a file of data, and the remedy, for use behind the path; None where nothing is known.
+
+    Model hubs and hosts hand these out as if they were the file. Raises OSError where the file cannot be read.
+    """
+    with path.open("rb") as stream:
+        head = stream.read(1024).removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if not head and not path.stat().st_size:
+        return "is empty; fetch the file again"
+    if head.startswith(b"version https://git-lfs.github.com/spec/"):
+        return "is a Git LFS pointer, not the file itself; `git lfs pull` fetches it"
+    if head.startswith((b"<!doctype html", b"<html")):
+        return "is a web page, not the file itself; download the file that the page is about"
+    return None
 
 
 def read_json(path: Path) -> Any:

@@ -28,7 +28,6 @@ from crnn.data.labels import LabelPolicy
 from crnn.data.lmdb import Word, Words
 from crnn.data.parts import WHOLE, Part
 from crnn.data.preprocess import NORMALISATION, Pixels, Preprocess, Tensor, normalise
-from crnn.data.widths import HEIGHT
 
 CHUNK = 512  # words a worker prepares at a time; bounds what is in memory, not what is computed
 
@@ -68,35 +67,34 @@ def _label_status(label: str | None, text: str, outside: str, policy: LabelPolic
 
 
 def prepare(word: Word, preprocess: Preprocess, policy: LabelPolicy) -> tuple[Sample, Pixels | None]:
-    """Read one LMDB record: its row of samples.parquet, and uint8 [32, W] where the image can be read."""
+    """Read one LMDB record: its row of samples.parquet, and uint8 [channels, height, W] where the image can be read."""
     label = None if word.label is None else word.label.decode("utf-8", "replace")
     text, outside = policy.apply(label or "")
-    gray = preprocess.decode(word.image) if word.image else None
-    if gray is None:
+    image = preprocess.decode(word.image) if word.image else None
+    if image is None:
         status: Status = "corrupt-image" if word.image else "missing-image"
         return Sample(word.index, word.key, label, text, outside, 0, 0, 0, status), None
-    pixels = preprocess.resize(gray)
-    height, width = gray.shape
+    pixels = preprocess.resize(image)
+    height, width = image.shape[:2]
     status = _label_status(label, text, outside, policy)
-    return Sample(word.index, word.key, label, text, outside, width, height, pixels.shape[1], status), pixels
+    return Sample(word.index, word.key, label, text, outside, width, height, pixels.shape[2], status), pixels
 
 
 # --- a dataset ---------------------------------------------------------------------------------------------
 
 
 class _NpyAppender:
-    """Grows one .npy file of float32 [N, 1, 32, W] by rows; the header gets its final N on closing."""
+    """Grows one .npy file of float32 [N, *shape] by rows; the header gets its final N on closing."""
 
-    def __init__(self, path: Path, width: int) -> None:
+    def __init__(self, path: Path, shape: tuple[int, ...]) -> None:
         self._stream = path.open("wb")
-        self._width = width
+        self._shape = shape
         self.rows = 0
         self._write_header()
 
     def _write_header(self) -> None:
         # NumPy pads the header, so the first axis can grow in place.
-        shape = (self.rows, 1, HEIGHT, self._width)
-        header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+        header = {"descr": "<f4", "fortran_order": False, "shape": (self.rows, *self._shape)}
         np.lib.format.write_array_header_1_0(self._stream, header)
 
     def append(self, pixels: Pixels) -> int:
@@ -135,9 +133,9 @@ def _write_tensors(prepared: Iterable[tuple[Sample, Pixels | None]], directory: 
     for sample, pixels in prepared:
         row = None
         if pixels is not None:
-            width = pixels.shape[1]
+            width = sample.tensor_width
             if width not in appenders:
-                appenders[width] = _NpyAppender(directory / f"w{width}.npy", width)
+                appenders[width] = _NpyAppender(directory / f"w{width}.npy", pixels.shape)
             row = appenders[width].append(pixels)
         rows.append({**asdict(sample), "row": row})
     for appender in appenders.values():
@@ -166,7 +164,7 @@ def make_tensors(
         files = _publish(scratch, directory, widths)
     write_table(directory / "samples.parquet", samples)
     contract = {
-        "layout": f"float32 [N, 1, {HEIGHT}, W], one file per W",
+        "layout": f"float32 [N, {preprocess.channels}, {preprocess.rule.height}, W], one file per W",
         "normalisation": NORMALISATION,
         **preprocess.describe(),
         "label_policy": asdict(policy),
@@ -196,7 +194,7 @@ class TensorBatch(NamedTuple):
     tensor: Tensor
 
     def load(self) -> Tensor:
-        """float32 [n, 1, 32, W]."""
+        """float32 [n, channels, height, W]."""
         return self.tensor[self.rows]
 
 
@@ -253,7 +251,7 @@ class TensorSet:
             raise UserError(f"{named}: do not hold words one after the other; name the parts of a dataset in order")
 
     def batches(self, size: int, limit: int | None = None) -> Iterator[tuple[list[int], Tensor]]:
-        """Yield (indices, float32 [n, 1, 32, W]) with n <= size, in the order of `unread`."""
+        """Yield (indices, float32 [n, channels, height, W]) with n <= size, in the order of `unread`."""
         return ((batch.indices, batch.load()) for batch in self.unread(at_most(size), limit))
 
     def unread(self, batch_of: BatchOf, limit: int | None = None) -> Iterator[TensorBatch]:

@@ -96,7 +96,7 @@ class Service:
         """Hand in prepared words."""
         with self._changed:
             for request, pixels in prepared:
-                bucket = self._waiting.setdefault(pixels.shape[1], deque())
+                bucket = self._waiting.setdefault(pixels.shape[2], deque())
                 bucket.append((time.perf_counter(), request, pixels))
             self._changed.notify_all()
 

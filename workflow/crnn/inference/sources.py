@@ -42,7 +42,7 @@ class EncodedWords:
     def collate(self, prepared: list[Prepared]) -> list[Batch]:
         whole = []
         for index, pixels in prepared:
-            width = pixels.shape[1]
+            width = pixels.shape[2]
             bucket = self._waiting.setdefault(width, [])
             bucket.append((index, pixels))
             if len(bucket) == self._batch_of(width):
@@ -58,10 +58,10 @@ def prepare_words(preprocess: Preprocess, chunk: Sequence[Encoded], timer: StepT
     prepared = []
     for index, image in chunk:
         with timer.step("decode"):
-            gray = preprocess.decode(image)
-        if gray is not None:
+            pixels = preprocess.decode(image)
+        if pixels is not None:
             with timer.step("resize"):
-                prepared.append((index, preprocess.resize(gray)))
+                prepared.append((index, preprocess.resize(pixels)))
     return prepared
 
 

@@ -28,7 +28,8 @@ from crnn.data.lmdb import Words
 from crnn.data.preprocess import Preprocess, Tensor, normalise
 from crnn.inference.benchmark import EndToEnd
 from crnn.inference.timings import Timings
-from crnn.model.charset import Charset, greedy_decode
+from crnn.model.contract import Contract
+from crnn.model.decoding import greedy_decode
 from crnn.runtimes.registry import find_runtime
 from crnn.runtimes.runtime import Options, Session
 
@@ -44,7 +45,7 @@ class Start:
 
     words: Path
     preprocess: Preprocess
-    charset: Charset
+    contract: Contract
     runtime: str
     model: Path
     options: Options
@@ -62,7 +63,7 @@ class Start:
             images = self._images()
             first = next(images)
             seconds, output = _timed_call(session, first)
-            text = greedy_decode(output, self.charset)[0][0]
+            text = greedy_decode(output, self.contract.charset)[0][0]
             answered = age_seconds()
             steps = {"start": begun, "load": loaded - begun, "read": answered - loaded}
             later = ((each, _timed_call(session, each)[0]) for each in images)
@@ -78,11 +79,11 @@ class Start:
         seen: set[int] = set()
         with Words(self.words) as words:
             for index in range(1, min(len(words), self.limit) + 1):
-                gray = self.preprocess.decode(words.image(index) or b"")
-                pixels = None if gray is None else self.preprocess.resize(gray)
-                if pixels is not None and pixels.shape[1] not in seen:
-                    seen.add(pixels.shape[1])
-                    yield normalise(pixels)[None, None]
+                image = self.preprocess.decode(words.image(index) or b"")
+                pixels = None if image is None else self.preprocess.resize(image)
+                if pixels is not None and pixels.shape[2] not in seen:
+                    seen.add(pixels.shape[2])
+                    yield normalise(pixels)[None]
         if not seen:
             raise UserError(f"{self.words}: none of the first {self.limit} words has a readable image")
 
@@ -92,8 +93,8 @@ class Start:
             self.words,
             self.preprocess,
             session,
-            self.charset,
-            batch_sizes(self.batch),
+            self.contract.charset,
+            self.contract.batch_of(batch_sizes(self.batch)),
             max(self.threads, session.calls),
         )
         reading.run(Timings(), number, min(self.limit, WORDS))

@@ -19,6 +19,7 @@ def arguments(command: Command) -> None:
     command.add_labels()
     command.add_paths("--samples", "of the parts")
     command.add_paths("--predictions", "of the parts")
+    command.add_path("--quantised", "record of the quantised model file, where there is one", required=False)
     command.add_path("--batching")
     command.add_path("--timings")
     command.add_path("--texts")
@@ -36,6 +37,7 @@ def main(args: Arguments) -> None:
     measured = {key: part for path in args.costs for key, part in read_json(path).items()}
     row = {
         **args.run,
+        "eight_bit_share": read_json(args.quantised)["results"]["eight_bit_share"] if args.quantised else None,
         "device": device["device"],
         "simulated": device["simulated"],
         **score(judged),

@@ -14,17 +14,15 @@ from crnn.core.files import write_json
 from crnn.core.record import Record
 from crnn.data.buckets import DEFAULT_BATCH, batch_sizes, width_settings
 from crnn.data.lmdb import Words
-from crnn.data.preprocess import Preprocess
 from crnn.inference.load import LoadTest, Scenario, readable_images, run_all
-from crnn.model.charset import Charset
 from crnn.runtimes.registry import find_runtime
-from stages.arguments import add_runtime_arguments, opened_session, workers
+from stages.arguments import add_contract, add_runtime_arguments, matched, opened_session, workers
 
 
 def arguments(command: Command) -> None:
     command.add_path("--words", "LMDB folder")
     command.add_argument("--widths", type=width_settings, required=True, help="width rule or plan.json")
-    command.add_charset()
+    add_contract(command)
     command.add_threads()
     add_runtime_arguments(command)
     command.add_argument("--batch", default=str(DEFAULT_BATCH), help="most words in one call, or a plan.json")
@@ -36,13 +34,14 @@ def arguments(command: Command) -> None:
 
 def main(args: Arguments) -> None:
     tools = ("mlcommons_loadgen", "numpy", "opencv-python-headless", *find_runtime(args.runtime).tools)
-    record = Record.begin(args, [args.words / "data.mdb", args.model], tools)
-    preprocess, scenarios = Preprocess.from_settings(args.widths), [Scenario(**entry) for entry in args.load]
+    record = Record.begin(args, [args.words / "data.mdb", args.contract, args.model], tools)
+    preprocess, contract = matched(args)
+    scenarios = [Scenario(**entry) for entry in args.load]
     with Words(args.words) as words:
         images = readable_images(words, preprocess, args.limit)
     with opened_session(args, args.model) as session:
-        charset, batch_of = Charset(args.charset), batch_sizes(args.batch)
-        test = LoadTest(images, preprocess, session, charset, batch_of, workers(args, session))
+        batch_of = contract.batch_of(batch_sizes(args.batch))
+        test = LoadTest(images, preprocess, session, contract.charset, batch_of, workers(args, session))
         found = run_all(test, scenarios, args.logs)
     for entry in found:
         LOG.info("%s: %s words/s, p99 %s ms", entry["scenario"], entry["words_per_second"], entry["p99_ms"])

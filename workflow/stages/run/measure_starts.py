@@ -8,17 +8,15 @@ from crnn.core.command import LOG, Arguments, Command
 from crnn.core.files import read_json, write_json
 from crnn.core.record import Record
 from crnn.data.buckets import DEFAULT_BATCH, width_settings
-from crnn.data.preprocess import Preprocess
 from crnn.inference.starts import Start, observe, summarise
-from crnn.model.charset import Charset
 from crnn.runtimes.registry import find_runtime
-from stages.arguments import add_runtime_arguments
+from stages.arguments import add_contract, add_runtime_arguments, matched
 
 
 def arguments(command: Command) -> None:
     command.add_path("--words", "LMDB folder")
     command.add_argument("--widths", type=width_settings, required=True, help="width rule or plan.json")
-    command.add_charset()
+    add_contract(command)
     command.add_threads()
     add_runtime_arguments(command)
     command.add_argument("--starts", type=int, default=3, help="how many processes to start (default: 3)")
@@ -30,11 +28,10 @@ def arguments(command: Command) -> None:
 
 def main(args: Arguments) -> None:
     tools = ("numpy", "opencv-python-headless", *find_runtime(args.runtime).tools)
-    record = Record.begin(args, [args.words / "data.mdb", args.model], tools)
+    record = Record.begin(args, [args.words / "data.mdb", args.contract, args.model], tools)
     start = Start(
         args.words,
-        Preprocess.from_settings(args.widths),
-        Charset(args.charset),
+        *matched(args),
         args.runtime,
         args.model,
         args.options,
