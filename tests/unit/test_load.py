@@ -5,6 +5,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,10 @@ from crnn.core.errors import UserError
 from crnn.core.files import read_json
 from crnn.data.buckets import at_most
 from crnn.data.lmdb import Words
-from crnn.inference.load import LoadTest, Scenario, readable_images
+from crnn.inference.load import Scenario
+from crnn.inference.scheduler import Reading
 from crnn.inference.service import Service
+from crnn.inference.sources import readable_images
 from crnn.model.contract import Contract
 from examples import ASPECT, CHARSET, PixelReader, faulty_words, healthy_words, png, read_alone, scribble
 from stage_calls import added_runtime, call
@@ -59,8 +62,8 @@ def served(session: PixelReader, *, window: float = 1.0, batch: int = 4) -> tupl
     """A service of one worker that prepares and one that infers, and its answers."""
     answers: dict[int, str] = {}
 
-    def answer(requests: list[int], texts: list[str]) -> None:
-        answers.update(zip(requests, texts, strict=True))
+    def answer(reading: Reading) -> None:
+        answers.update(zip(reading.indices, reading.texts, strict=True))
 
     return Service(ASPECT, session, CHARSET, at_most(batch), 2, window, answer), answers
 
@@ -131,8 +134,8 @@ def summary(folder: Path, line: str) -> float:
 def test_the_figures_are_those_of_the_generators_summary(
     scenario: str, rate: float | None, speed: str, images: list[bytes], tmp_path: Path
 ) -> None:
-    test = LoadTest(images, ASPECT, PixelReader(), CHARSET, at_most(4), 2)
-    found = test.run(Scenario(scenario, rate=rate, seconds=0.5), tmp_path)
+    serve = partial(Service, ASPECT, PixelReader(), CHARSET, at_most(4), 2)
+    found = Scenario(scenario, rate=rate, seconds=0.5).run(images, serve, tmp_path)
     assert (found["scenario"], found["rate"], found["short"]) == (scenario, rate, True)
     for percentile in (50, 90, 99):
         assert found[f"p{percentile}_ms"] == summary(tmp_path, f"{percentile}.00 percentile latency (ns)") / 1e6
@@ -146,23 +149,24 @@ def test_the_highest_rate_is_one_that_keeps_the_limit(images: list[bytes], tmp_p
             time.sleep(0.005)
             return super().infer(images)
 
-    test = LoadTest(images, ASPECT, Slow(), CHARSET, at_most(1), 2)
-    found = test.run(Scenario("Server", p99_ms=40, seconds=0.2), tmp_path)
+    serve = partial(Service, ASPECT, Slow(), CHARSET, at_most(1), 2)
+    found = Scenario("Server", p99_ms=40, seconds=0.2).run(images, serve, tmp_path)
     assert found["highest"]
     assert found["p99_ms"] <= 40
     assert 20 < found["rate"] < 200
     assert found["rate"] == pytest.approx(summary(tmp_path, "target_qps"), abs=0.01)
 
 
-def test_load_words_writes_a_row_per_scenario_and_keeps_the_logs(columns: str, tmp_path: Path) -> None:
+def test_load_words_writes_a_row_per_scenario_and_records_the_summaries(columns: str, tmp_path: Path) -> None:
     scenarios = [{"scenario": "SingleStream", "seconds": 0.2}, {"scenario": "Offline", "seconds": 0.2}]
     (tmp_path / "model.bin").touch()
     Contract(CHARSET).write(tmp_path / "contract.json")
     call(
         "load_words",
-        **{"words": healthy_words(tmp_path / "words.lmdb"), "widths": '{"rule": "aspect"}', "logs": tmp_path / "logs"},
+        **{"words": healthy_words(tmp_path / "words.lmdb"), "widths": '{"rule": "aspect"}'},
         **{"contract": tmp_path / "contract.json", "model": tmp_path / "model.bin", "runtime": columns, "threads": 2},
-        **{"load": json.dumps(scenarios), "output": tmp_path / "load.json", "record": tmp_path / "record.json"},
+        **{"measure": json.dumps(scenarios), "output": tmp_path / "load.json", "record": tmp_path / "record.json"},
     )
     assert [entry["scenario"] for entry in read_json(tmp_path / "load.json")["load"]] == ["SingleStream", "Offline"]
-    assert sorted(path.name for path in (tmp_path / "logs").iterdir()) == ["1-SingleStream", "2-Offline"]
+    summaries = read_json(tmp_path / "record.json")["results"]["summaries"]
+    assert ["Scenario : SingleStream" in lines for lines in summaries] == [True, False]

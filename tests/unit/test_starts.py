@@ -63,7 +63,7 @@ def words(tmp_path: Path) -> Path:
 def started(words: Path, runtime: str, **options: int) -> dict[str, Any]:
     """The parts of a report row after one start, in this process."""
     start = Start(words, ASPECT, CONTRACT, runtime, words, options, threads=1, calls=1, batch=4, limit=99)
-    return summarise([start.observe(0)])
+    return summarise([start.observe(words.parent)])
 
 
 def test_a_leak_shows_as_growth_from_pass_to_pass(words: Path, faulty: str) -> None:
@@ -95,13 +95,13 @@ def test_words_that_cannot_be_read_stop_a_start(faulty: str, tmp_path: Path) -> 
 def test_starts_are_fresh_processes_that_read_the_first_word(words: Path, tmp_path: Path) -> None:
     (tmp_path / "build").mkdir()
     model = tmp_path / "build/model.onnx"
-    export_onnx(small_network(), model)
+    export_onnx(small_network(), CONTRACT, model)
     CONTRACT.write(tmp_path / "contract.json")
     (tmp_path / "build.json").write_text(json.dumps({"peak_mib": 123.4}))
     call(
         "measure_starts",
-        **{"words": words, "widths": '{"rule": "aspect"}', "contract": tmp_path / "contract.json", "starts": 2},
-        **{"model": model, "runtime": "onnxruntime", "build_record": tmp_path / "build.json"},
+        **{"words": words, "widths": '{"rule": "aspect"}', "contract": tmp_path / "contract.json", "measure": 2},
+        **{"model": model, "runtime": "onnxruntime", "build": tmp_path / "build.json"},
         **{"output": tmp_path / "starts.json", "record": tmp_path / "record.json"},
     )
     found = read_json(tmp_path / "starts.json")
@@ -124,4 +124,4 @@ def test_a_process_knows_its_memory_and_age() -> None:
 
 def test_the_text_of_a_start_is_that_of_the_first_word(words: Path, faulty: str) -> None:
     start = Start(words, ASPECT, CONTRACT, faulty, words, {}, threads=1, calls=1, batch=4, limit=99)
-    assert start.observe(0)["text"] == read_alone(1)
+    assert start.observe(words.parent)["text"] == read_alone(1)

@@ -18,13 +18,8 @@ def resident_mib() -> float:
 
 
 def peak_mib() -> float:
-    """The most MiB in memory since the process began."""
-    return _status_mib("VmHWM")
-
-
-def peak_mib_of_programs() -> float:
-    """The same of the largest program that the process started and that has ended; 0 without one."""
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    """The most MiB in memory since the process began; of a program that it started and that has ended, if larger."""
+    return max(_status_mib("VmHWM"), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
 
 
 def age_seconds() -> float:

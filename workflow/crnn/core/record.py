@@ -16,7 +16,7 @@ from typing import Any
 
 from crnn.core.command import Arguments
 from crnn.core.files import file_facts, write_json
-from crnn.core.process import peak_mib, peak_mib_of_programs
+from crnn.core.process import peak_mib
 
 # Instructions that make this work several times faster: Linux's name, and the maker's.
 FAST_INSTRUCTIONS = {
@@ -118,6 +118,6 @@ class Record:
                 "command": sys.argv,
                 "started": datetime.fromtimestamp(self.started, UTC).isoformat(timespec="seconds"),
                 "seconds": round(time.time() - self.started, 3),
-                "peak_mib": round(max(peak_mib(), peak_mib_of_programs()), 1),
+                "peak_mib": round(peak_mib(), 1),
             },
         )

@@ -81,41 +81,13 @@ class Chunk(NamedTuple):
     content: Any
 
 
-class Work(Protocol):
-    """What workers share: where their work comes from, and where it goes."""
-
-    session: Session
-    charset: Charset
-
-    def next(self, timer: StepTimer) -> Batch | Chunk | None:
-        """Wait for work; None where nothing is left to do."""
-        ...
-
-    def prepare(self, content: Any, timer: StepTimer) -> Any:
-        """Do the work on the content of a chunk."""
-        ...
-
-    def put(self, chunk: Chunk, prepared: Any) -> None:
-        """Take what became of a chunk."""
-        ...
-
-    def deliver(self, reading: Reading) -> None:
-        """Take what came of a batch."""
-        ...
-
-    def fail(self, error: BaseException) -> None:
-        """Take what a worker raised: nothing is left to do then."""
-        ...
-
-
 class Scheduler:
     """One run over the words of a source: what is to be done next, and what has been done. Its workers share it."""
 
     def __init__(self, source: Source, session: Session, charset: Charset, workers: int = 1) -> None:
         self.source, self.session, self.charset = source, session, charset
-        self.prepare = source.prepare
         self._chunks = source.chunks()
-        self._workers = [WorkerThread(self) for _ in range(workers)]
+        self._workers = [_WorkerThread(self) for _ in range(workers)]
         self._most_ready, self._most_open = AHEAD * session.calls, OPEN_CHUNKS * workers
         self._changed = threading.Condition()
         self._prepared: dict[int, Any] = {}
@@ -197,28 +169,28 @@ class Scheduler:
             self._changed.notify_all()
 
 
-class WorkerThread(threading.Thread):
-    """Does whatever work is next. It keeps a buffer per width, and uses it again."""
+class _WorkerThread(threading.Thread):
+    """Does whatever the scheduler has next. It keeps a buffer per width, and uses it again."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, scheduler: Scheduler) -> None:
         super().__init__(daemon=True)
         self.timer = StepTimer()
-        self._work = work
+        self._scheduler = scheduler
         self._buffers: dict[int, Tensor] = {}
 
     def run(self) -> None:
-        work = self._work
+        scheduler = self._scheduler
         try:
-            while (task := work.next(self.timer)) is not None:
+            while (task := scheduler.next(self.timer)) is not None:
                 if isinstance(task, Batch):
-                    work.deliver(self._read(task))
+                    scheduler.deliver(self._read(task))
                 else:
-                    work.put(task, work.prepare(task.content, self.timer))
+                    scheduler.put(task, scheduler.source.prepare(task.content, self.timer))
         except BaseException as error:
-            work.fail(error)
+            scheduler.fail(error)
 
     def _read(self, batch: Batch) -> Reading:
-        session, timer = self._work.session, self.timer
+        session, timer = self._scheduler.session, self.timer
         called = time.perf_counter()
         with timer.step("collate"):
             images = self._stacked(batch)
@@ -226,7 +198,7 @@ class WorkerThread(threading.Thread):
             log_probabilities = session.infer(images)
         timer.move("execute", transfers(session))
         with timer.step("ctc"):
-            texts, confidences = greedy_decode(log_probabilities, self._work.charset)
+            texts, confidences = greedy_decode(log_probabilities, self._scheduler.charset)
         seconds = time.perf_counter() - called
         return Reading(batch.indices, batch.width, texts, confidences, seconds, timer.take())
 

@@ -5,6 +5,7 @@ Not here: what is done with a word (`crnn.inference.scheduler`), how wide it is 
 
 from collections.abc import Iterator, Sequence
 
+from crnn.core.errors import UserError
 from crnn.data.buckets import BatchOf
 from crnn.data.lmdb import Words
 from crnn.data.preprocess import Pixels, Preprocess
@@ -37,7 +38,14 @@ class EncodedWords:
             yield [(index, image) for index, image in images if image]
 
     def prepare(self, chunk: list[Encoded], timer: StepTimer) -> list[Prepared]:
-        return prepare_words(self._preprocess, chunk, timer)
+        prepared = []
+        for index, image in chunk:
+            with timer.step("decode"):
+                pixels = self._preprocess.decode(image)
+            if pixels is not None:
+                with timer.step("resize"):
+                    prepared.append((index, self._preprocess.resize(pixels)))
+        return prepared
 
     def collate(self, prepared: list[Prepared]) -> list[Batch]:
         whole = []
@@ -53,16 +61,13 @@ class EncodedWords:
         return [_batch(bucket) for bucket in self._waiting.values()]
 
 
-def prepare_words(preprocess: Preprocess, chunk: Sequence[Encoded], timer: StepTimer) -> list[Prepared]:
-    """Decode and resize words; those that cannot be read are left out."""
-    prepared = []
-    for index, image in chunk:
-        with timer.step("decode"):
-            pixels = preprocess.decode(image)
-        if pixels is not None:
-            with timer.step("resize"):
-                prepared.append((index, preprocess.resize(pixels)))
-    return prepared
+def readable_images(words: Words, preprocess: Preprocess, limit: int) -> list[bytes]:
+    """The encoded images of the first `limit` words that can be read. Raises UserError where none can."""
+    images = (words.image(index) for index in range(1, min(len(words), limit) + 1))
+    found = [image for image in images if image and preprocess.decode(image) is not None]
+    if not found:
+        raise UserError(f"{words.directory}: none of the first {limit} words has a readable image")
+    return found
 
 
 def _batch(bucket: Sequence[Prepared]) -> Batch:

@@ -11,22 +11,21 @@ import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, cast
 
-from crnn.core.errors import UserError
 from crnn.core.files import scratch_directory
 from crnn.core.process import age_seconds, peak_mib, resident_mib
 from crnn.core.workers import follow_parent
 from crnn.data.buckets import batch_sizes
 from crnn.data.lmdb import Words
-from crnn.data.preprocess import Preprocess, Tensor, normalise
+from crnn.data.preprocess import Pixels, Preprocess, Tensor, normalise
 from crnn.inference.benchmark import EndToEnd
+from crnn.inference.sources import readable_images
 from crnn.inference.timings import Timings
 from crnn.model.contract import Contract
 from crnn.model.decoding import greedy_decode
@@ -54,10 +53,12 @@ class Start:
     batch: int | str
     limit: int
 
-    def observe(self, _number: int) -> dict[str, Any]:
-        """Load and read in this process. MiB and seconds, as `summarise` reads them."""
+    def observe(self, cache: Path) -> dict[str, Any]:
+        """Load and read in this process, whose driver keeps its cache in `cache`: seconds and MiB, for `summarise`."""
+        runtime = find_runtime(self.runtime)
+        os.environ.update({CACHES[runtime.device]: str(cache)} if runtime.device else {})
         begun, base = age_seconds(), resident_mib()
-        session = find_runtime(self.runtime).load(self.model, self.options, self.threads, self.calls)
+        session = runtime.load(self.model, self.options, self.threads, self.calls)
         try:
             loaded, load = age_seconds(), peak_mib()
             images = self._images()
@@ -68,43 +69,30 @@ class Start:
             steps = {"start": begun, "load": loaded - begun, "read": answered - loaded}
             later = ((each, _timed_call(session, each)[0]) for each in images)
             widths = [_at_width(session, *each) for each in [(first, seconds), *later]]
-            held = [self._pass(session, number) for number in range(PASSES)]
-            memory = {"base": base, "load": load, "run": peak_mib(), "passes": held, **_on_device(session)}
+            passes = list(self._passes(session))
         finally:
             session.close()
+        memory = {"base": base, "load": load, "run": peak_mib(), "passes": passes}
         return {"text": text, "seconds": answered, "steps": steps, "widths": widths, "memory": memory}
 
     def _images(self) -> Iterator[Tensor]:
-        """The first readable word of every width, as they come. Raises UserError where no word is readable."""
+        """The first readable word of every width, as they come."""
         seen: set[int] = set()
         with Words(self.words) as words:
-            for index in range(1, min(len(words), self.limit) + 1):
-                image = self.preprocess.decode(words.image(index) or b"")
-                pixels = None if image is None else self.preprocess.resize(image)
-                if pixels is not None and pixels.shape[2] not in seen:
-                    seen.add(pixels.shape[2])
+            for image in readable_images(words, self.preprocess, self.limit):
+                pixels = self.preprocess.resize(cast(Pixels, self.preprocess.decode(image)))
+                if pixels.shape[-1] not in seen:
+                    seen.add(pixels.shape[-1])
                     yield normalise(pixels)[None]
-        if not seen:
-            raise UserError(f"{self.words}: none of the first {self.limit} words has a readable image")
 
-    def _pass(self, session: Session, number: int) -> float:
-        """Read the words once; MiB in memory afterwards."""
-        reading = EndToEnd(
-            self.words,
-            self.preprocess,
-            session,
-            self.contract.charset,
-            self.contract.batch_of(batch_sizes(self.batch)),
-            max(self.threads, session.calls),
-        )
-        reading.run(Timings(), number, min(self.limit, WORDS))
-        return resident_mib()
-
-
-def _on_device(session: Session) -> dict[str, float]:
-    """MiB of the device's own memory, of a session that tells."""
-    told = getattr(session, "device_mib", None)
-    return {"device": told()} if told else {}
+    def _passes(self, session: Session) -> Iterator[float]:
+        """Read the words again and again; MiB in memory after each pass."""
+        workers, charset = max(self.threads, session.calls), self.contract.charset
+        batch_of = self.contract.batch_of(batch_sizes(self.batch))
+        reading = EndToEnd(self.words, self.preprocess, session, charset, batch_of, workers)
+        for number in range(PASSES):
+            reading.run(Timings(), number, min(self.limit, WORDS))
+            yield resident_mib()
 
 
 def _timed_call(session: Session, image: Tensor) -> tuple[float, Tensor]:
@@ -121,37 +109,15 @@ def _at_width(session: Session, image: Tensor, first: float) -> dict[str, float]
 
 def observe(start: Start, count: int) -> list[dict[str, Any]]:
     """What `count` fresh processes find, one after the other; the first one cold."""
-    for file in start.model.parent.iterdir():
-        _forget(file)
-    with _empty_cache(start):
-        return [_in_a_process(start, number) for number in range(count)]
-
-
-def _in_a_process(start: Start, number: int) -> dict[str, Any]:
-    with ProcessPoolExecutor(1, get_context("spawn"), initializer=follow_parent) as pool:
-        return pool.submit(start.observe, number).result()
-
-
-def _forget(file: Path) -> None:
-    """Drop a file from the page cache, as far as nobody else uses it."""
-    with file.open("rb") as stream:
-        os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-
-
-@contextmanager
-def _empty_cache(start: Start) -> Iterator[None]:
-    """Have the driver of the device keep its cache in a new folder, which all starts share."""
-    name = CACHES.get(find_runtime(start.runtime).device or "")
-    if name is None:
-        yield
-        return
-    before = os.environ.get(name)
-    with scratch_directory(start.model) as folder:
-        os.environ[name] = str(folder)
-        try:
-            yield
-        finally:
-            os.environ.pop(name) if before is None else os.environ.update({name: before})
+    for file in start.model.parent.iterdir():  # drop the build from the page cache, as far as nobody else uses it
+        with file.open("rb") as stream:
+            os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    found = []
+    with scratch_directory(start.model) as cache:
+        for _ in range(count):
+            with ProcessPoolExecutor(1, get_context("spawn"), initializer=follow_parent) as process:
+                found.append(process.submit(start.observe, cache).result())
+    return found
 
 
 def summarise(starts: list[dict[str, Any]], build_mib: float | None = None) -> dict[str, Any]:

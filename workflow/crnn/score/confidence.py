@@ -3,7 +3,7 @@
 Words are kept from the most confident one down, so a threshold decides which. As in every accuracy all records count:
 one that was not read is never kept, one without a usable label is wrong where it is kept.
 
-Not here: how a confidence comes about (`crnn.model.charset.greedy_decode`).
+Not here: how a confidence comes about (`crnn.model.decoding`).
 """
 
 from typing import Any
@@ -20,6 +20,7 @@ RESAMPLES = 200  # of the words, for the interval of a threshold
 CURVE_POINTS = 200
 
 Numbers = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
 
 def confidence(judged: pl.DataFrame) -> dict[str, Any] | None:
@@ -29,35 +30,29 @@ def confidence(judged: pl.DataFrame) -> dict[str, Any] | None:
     among them, with 95 % intervals; None where no threshold keeps it. ece: expected calibration error, the mean
     distance of confidence and accuracy over bins of equal width. curve: [coverage, error rate of the words kept].
     """
-    read = judged.filter(pl.col("confidence").is_not_null()).sort("confidence", "index", descending=[True, False])
+    read = judged.filter(pl.col("confidence").is_not_null()).sort("confidence", descending=True, maintain_order=True)
     if read.is_empty():
         return None
-    values, wrong = read["confidence"].to_numpy(), ~read["correct"].to_numpy()
-    random = np.random.default_rng(0)
-    weights = random.multinomial(len(values), np.full(len(values), 1 / len(values)), RESAMPLES)
-    last = np.append(values[1:] != values[:-1], True)  # a threshold keeps words of one confidence together
+    values, wrong, records = read["confidence"].to_numpy(), ~read["correct"].to_numpy(), judged.height
+    places = np.unique(np.linspace(1, len(values), min(CURVE_POINTS, len(values))).astype(int)).tolist()
     return {
-        "coverage_at_error": {
-            f"{rate:g}": _kept(values, wrong, last, weights, rate, judged.height) for rate in ERROR_RATES
-        },
+        "coverage_at_error": {f"{rate:g}": _kept(values, wrong, rate, records) for rate in ERROR_RATES},
         "ece": calibration_error(values, ~wrong),
-        "curve": _curve(wrong, judged.height),
+        "curve": [[place / records, float(wrong[:place].mean())] for place in places],
     }
 
 
-def _kept(
-    values: Numbers, wrong: npt.NDArray[np.bool_], last: npt.NDArray[np.bool_], weights: Any, rate: float, records: int
-) -> dict[str, Any] | None:
+def _kept(values: Numbers, wrong: Flags, rate: float, records: int) -> dict[str, Any] | None:
     """Where the most words are kept at an error rate: threshold, coverage, words, errors and their intervals."""
-    count = _most(wrong, np.ones(len(values)), last, rate)
+    count = _most(values, wrong, np.ones(len(values)), rate)
     if not count:
         return None
-    resampled = [_most(wrong, each, last, rate) for each in weights]
-    thresholds = [values[kept - 1] if kept else 1.0 for kept in resampled]
+    drawn = np.random.default_rng(0).multinomial(len(values), np.full(len(values), 1 / len(values)), RESAMPLES)
+    resampled = [_most(values, wrong, times, rate) for times in drawn]
     errors = int(wrong[:count].sum())
     return {
         "threshold": float(values[count - 1]),
-        "threshold_ci95": [float(bound) for bound in np.quantile(thresholds, (0.025, 0.975))],
+        "threshold_ci95": np.quantile([values[kept - 1] if kept else 1 for kept in resampled], (0.025, 0.975)).tolist(),
         "coverage": count / records,
         "words": count,
         "errors": errors,
@@ -65,21 +60,14 @@ def _kept(
     }
 
 
-def _most(wrong: npt.NDArray[np.bool_], weights: Any, last: npt.NDArray[np.bool_], rate: float) -> int:
-    """How many words, from the most confident one, can be kept with at most this share of them wrong."""
-    holds = ((wrong * weights).cumsum() <= rate * weights.cumsum()) & last & (weights.cumsum() > 0)
-    return int(np.flatnonzero(holds)[-1]) + 1 if holds.any() else 0
+def _most(values: Numbers, wrong: Flags, times: npt.NDArray[Any], rate: float) -> int:
+    """How many words, each counted so many `times`, can be kept with at most this share of them wrong."""
+    last = np.append(values[1:] != values[:-1], True)  # words of one confidence are kept together
+    holds = np.flatnonzero(((wrong * times).cumsum() <= rate * times.cumsum()) & last & (times.cumsum() > 0))
+    return int(holds[-1]) + 1 if len(holds) else 0
 
 
-def calibration_error(values: Numbers, right: npt.NDArray[np.bool_]) -> float:
+def calibration_error(values: Numbers, right: Flags) -> float:
     """Expected calibration error of confidences in [0, 1]: |accuracy − mean confidence| of a bin, by its words."""
     bins = np.minimum((values * BINS).astype(int), BINS - 1)
-    gaps = np.bincount(bins, right - values, BINS)
-    return float(np.abs(gaps).sum() / len(values))
-
-
-def _curve(wrong: npt.NDArray[np.bool_], records: int) -> list[list[float]]:
-    """About CURVE_POINTS points of risk against coverage."""
-    counts = np.unique(np.linspace(1, len(wrong), min(CURVE_POINTS, len(wrong))).astype(int))
-    errors = wrong.cumsum()
-    return [[count / records, float(errors[count - 1] / count)] for count in counts.tolist()]
+    return float(np.abs(np.bincount(bins, right - values, BINS)).sum() / len(values))

@@ -1,34 +1,32 @@
-"""Load a deployment with requests that arrive by themselves, with MLPerf's load generator: load.json, and its own logs.
+"""Load a deployment with requests that arrive by themselves, by MLPerf's load generator: load.json.
 
-  --load '[{"scenario": "SingleStream"}, {"scenario": "Server", "rate": 50}, {"scenario": "Server", "p99_ms": 80},
-           {"scenario": "Offline"}]'
+  --measure '[{"scenario": "SingleStream"}, {"scenario": "Server", "rate": 50}, {"scenario": "Server", "p99_ms": 80},
+              {"scenario": "Offline"}]'
 
 A request is an encoded image, its answer a text. Server without a rate looks for the highest one at which the 99th
-percentile stays below p99_ms. Run it with nothing else on the machine; the workflow gives it every core.
+percentile stays below p99_ms. The generator's summaries are in the record. Run it with nothing else on the machine; the
+workflow gives it every core.
 """
 
 import json
+from functools import partial
 
 from crnn.core.command import LOG, Arguments, Command
-from crnn.core.files import write_json
+from crnn.core.files import scratch_directory, write_json
 from crnn.core.record import Record
-from crnn.data.buckets import DEFAULT_BATCH, batch_sizes, width_settings
+from crnn.data.buckets import batch_sizes
 from crnn.data.lmdb import Words
-from crnn.inference.load import LoadTest, Scenario, readable_images, run_all
+from crnn.inference.load import Scenario
+from crnn.inference.service import Service
+from crnn.inference.sources import readable_images
 from crnn.runtimes.registry import find_runtime
-from stages.arguments import add_contract, add_runtime_arguments, matched, opened_session, workers
+from stages.arguments import add_runtime_arguments, add_word_arguments, matched, opened_session, workers
 
 
 def arguments(command: Command) -> None:
-    command.add_path("--words", "LMDB folder")
-    command.add_argument("--widths", type=width_settings, required=True, help="width rule or plan.json")
-    add_contract(command)
-    command.add_threads()
+    add_word_arguments(command)
     add_runtime_arguments(command)
-    command.add_argument("--batch", default=str(DEFAULT_BATCH), help="most words in one call, or a plan.json")
-    command.add_argument("--limit", type=int, default=3000, help="how many words to ask for, the first (default: 3000)")
-    command.add_argument("--load", type=json.loads, required=True, help="scenarios, as above")
-    command.add_path("--logs", "folder for the generator's logs")
+    command.add_argument("--measure", type=json.loads, required=True, help="scenarios, as above")
     command.add_output("load.json to write")
 
 
@@ -36,14 +34,15 @@ def main(args: Arguments) -> None:
     tools = ("mlcommons_loadgen", "numpy", "opencv-python-headless", *find_runtime(args.runtime).tools)
     record = Record.begin(args, [args.words / "data.mdb", args.contract, args.model], tools)
     preprocess, contract = matched(args)
-    scenarios = [Scenario(**entry) for entry in args.load]
+    batch_of, found, summaries = contract.batch_of(batch_sizes(args.batch)), [], []
     with Words(args.words) as words:
         images = readable_images(words, preprocess, args.limit)
     with opened_session(args, args.model) as session:
-        batch_of = contract.batch_of(batch_sizes(args.batch))
-        test = LoadTest(images, preprocess, session, contract.charset, batch_of, workers(args, session))
-        found = run_all(test, scenarios, args.logs)
-    for entry in found:
-        LOG.info("%s: %s words/s, p99 %s ms", entry["scenario"], entry["words_per_second"], entry["p99_ms"])
+        serve = partial(Service, preprocess, session, contract.charset, batch_of, workers(args, session))
+        for scenario in args.measure:
+            with scratch_directory(args.output) as logs:
+                found.append(Scenario(**scenario).run(images, serve, logs))
+                summaries.append((logs / "mlperf_log_summary.txt").read_text().splitlines())
+            LOG.info("%(scenario)s: %(words_per_second)s words/s, p99 %(p99_ms)s ms", found[-1])
     write_json(args.output, {"load": found})
-    record.finish([args.output])
+    record.finish([args.output], summaries=summaries)
