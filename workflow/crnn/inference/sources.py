@@ -5,6 +5,7 @@ Not here: what is done with a word (`crnn.inference.scheduler`), how wide it is 
 
 from collections.abc import Iterator, Sequence
 
+from crnn.core.errors import UserError
 from crnn.data.buckets import BatchOf
 from crnn.data.lmdb import Words
 from crnn.data.preprocess import Pixels, Preprocess
@@ -63,6 +64,15 @@ class EncodedWords(WordBatches):
                 with timer.step("resize"):
                     prepared.append((index, self._preprocess.resize(pixels)))
         return prepared
+
+
+def readable_images(words: Words, preprocess: Preprocess, limit: int) -> list[bytes]:
+    """The encoded images of the first `limit` words that can be read. Raises UserError where none can."""
+    images = (words.image(index) for index in range(1, min(len(words), limit) + 1))
+    found = [image for image in images if image and preprocess.decode(image) is not None]
+    if not found:
+        raise UserError(f"{words.directory}: none of the first {limit} words has a readable image")
+    return found
 
 
 def _batch(bucket: Sequence[Prepared]) -> Batch:
