@@ -96,9 +96,8 @@ def session_in_own_envs(tmp_path_factory: pytest.TempPathFactory) -> CondaWorksp
     base = tmp_path_factory.mktemp("conda")
     config = small_config(write_small_checkpoint(base / "small.safetensors"))
     config["deployments"] = {"ort-w100": None, "ort-recipe": None}
-    (base / "run").mkdir()
-    root = copy_of_the_workflow(base / "checkout")
-    space = CondaWorkspace(base / "run", config, root, prefix=base / "envs")
+    checkout = copy_of_the_workflow(base / "checkout")
+    space = CondaWorkspace(checkout, config, checkout, prefix=base / "envs")
     make(space, "report")
     space.config["deployments"]["om"] = ascend_deployment(base)
     space.config["deployments"]["gpu"] = {"runtime": "torch_cuda", "source": "checkpoint", "widths": "aspect"}
@@ -119,8 +118,6 @@ def session_in_own_envs(tmp_path_factory: pytest.TempPathFactory) -> CondaWorksp
 
 @pytest.fixture
 def in_own_envs(session_in_own_envs: CondaWorkspace, tmp_path: Path) -> CondaWorkspace:
-    """A copy of that working directory and of its checkout beside it, for one test to change."""
-    source = session_in_own_envs
-    for folder in (source.path, source.root):
-        shutil.copytree(folder, tmp_path / folder.name)
-    return replace(source, path=tmp_path / source.path.name, root=tmp_path / source.root.name)
+    """A copy of that checkout, in which paths are relative, with all that was made in it; for one test to change."""
+    copy = shutil.copytree(session_in_own_envs.path, tmp_path / "checkout")
+    return replace(session_in_own_envs, path=copy, root=copy)
