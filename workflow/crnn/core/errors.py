@@ -47,7 +47,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def mendable(error: BaseException) -> str | None:
-    """What a user can mend where no stage foresaw it, such as a full disk, in one line; None for a fault of the program.
+    """What a user can mend where no stage foresaw it, such as a full disk, in a line; None for a fault of the program.
 
     The libraries below raise errors of their own for what the system refuses, so the words decide and not the class.
     """

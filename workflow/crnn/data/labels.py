@@ -5,6 +5,7 @@ Kept apart from the charset (`crnn.model.charset`: what the network can say), as
 Not here: accuracy (`crnn.score.accuracy`).
 """
 
+import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -59,3 +60,12 @@ class LabelPolicy:
         kept = ["".join(c for c in part if c in self.characters) for part in folded]
         outside = "".join(character for character, part in zip(composed, kept, strict=True) if not part)
         return "".join(kept), outside
+
+
+def label_text(stored: bytes) -> str | None:
+    """A stored label as text; None where it is no UTF-8, or the text that Python prints of bytes (b'word')."""
+    try:
+        text = stored.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    return None if re.fullmatch(r"b(['\"]).*\1", text, re.DOTALL) else text
