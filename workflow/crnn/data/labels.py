@@ -61,6 +61,15 @@ class LabelPolicy:
         outside = "".join(character for character, part in zip(composed, kept, strict=True) if not part)
         return "".join(kept), outside
 
+    def unreachable(self) -> str:
+        """Those of `characters` that the rest of the policy leaves in no text, as capitals where it is `lower`."""
+        return "".join(character for character in self.characters if self.apply(character)[0] != character)
+
+    def unspelled(self, charset: str) -> str:
+        """Those of `characters` that nothing in the alphabet `charset` is compared as."""
+        spelled = self.apply(charset)[0]
+        return "".join(character for character in self.characters if character not in spelled)
+
 
 def label_text(stored: bytes) -> str | None:
     """A stored label as text; None where it is no UTF-8, or the text that Python prints of bytes (b'word')."""
