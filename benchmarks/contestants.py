@@ -25,7 +25,8 @@ from crnn.inference.scheduler import Batch, Scheduler
 from crnn.inference.sources import EncodedWords
 from crnn.inference.step_timer import StepTimer
 from crnn.inference.timings import Timings
-from crnn.model.charset import Charset, greedy_decode
+from crnn.model.charset import Charset
+from crnn.model.decoding import greedy_decode
 from crnn.runtimes.registry import find_runtime
 
 Texts = list[tuple[int, str, float]]  # index, text, confidence
@@ -70,7 +71,7 @@ class Recipe:
             for word in words:
                 gray = preprocess.decode(word.image) if word.image else None
                 if gray is not None:
-                    np.save(Path(folder) / f"test_{word.index}.npy", normalise(preprocess.resize(gray))[None, None])
+                    np.save(Path(folder) / f"test_{word.index}.npy", normalise(preprocess.resize(gray))[None])
                     readable.append(word.index)
             for index in readable:
                 image = np.load(Path(folder) / f"test_{index}.npy")
@@ -185,7 +186,7 @@ def prepared_batches(words: Path, preprocess: Preprocess, batch_of: BatchOf) -> 
         source, timer = EncodedWords(reader, preprocess, batch_of), StepTimer()
         whole = [each for chunk in source.chunks() for each in source.collate(source.prepare(chunk, timer))]
         for each in [*whole, *source.flush()]:
-            yield each.indices, normalise(np.stack(each.images)[:, None])
+            yield each.indices, normalise(np.stack(each.images))
 
 
 class Ready:

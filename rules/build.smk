@@ -10,6 +10,7 @@ for runtime in layout.runtimes_in_use.values():
             f"build_{runtime.name}"
         input:
             source=lambda w: layout.model(w.model, layout.deployments[w.deployment].model_file),
+            contract=CONTRACT,
             plan=lambda w: layout.compiled_plan(w.deployment),
         output:
             files=[f"{RESULTS}/builds/{{model}}/{{deployment}}/{file}" for file in runtime.files],
@@ -35,7 +36,7 @@ for runtime in layout.runtimes_in_use.values():
             "Building {wildcards.model} for {wildcards.deployment}"
         shell:
             r"""
-            crnn build_model --source {input.source:q} {params.runtime:q} {params.options:q} {params.plan:q} \
+            crnn build_model --source {input.source:q} --contract {input.contract:q} {params.runtime:q} {params.options:q} {params.plan:q} \
                 --output {params.directory:q} --record {output.record:q} >{log:q} 2>&1
             """
 

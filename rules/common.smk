@@ -106,7 +106,6 @@ SESSION = {
     "calls": option("calls", lambda w: reader_of(w).calls),
 }
 WIDTHS = option("widths", lambda w: layout.width_rule(w.get("widths") or layout.deployments[w.deployment].widths))
-CHARSET = option("charset", of_model("charset"))
 LABELS = option("labels", config["labels"])
 
 CODE, CONTENTS = Store(Path(".snakemake/code.json")), Store(Path(".snakemake/contents.json"))

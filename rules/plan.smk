@@ -10,6 +10,7 @@ PLANS = f"{RESULTS}/plans/{{model}}/{{deployment}}"
 # As time_words: nothing else runs meanwhile.
 rule measure_costs:
     input:
+        contract=CONTRACT,
         model=lambda w: reader_of(w).files,
     output:
         costs=f"{PLANS}/costs.parquet",
@@ -33,7 +34,7 @@ rule measure_costs:
     shell:
         r"""
         crnn measure_costs --model {input.model[0]:q} {params.runtime:q} {params.options:q} {params.calls:q} \
-            {params.grid:q} --threads {threads} --output {output.costs:q} --record {output.record:q} >{log:q} 2>&1
+            --contract {input.contract:q} {params.grid:q} --threads {threads} --output {output.costs:q} --record {output.record:q} >{log:q} 2>&1
         """
 
 
@@ -42,6 +43,7 @@ rule plan_buckets:
         samples=lambda w: layout.counted_samples(w.widths, w.deployment),
         costs=f"{PLANS}/costs.parquet",
         words=layout.words(TUNING),
+        contract=CONTRACT,
         model=lambda w: reader_of(w).files,
     output:
         plan=f"{PLANS}/{{widths}}/plan.json",
@@ -61,9 +63,8 @@ rule plan_buckets:
     params:
         **made_by_runtime("plan_buckets"),
         **SESSION,
-        charset=CHARSET,
         bounds=option("bounds", lambda w: layout.plan_bounds(w.widths)),
-        interpolation=option("interpolation", lambda w: config["widths"][w.widths].get("interpolation")),
+        pixels=option("pixels", lambda w: layout.pixels(w.widths)),
         labels=LABELS,
         words=subpath(input.words, parent=True),
     message:
@@ -71,7 +72,7 @@ rule plan_buckets:
     shell:
         r"""
         crnn plan_buckets --samples {input.samples:q} --costs {input.costs:q} --words {params.words:q} \
-            {params.bounds:q} {params.interpolation:q} {params.labels:q} {params.charset:q} --model {input.model[0]:q} \
+            {params.bounds:q} {params.pixels:q} {params.labels:q} --contract {input.contract:q} --model {input.model[0]:q} \
             {params.runtime:q} {params.options:q} --threads {threads} --output {output.plan:q} \
             --record {output.record:q} >{log:q} 2>&1
         """

@@ -41,6 +41,7 @@ rule check_leakage:
 rule calibrate_model:
     input:
         model=f"{MODEL}/{{repaired}}.onnx",
+        contract=CONTRACT,
         tensors=lambda w: calibration_tensors(w.widths),
         proof=ancient(rules.check_leakage.output.proof),
     output:
@@ -60,7 +61,6 @@ rule calibrate_model:
     params:
         **MAKERS.params("calibrate_model", "onnx"),
         widths=WIDTHS,
-        charset=CHARSET,
         labels=LABELS,
         budget=option("budget", {name: config["calibration"][name] for name in ("accuracy_drop", "flipped")}),
         tensors=subpath(input.tensors, parent=True),
@@ -69,7 +69,7 @@ rule calibrate_model:
     shell:
         r"""
         crnn calibrate_model --model {input.model:q} --variant {wildcards.variant:q} --tensors {params.tensors:q} \
-            {params.widths:q} {params.charset:q} {params.labels:q} {params.budget:q} --threads {threads} \
+            {params.widths:q} --contract {input.contract:q} {params.labels:q} {params.budget:q} --threads {threads} \
             --output {output.calibration:q} --record {output.record:q} >{log:q} 2>&1
         """
 
@@ -77,6 +77,7 @@ rule calibrate_model:
 rule quantise_model:
     input:
         model=f"{MODEL}/{{repaired}}.onnx",
+        contract=CONTRACT,
         tensors=lambda w: calibration_tensors(w.widths),
         calibration=f"{MODEL}/{{repaired}}.calibration-{{variant}}-{{widths}}.json",
     output:
@@ -96,7 +97,6 @@ rule quantise_model:
     params:
         **MAKERS.params("convert_precision", "onnx"),
         widths=WIDTHS,
-        charset=CHARSET,
         calibration=lambda w, input: [f"--calibration={input.calibration}"],
         tensors=subpath(input.tensors, parent=True),
     message:
@@ -104,7 +104,7 @@ rule quantise_model:
     shell:
         r"""
         crnn convert_precision --model {input.model:q} --variant {wildcards.variant:q} {params.calibration:q} \
-            --tensors {params.tensors:q} {params.widths:q} {params.charset:q} --threads {threads} \
+            --tensors {params.tensors:q} {params.widths:q} --contract {input.contract:q} --threads {threads} \
             --output {output.model:q} --record {output.record:q} >{log:q} 2>&1
         """
 
@@ -112,7 +112,8 @@ rule quantise_model:
 use rule quantise_model as convert_precision with:
     input:
         model=f"{MODEL}/{{repaired}}.onnx",
-        tensors=lambda w: calibration_tensors(layout.widths_to_check(w.variant)),
+        contract=CONTRACT,
+        tensors=lambda w: calibration_tensors(layout.widths_to_check(w.model, w.variant)),
         proof=ancient(rules.check_leakage.output.proof),
     output:
         model=f"{MODEL}/{{repaired}}.{{variant}}.onnx",
@@ -124,7 +125,7 @@ use rule quantise_model as convert_precision with:
     wildcard_constraints:
         variant=one_of(VARIANTS.keys() - set(QUANTISED)),
     params:
-        widths=option("widths", lambda w: layout.width_rule(layout.widths_to_check(w.variant))),
+        widths=option("widths", lambda w: layout.width_rule(layout.widths_to_check(w.model, w.variant))),
         calibration=[],
     message:
         "Writing {wildcards.model} as {wildcards.variant}"

@@ -77,6 +77,7 @@ rule audit_run:
 rule analyse_errors:
     input:
         tensors=lambda w: layout.tensors_of(run_of(w)),
+        contract=CONTRACT,
         predictions=lambda w: layout.predictions_of(run_of(w)),
         run=f"{RUN}/run.json",
     output:
@@ -93,14 +94,13 @@ rule analyse_errors:
         **MAKERS.params("analyse_errors", "report"),
         widths=WIDTHS,
         labels=LABELS,
-        charset=CHARSET,
         tensors=parents_of("tensors"),
     message:
         "Finding where {wildcards.deployment} misreads {wildcards.dataset}"
     shell:
         r"""
         crnn analyse_errors --tensors {params.tensors:q} --predictions {input.predictions:q} {params.widths:q} \
-            {params.charset:q} {params.labels:q} --run {input.run:q} --output {output.errors:q} >{log:q} 2>&1
+            --contract {input.contract:q} {params.labels:q} --run {input.run:q} --output {output.errors:q} >{log:q} 2>&1
         """
 
 

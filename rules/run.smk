@@ -12,6 +12,7 @@ PREDICTIONS = f"{RESULTS}/predictions/{{dataset}}/{{model}}/{{widths}}"
 rule predict:
     input:
         tensors=f"{TENSORS}/contract.json",
+        contract=CONTRACT,
         plan=lambda w: layout.plan(w.widths),
         model=lambda w: reader_of(w).files,
     output:
@@ -33,14 +34,13 @@ rule predict:
         **made_by_runtime("predict"),
         **SESSION,
         widths=WIDTHS,
-        charset=CHARSET,
         batch=option("batch", lambda w: reader_of(w).batch),
         tensors=subpath(input.tensors, parent=True),
     message:
         "Reading part {wildcards.part} of {wildcards.dataset} with {wildcards.model}: {wildcards.reader} ({wildcards.widths})"
     shell:
         r"""
-        crnn predict --tensors {params.tensors:q} {params.widths:q} {params.charset:q} {params.runtime:q} \
+        crnn predict --tensors {params.tensors:q} {params.widths:q} --contract {input.contract:q} {params.runtime:q} \
             {params.options:q} {params.batch:q} {params.calls:q} --threads {threads} --model {input.model[0]:q} \
             --output {output.predictions:q} --record {output.record:q} >{log:q} 2>&1
         """
@@ -49,6 +49,7 @@ rule predict:
 rule predict_surgery:
     input:
         tensors=f"{TENSORS}/contract.json",
+        contract=CONTRACT,
         plan=lambda w: layout.plan(w.widths),
         raw=f"{MODEL}/raw.onnx",
         fixed=f"{MODEL}/fixed.onnx",
@@ -68,13 +69,12 @@ rule predict_surgery:
     params:
         **MAKERS.params("predict", "onnxruntime", layout.runtimes["onnxruntime"]),
         widths=WIDTHS,
-        charset=CHARSET,
         tensors=subpath(input.tensors, parent=True),
     message:
         "Reading part {wildcards.part} of {wildcards.dataset} with raw and fixed ONNX of {wildcards.model} ({wildcards.widths})"
     shell:
         r"""
-        crnn predict --tensors {params.tensors:q} {params.widths:q} {params.charset:q} --runtime onnxruntime \
+        crnn predict --tensors {params.tensors:q} {params.widths:q} --contract {input.contract:q} --runtime onnxruntime \
             --threads {threads} --model {input.raw:q} --output {output.raw:q} --model {input.fixed:q} \
             --output {output.fixed:q} --record {output.record:q} >{log:q} 2>&1
         """
@@ -83,6 +83,7 @@ rule predict_surgery:
 rule check_batching:
     input:
         tensors=lambda w: layout.tensors_of(run_of(w)),
+        contract=CONTRACT,
         model=lambda w: reader_of(w).files,
         predictions=lambda w: layout.predictions_of(run_of(w)),
     output:
@@ -101,7 +102,6 @@ rule check_batching:
         **made_by_runtime("check_batching"),
         **SESSION,
         widths=WIDTHS,
-        charset=CHARSET,
         sizes=option("sizes", config["batching"]["sizes"]),
         words=option("words", config["batching"]["words"]),
         tensors=parents_of("tensors"),
@@ -110,7 +110,7 @@ rule check_batching:
     shell:
         r"""
         crnn check_batching --tensors {params.tensors:q} --predictions {input.predictions:q} {params.widths:q} \
-            {params.charset:q} --model {input.model[0]:q} {params.runtime:q} {params.options:q} {params.calls:q} \
+            --contract {input.contract:q} --model {input.model[0]:q} {params.runtime:q} {params.options:q} {params.calls:q} \
             {params.sizes:q} {params.words:q} --threads {threads} --output {output.batching:q} >{log:q} 2>&1
         """
 
@@ -121,6 +121,7 @@ rule time_words:
     input:
         words=WORDS,
         tensors=lambda w: layout.tensors_of(run_of(w)),
+        contract=CONTRACT,
         model=lambda w: reader_of(w).files,
     output:
         timings=f"{RUN}/timings.parquet",
@@ -140,7 +141,6 @@ rule time_words:
         **made_by_runtime("time_words"),
         **SESSION,
         widths=WIDTHS,
-        charset=CHARSET,
         measure=option("measure", lambda w: {**config["measure"], "batch": reader_of(w).batch}),
         words=subpath(input.words, parent=True),
         tensors=parents_of("tensors"),
@@ -148,7 +148,7 @@ rule time_words:
         "Timing {wildcards.deployment} over {wildcards.dataset} (nothing else runs meanwhile)"
     shell:
         r"""
-        crnn time_words --words {params.words:q} --tensors {params.tensors:q} {params.widths:q} {params.charset:q} \
+        crnn time_words --words {params.words:q} --tensors {params.tensors:q} {params.widths:q} --contract {input.contract:q} \
             --model {input.model[0]:q} {params.runtime:q} {params.options:q} {params.calls:q} {params.measure:q} \
             --threads {threads} --output {output.timings:q} --texts {output.texts:q} --record {output.record:q} \
             >{log:q} 2>&1

@@ -6,7 +6,7 @@ import pytest
 
 from crnn.core.errors import UserError
 from crnn.data.preprocess import Pixels, Preprocess, normalise
-from crnn.model.charset import greedy_decode
+from crnn.model.decoding import greedy_decode
 from crnn.planning.evaluation import TuningWords, around, cheapest_within, judged
 from crnn.planning.optimiser import Bucket, Candidate, Span
 from examples import ASPECT, CHARSET, POLICY, PixelReader, png, put_words, read_alone, scribble

@@ -10,7 +10,8 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from crnn.core.errors import UserError
 from crnn.data.preprocess import Tensor
-from crnn.model.charset import BLANK, Charset, greedy_decode, steps_needed
+from crnn.model.charset import BLANK, Charset, steps_needed
+from crnn.model.decoding import greedy_decode
 from examples import CHARSET
 
 ABC = Charset("abc")

@@ -5,6 +5,7 @@ Not here: reading keys for rules (`engine.layout`), defaults (Snakemake's `valid
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,22 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
+from crnn.core.errors import UserError
 from crnn.data.labels import LabelPolicy
+from crnn.model.charset import Charset
+from crnn.model.contract import Input
 from crnn.model.precision import VARIANTS, Variant
 from crnn.runtimes.runtime import Runtime
 from engine.yaml_faults import names_that_are_no_text
 
 Config = dict[str, Any]
+DEFAULT_HEIGHT = Input().height  # of a width rule that has none to set
 
+MODEL_SOURCES = ("checkpoint", "onnx")  # of a model
 SOURCES = ("lmdb", "images", "iiit5k", "sample", "evaluation")  # of a dataset; the first that an entry has is used
 OWN_WORDS = ("calibration", "tuning")  # datasets that the workflow makes for itself
 STAGE_READERS = ("raw", "fixed", "fixed.")  # what reads words besides deployments begins like this
+MOST_INLINE = 64 * 1024  # bytes of a charset that may stand on a command line, which takes 128 KiB
 # Keys that hold paths of the user's, in the sections that name files.
 PATHS = ("lmdb", "folder", "labels", "archive", "evaluation", "checkpoint", "onnx", "file", "previous", "start")
 PATH_LISTS = ("fonts", "lexicons")
@@ -138,6 +145,7 @@ def check_meaning(config: Config, runtimes: Mapping[str, Runtime], root: Path, r
     """
     faults = [
         *chain.from_iterable(_dataset_faults(name, entry) for name, entry in config["datasets"].items()),
+        *chain.from_iterable(_model_faults(f"models.{name}", entry) for name, entry in config["models"].items()),
         *chain.from_iterable(
             _deployment_faults(f"deployments.{name}", name, entry, config, runtimes)
             for name, entry in config["deployments"].items()
@@ -183,8 +191,11 @@ def _policy_faults(config: Config) -> Iterator[str]:
         )
         return
     for name, model in config["models"].items():
-        charset = model.get("charset")
-        if isinstance(charset, str) and (missing := policy.unspelled(charset)):
+        missing = ""
+        if "metadata" not in model["charset"]:  # which the import of the model knows
+            with suppress(UserError):  # a fault of the model, and named as such
+                missing = policy.unspelled("".join(Charset.from_settings(model["charset"]).characters))
+        if missing:
             yield (
                 f"models.{name}.charset cannot spell {shortened(missing)} of labels.characters; expected a charset "
                 "with these, or labels.characters without them"
@@ -194,6 +205,36 @@ def _policy_faults(config: Config) -> Iterator[str]:
 def shortened(characters: str, most: int = 20) -> str:
     """Characters in quotes, the first ones where they are many."""
     return repr(characters[:most]) + (f" and {len(characters) - most} more" if len(characters) > most else "")
+
+
+def _model_faults(key: str, entry: Config) -> Iterator[str]:
+    """What keeps a model from being one recogniser, whose images and characters are known."""
+    given = [source for source in MODEL_SOURCES if source in entry]
+    if len(given) != 1:
+        yield f"{key}: has {' and '.join(given) or 'no model file'}; expected one of {', '.join(MODEL_SOURCES)}"
+    try:
+        Input.from_settings(entry["input"])
+    except UserError as error:
+        yield f"{key}.{error}"
+    charset = entry["charset"]
+    if isinstance(charset, dict):
+        named = [source for source in ("file", "metadata") if source in charset]
+        if len(named) != 1 or (named == ["metadata"] and "onnx" not in entry):
+            yield f"{key}.charset is {charset}; expected one of file and, of an ONNX file, metadata"
+            return
+        if named == ["metadata"]:
+            return
+    elif len(str(charset).encode()) > MOST_INLINE:
+        yield f"{key}.charset is too long for the config; put its characters into a file, one a line: {{file: …}}"
+    try:
+        Charset.from_settings(charset)
+    except UserError as error:
+        yield f"{key}.{error}"
+
+
+def models_of(deployment: Config, config: Config) -> tuple[str, ...]:
+    """The models that a deployment is for."""
+    return tuple(deployment["models"] if "models" in deployment else config["models"])
 
 
 def _deployment_faults(
@@ -214,7 +255,30 @@ def _deployment_faults(
         yield f"{key}.source is {source!r}; with passes of its own (surgery) it is fixed"
     if name in STAGE_READERS or name.startswith(STAGE_READERS[-1]) or (name == "torch") > (runtime.name == "torch"):
         yield f"{key}: {name} is the name of a stage of the model; expected another name"
+    yield from _serving_faults(key, entry, config, runtime)
     yield from _precision_faults(key, entry, config, runtime)
+
+
+def _serving_faults(key: str, entry: Config, config: Config, runtime: Runtime) -> Iterator[str]:
+    """What keeps a deployment from running the models that it is for."""
+    widths, remedy = config["widths"].get(entry["widths"]), "or name the models it is for in its `models`"
+    for name in models_of(entry, config):
+        model = config["models"].get(name)
+        if model is None:
+            yield f"{key}.models names {name!r}; expected some of {', '.join(config['models'])} (the keys of models)"
+            continue
+        if runtime.source == "checkpoint" and "checkpoint" not in model:
+            yield f"{key}.runtime is {runtime.name!r}, which runs no ONNX file, and models.{name} is one; {remedy}"
+        if widths is None:
+            continue
+        images = model["input"]
+        height, channels = images["height"], 1 if images.get("colour", "gray") == "gray" else images["channels"]
+        found = widths.get("height", DEFAULT_HEIGHT), widths["channels"]
+        if found != (height, channels):
+            yield (
+                f"{key}.widths is {entry['widths']!r}, of height {found[0]} and {found[1]} channels, and models.{name} "
+                f"takes height {height} and {channels} channels; give that width rule these, {remedy}"
+            )
 
 
 def _precision_faults(key: str, entry: Config, config: Config, runtime: Runtime) -> Iterator[str]:
@@ -230,7 +294,8 @@ def _precision_faults(key: str, entry: Config, config: Config, runtime: Runtime)
     if name != "fp32" and entry["source"] != "fixed":
         yield f"{key}.source is {entry['source']!r}; in {precision} it is fixed"
     oldest = VARIANTS.get(name, Variant()).oldest_opset
-    for model, made in config["models"].items():
+    for model in models_of(entry, config):
+        made = config["models"].get(model, {"opset": oldest})
         if made["opset"] < oldest:
             yield f"models.{model}.opset is {made['opset']}; expected {oldest} ({key}.precision is {precision!r})"
 
@@ -260,7 +325,10 @@ def _planning_faults(config: Config) -> Iterator[str]:
         for section, names in named.items():
             for unknown in (each for each in names if each not in config[section]):
                 yield f"{key} names {unknown!r}; expected one of {', '.join(config[section])} (the keys of {section})"
-        if config["deployments"].get(on, {}).get("widths") in planned:
+        measured = config["deployments"].get(on, {})
+        if measured and entry.get("model", next(iter(config["models"]))) not in models_of(measured, config):
+            yield f"{key}.deployment is {on!r}, which is not for the model it is measured with; name one in {key}.model"
+        if measured.get("widths") in planned:
             yield f"{key}.deployment is {on!r}, whose own widths are planned; name one with another rule"
         low, high, step = entry["min"], entry["max"], entry["step"]
         if high < low or (high - low) % step:
@@ -305,9 +373,10 @@ def _file_faults(config: Config, root: Path, results: str) -> Iterator[str]:
         yield from _previous_faults(Path(previous), results)
     made = {trained_weights(name, results) for name in config["training"]}
     for name, model in config["models"].items():
-        path = model["checkpoint"]
-        if path not in made and not (Path(path).is_file() or (root / path).is_file()):
-            yield f"models.{name}.checkpoint is {path!r}, which does not exist"
+        for source in (each for each in MODEL_SOURCES if each in model):
+            path = model[source]
+            if path not in made and not (Path(path).is_file() or (root / path).is_file()):
+                yield f"models.{name}.{source} is {path!r}, which does not exist"
 
 
 def _previous_faults(report: Path, results: str) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from crnn.model.precision import QUANTISED, VARIANTS
 from crnn.runtimes.runtime import Runtime
-from engine.config import SOURCES, Config, planned_widths, trained_weights
+from engine.config import SOURCES, Config, models_of, planned_widths, trained_weights
 
 # Words that the workflow makes for itself: to calibrate 8 bits with, and to tune plans on.
 CALIBRATION, TUNING = "calibration", "tuning"
@@ -38,6 +38,7 @@ class Deployment:
     source: str
     batch: int
     options: Mapping[str, Any]
+    models: tuple[str, ...]
     calls: int | None = None
     surgery: list[Any] | None = None
     skip: str | None = None
@@ -134,7 +135,10 @@ class Layout:
     def deployments(self) -> dict[str, Deployment]:
         """Every deployment by name, those that are skipped too."""
         return {
-            name: Deployment(name, **{**entry, "runtime": self.runtimes[entry["runtime"]]})
+            name: Deployment(
+                **{**entry, "runtime": self.runtimes[entry["runtime"]], "models": models_of(entry, self.config)},
+                name=name,
+            )
             for name, entry in self.config["deployments"].items()
         }
 
@@ -158,6 +162,7 @@ class Layout:
             for dataset in self.config["datasets"]
             for model in self.config["models"]
             for name in used
+            if model in self.deployments[name].models
         ]
 
     def of_runs(self, *patterns: str) -> list[str]:
@@ -210,9 +215,15 @@ class Layout:
         used = {self.deployments[run.deployment].widths for run in self.runs}
         return {name: plan for name in self.planned if name in used for plan in self.plan(name)}
 
+    def pixels(self, widths: str) -> dict[str, Any]:
+        """What a width rule says of pixels."""
+        return {
+            key: value for key, value in self.config["widths"][widths].items() if key in ("interpolation", "channels")
+        }
+
     def plan_bounds(self, widths: str) -> dict[str, Any]:
         """What of a planned width rule bounds the plan (crnn.planning.optimiser)."""
-        names = ("stretch", "step", "min", "max", "buckets", "distortion", "batch", "accuracy_drop")
+        names = ("height", "stretch", "step", "min", "max", "buckets", "distortion", "batch", "accuracy_drop")
         entry = self.config["widths"][widths]
         return {name: entry[name] for name in names if name in entry}
 
@@ -228,10 +239,29 @@ class Layout:
         """A file of a model's folder."""
         return f"{self.results}/models/{model}/{file}"
 
-    def checkpoint(self, model: str) -> str:
-        """The weights that a model names: the user's, those that `training` makes, or the shipped ones."""
-        path = str(self.config["models"][model]["checkpoint"])
+    def models_from(self, source: str) -> list[str]:
+        """Names of the models that come from a `checkpoint`, or from an `onnx` file."""
+        return [name for name, entry in self.config["models"].items() if source in entry]
+
+    def model_source(self, model: str) -> str:
+        """The file that a model names: the user's, one that `training` makes, or a shipped one."""
+        entry = self.config["models"][model]
+        path = str(entry.get("checkpoint") or entry["onnx"])
         return path if path in self.trained.values() else self.shipped(path)
+
+    def charset_files(self, model: str) -> list[str]:
+        """The file that a model's charset is in; none where the config holds it, or the ONNX file."""
+        charset = self.config["models"][model]["charset"]
+        return [charset["file"]] if isinstance(charset, dict) and "file" in charset else []
+
+    def network_size(self, model: str) -> dict[str, Any]:
+        """The sizes of a checkpoint's network, as far as the charset does not say them."""
+        entry = self.config["models"][model]
+        return {name: entry[name] for name in ("channels", "hidden")}
+
+    def first_stage(self, model: str) -> str:
+        """The stage of a model that all others are compared with."""
+        return REFERENCE if "checkpoint" in self.config["models"][model] else "raw"
 
     def build(self, model: str, deployment: str) -> list[str]:
         """What the build of a deployment leaves, the file that is loaded first."""
@@ -256,10 +286,12 @@ class Layout:
         """Deployments with passes of their own."""
         return [name for name, entry in self.deployments.items() if entry.surgery is not None]
 
-    def widths_to_check(self, variant: str) -> str:
+    def widths_to_check(self, model: str, variant: str) -> str:
         """The width rule by which a variant that is made for all of them reads the calibration words."""
-        users = [entry.widths for entry in self.deployments.values() if entry.variant == variant]
-        return next(str(name) for name in [*users, *self.config["widths"]] if name not in self.planned)
+        serving = [entry for entry in self.deployments.values() if model in entry.models]
+        users = [entry for entry in serving if entry.variant == variant]
+        named = [*(entry.widths for entry in [*users, *serving]), *self.config["widths"]]
+        return next(str(name) for name in named if name not in self.planned)
 
     def variants(self, *patterns: str) -> list[str]:
         """Each pattern filled in for every variant other than fp32 that runs use, each file once."""
@@ -301,14 +333,16 @@ class Layout:
         converted = [f"fixed.{name}" for name in VARIANTS if name not in QUANTISED]
         return list(dict.fromkeys([REFERENCE, *converted, *used, *self.deployments]))
 
-    def reference(self, widths: str) -> str:
-        """The reader that is the reference of a width rule: a deployment of PyTorch where there is one."""
+    def reference(self, model: str, widths: str) -> str:
+        """The reader that a model's others are compared with: raw.onnx, or PyTorch, where it has a deployment that."""
         own = (
             name
             for name, entry in self.deployments.items()
-            if entry.runtime.name == REFERENCE and entry.widths == widths and entry.skip is None
+            if entry.runtime.name == REFERENCE
+            and (entry.widths, entry.skip) == (widths, None)
+            and model in entry.models
         )
-        return next(own, REFERENCE)
+        return next(own, self.first_stage(model))
 
     def reader(self, model: str, widths: str, name: str) -> Reader:
         """The reader of a name: a deployment, `torch`, `raw`, `fixed`, or the stem of a variant."""
@@ -333,7 +367,7 @@ class Layout:
     def audited(self, run: Run) -> dict[str, list[str]]:
         """Stage → readings of every part, from the reference to a deployment's build, in order."""
         entry = self.deployments[run.deployment]
-        readers = {REFERENCE: self.reference(entry.widths)}
+        readers = {self.first_stage(run.model): self.reference(run.model, entry.widths)}
         if entry.source != "checkpoint":
             readers["raw"] = "raw"
         if entry.source == "fixed":
@@ -395,15 +429,16 @@ class Layout:
     def errors_of_training(self, training: str) -> list[str]:
         """Analyses of the runs whose model names the checkpoint of a training."""
         made = self.trained[training]
-        users = [run for run in self.runs if self.config["models"][run.model]["checkpoint"] == made]
+        users = [run for run in self.runs if self.config["models"][run.model].get("checkpoint") == made]
         return [f"{self.results}/runs/{run.dataset}/{run.model}/{run.deployment}/errors.json" for run in users]
 
     @cached_property
     def training_logs(self) -> dict[str, str]:
         """Model → the log of the training that made its checkpoint, where one lies beside it or `training` makes it."""
-        logs = {model: Path(self.checkpoint(model)).with_name("log.jsonl") for model in self.config["models"]}
         made = self.trained.values()
-        return {model: str(log) for model, log in logs.items() if self.checkpoint(model) in made or log.is_file()}
+        files = {model: self.model_source(model) for model in self.models_from("checkpoint")}
+        logs = {model: Path(file).with_name("log.jsonl") for model, file in files.items()}
+        return {model: str(log) for model, log in logs.items() if files[model] in made or log.is_file()}
 
     # --- the report --------------------------------------------------------------------------------------------
 
@@ -430,13 +465,12 @@ class Layout:
     @cached_property
     def records(self) -> list[str]:
         """Records of every stage that the runs need, in the order of the work."""
-        made = self.of_runs(
+        prepared = self.of_runs(
             "{results}/datasets/{dataset}/words.json",
             "{results}/datasets/{dataset}/tensors/{widths}/{part}/tensors.json",
-            "{results}/models/{model}/weights.json",
-            "{results}/models/{model}/raw.json",
-            "{results}/models/{model}/fixed.json",
         )
+        imported = [self.model(model, "weights.json") for model in self.models_from("checkpoint")]
+        repaired = self.of_runs("{results}/models/{model}/raw.json", "{results}/models/{model}/fixed.json")
         read = [
             file.replace(".parquet", ".json")
             for run in self.runs
@@ -456,7 +490,7 @@ class Layout:
             "{results}/runs/{dataset}/{model}/{deployment}/timings.json",
         )
         planned = [*costs, *(f"{plan.parent}/record.json" for plan in plans)]
-        return list(dict.fromkeys([*made, *own, *variants, *planned, *read, *timed]))
+        return list(dict.fromkeys([*prepared, *imported, *repaired, *own, *variants, *planned, *read, *timed]))
 
     def own_surgery(self, pattern: str) -> list[str]:
         """`pattern` filled in for every deployment that has passes of its own, of each model."""
@@ -515,7 +549,7 @@ def validation_sets(watched: Iterable[str]) -> list[str]:
 
 
 def network_size(entry: Config) -> dict[str, Any]:
-    """The sizes of the network that an entry of models or training describes."""
+    """The sizes of the network that an entry of training describes."""
     return {"channels": entry["channels"], "hidden": entry["hidden"], "classes": len(entry["charset"]) + 1}
 
 

@@ -57,8 +57,15 @@ def keys_of(schema: Schema, definitions: Schema, path: str = "", condition: str 
         if isinstance(inner, dict):
             yield from keys_of(inner, definitions, name, condition)
     for branch in schema.get("allOf", ()):
-        ((name, value),) = branch["if"]["properties"].items()
-        yield from keys_of(branch["then"], definitions, path, f"{name}: {value['const']}")
+        yield from keys_of(branch["then"], definitions, path, condition_of(branch["if"]))
+
+
+def condition_of(schema: Schema) -> str:
+    """When a branch counts: where a key has a value, or is there."""
+    if "required" in schema:
+        return str(schema["required"][0])
+    ((name, value),) = schema["properties"].items()
+    return f"{name}: {value['const']}"
 
 
 def allowed(schema: Schema) -> str:
@@ -66,6 +73,8 @@ def allowed(schema: Schema) -> str:
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"])
     match schema["type"]:
+        case [*kinds]:
+            return " or ".join(allowed(schema | {"type": kind}) for kind in kinds)
         case "array":
             return allowed_list(schema)
         case "object":

@@ -9,17 +9,30 @@ from pathlib import Path
 
 from crnn.core.command import Arguments, Command, json_object
 from crnn.data.buckets import width_settings
+from crnn.data.preprocess import Preprocess
+from crnn.model.contract import Contract
 from crnn.runtimes.registry import find_runtime, known_runtimes
 from crnn.runtimes.runtime import Session
 
 
 def add_tensor_arguments(command: Command, *, parts: bool = False) -> None:
-    """Arguments that name a dataset's tensors (with `parts`, several folders) and how to decode a network's output."""
+    """Arguments that name a dataset's tensors (with `parts`, several folders) and the model that they are for."""
     add = command.add_paths if parts else command.add_path
     add("--tensors", "folder that make_tensors wrote")
     command.add_argument("--widths", type=width_settings, required=True, help="width rule or plan.json of the tensors")
-    command.add_charset()
+    add_contract(command)
     command.add_threads()
+
+
+def add_contract(command: Command) -> None:
+    command.add_path("--contract", "contract.json of the model")
+
+
+def matched(args: Arguments) -> tuple[Preprocess, Contract]:
+    """The width rule and the contract that the arguments name. Raises UserError where one is not for the other."""
+    preprocess, contract = Preprocess.from_settings(args.widths), Contract.read(args.contract)
+    contract.check_tensors(preprocess.rule.height, preprocess.channels, preprocess.rule.possible())
+    return preprocess, contract
 
 
 def add_runtime_arguments(command: Command, action: str = "store") -> None:

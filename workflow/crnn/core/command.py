@@ -87,9 +87,6 @@ class Command(argparse.ArgumentParser):
     def add_labels(self) -> None:
         self.add_json("--labels", "label policy, as in config `labels`")
 
-    def add_charset(self) -> None:
-        self.add_argument("--charset", required=True, help="characters of the network, in class order")
-
     def add_threads(self) -> None:
         self.add_argument("--threads", type=int, default=1, help="CPU cores to use (default: 1)")
 

@@ -6,7 +6,7 @@ Not here: resizing and normalising (`crnn.data.preprocess`).
 """
 
 import io
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,7 +14,6 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 
 Pixels = npt.NDArray[np.uint8]
-Channels = Literal[1, 3]
 
 JPEG = b"\xff\xd8\xff"  # ISO/IEC 10918-1, annex B: SOI and the first byte of the next marker
 PNG = b"\x89PNG\r\n\x1a\n"  # ISO/IEC 15948, section 5.2
@@ -34,7 +33,7 @@ FOREIGN = (
 )
 
 
-def decode(data: bytes, channels: Channels = 1) -> Pixels | None:
+def decode(data: bytes, channels: int = 1) -> Pixels | None:
     """Pixels of an image file: gray uint8 [H, W], or of 3 channels BGR [H, W, 3]; None where they cannot be had.
 
     EXIF says how to turn the image, of several frames the first counts, and 16 bits are their upper 8. Transparent
@@ -60,7 +59,7 @@ def _uint8(pixels: npt.NDArray[Any]) -> Pixels:
     return pixels.astype(np.uint8, copy=False)
 
 
-def _by_opencv(data: bytes, channels: Channels) -> Pixels | None:
+def _by_opencv(data: bytes, channels: int) -> Pixels | None:
     try:
         pixels = cv2.imdecode(
             np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR

@@ -1,80 +1,55 @@
-"""From an encoded image to the network's input: decode, resize, normalise.
+"""From an encoded image to the network's input: resize what is decoded, and normalise.
 
 This module is the preprocessing contract: training, calibration, accuracy runs and the end-to-end clock all prepare
 images here. `Preprocess.describe` holds the hash of a canonical image's tensor; a stage that would prepare words
 differently (another OpenCV, another rule) stops instead of scoring garbage.
 
-Not here: how wide a tensor is (`crnn.data.widths`), the files of a dataset's tensors (`crnn.data.tensors`).
+Not here: decoding (`crnn.data.decode`), how wide a tensor is (`crnn.data.widths`), the files of a dataset's tensors
+(`crnn.data.tensors`).
 """
 
 import hashlib
-import io
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from crnn.core.errors import UserError
-from crnn.data.widths import HEIGHT, WidthRule, width_rule
+from crnn.data.decode import Pixels, decode
+from crnn.data.widths import WidthRule, width_rule
 
-Pixels = npt.NDArray[np.uint8]
 Tensor = npt.NDArray[np.float32]
 
 NORMALISATION = "(pixel / 255 - 0.5) / 0.5"
+CHANNELS = (1, 3)
+PAD = 127  # the gray level that is nearest to 0 once it is normalised, which PaddleOCR pads with
 
 
-def opencv_decode(data: bytes, mode: int = cv2.IMREAD_GRAYSCALE) -> Pixels | None:
-    """Pixels of an image file as OpenCV reads it; None where it is no image or damaged."""
-    if not data:
-        return None
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), mode)
-    except cv2.error:  # a header that claims an impossible size
-        return None
-    return None if image is None else image.astype(np.uint8, copy=False)
+def _opencv_resize(image: Pixels, width: int, height: int) -> Pixels:
+    method = cv2.INTER_AREA if image.shape[0] > height else cv2.INTER_CUBIC
+    return cv2.resize(image, (width, height), interpolation=method).astype(np.uint8, copy=False)
 
 
-def _opencv_resize(gray: Pixels, width: int) -> Pixels:
-    method = cv2.INTER_AREA if gray.shape[0] > HEIGHT else cv2.INTER_CUBIC
-    return cv2.resize(gray, (width, HEIGHT), interpolation=method).astype(np.uint8, copy=False)
+def _opencv_cubic(image: Pixels, width: int, height: int) -> Pixels:
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.uint8, copy=False)
 
 
-# Raster formats alone: Pillow hands some others to outside programs (EPS to Ghostscript).
-PILLOW_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF")
+def _pillow_resize(image: Pixels, width: int, height: int) -> Pixels:
+    whole = np.ascontiguousarray(image)
+    return np.asarray(Image.fromarray(whole).resize((width, height), Image.Resampling.BICUBIC))
 
 
-def _pillow_decode(data: bytes) -> Pixels | None:
-    try:
-        with Image.open(io.BytesIO(data), formats=PILLOW_FORMATS) as image:
-            return np.asarray(image.convert("L"))
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return None
-
-
-def _opencv_cubic(gray: Pixels, width: int) -> Pixels:
-    return cv2.resize(gray, (width, HEIGHT), interpolation=cv2.INTER_CUBIC).astype(np.uint8, copy=False)
-
-
-def _pillow_resize(gray: Pixels, width: int) -> Pixels:
-    return np.asarray(Image.fromarray(gray).resize((width, HEIGHT), Image.Resampling.BICUBIC))
-
-
-class _Resampler(NamedTuple):
-    decode: Callable[[bytes], Pixels | None]
-    resize: Callable[[Pixels, int], Pixels]
-
-
-RESAMPLERS = {
+RESAMPLERS: dict[str, Callable[[Pixels, int, int], Pixels]] = {
     # Area averaging when shrinking keeps strokes, cubic when growing keeps edges.
-    "opencv-area-cubic": _Resampler(opencv_decode, _opencv_resize),
+    "opencv-area-cubic": _opencv_resize,
     # What much recognition code does; skips pixels when shrinking.
-    "opencv-cubic": _Resampler(opencv_decode, _opencv_cubic),
+    "opencv-cubic": _opencv_cubic,
     # What the CRNN_Dynamic recipe does; Pillow widens the kernel when shrinking, OpenCV's cubic does not.
-    "pillow-bicubic": _Resampler(_pillow_decode, _pillow_resize),
+    "pillow-bicubic": _pillow_resize,
 }
 
 # One table serves every pixel: bit-equal to the formula in float32, and faster than three passes over the image.
@@ -93,30 +68,36 @@ def normalise_into(pixels: Pixels, out: Tensor) -> None:
 
 @dataclass(frozen=True)
 class Preprocess:
-    """One way of turning an encoded image into the network's input."""
+    """One way of turning an encoded image into the network's input. channels: 1, gray, or 3, blue, green and red."""
 
     rule: WidthRule
     resampler: str
+    channels: int = 1
 
     @classmethod
     def from_settings(cls, settings: dict[str, Any]) -> "Preprocess":
-        """Build from a `widths` entry of the config: {"rule", …, "interpolation" (optional)}."""
+        """Build from a `widths` entry of the config: {"rule", …, "channels", "interpolation" (both optional)}."""
         fields = dict(settings)
         default = "pillow-bicubic" if fields.get("rule") == "recipe" else "opencv-area-cubic"
-        name, rule = fields.pop("interpolation", None) or default, width_rule(fields)
+        name, channels = fields.pop("interpolation", None) or default, fields.pop("channels", 1)
         if name not in RESAMPLERS:
             raise UserError(f"interpolation {name!r}: expected one of {', '.join(RESAMPLERS)}")
-        return cls(rule, name)
+        if channels not in CHANNELS:
+            raise UserError(f"channels {channels!r}: expected one of {', '.join(map(str, CHANNELS))}")
+        return cls(width_rule(fields), name, channels)
 
     def decode(self, data: bytes) -> Pixels | None:
-        """Encoded image to gray uint8 [H, W]; None where the bytes are not a whole image."""
-        gray = RESAMPLERS[self.resampler].decode(data)
-        return gray if gray is not None and gray.size else None
+        """Encoded image to uint8 [H, W], or [H, W, 3] in colour; None where the bytes are not a whole image."""
+        image = decode(data, self.channels)
+        return image if image is not None and image.size else None
 
-    def resize(self, gray: Pixels) -> Pixels:
-        """Gray uint8 [H, W] to uint8 [32, tensor width]."""
-        height, width = gray.shape
-        return RESAMPLERS[self.resampler].resize(gray, self.rule(width, height))
+    def resize(self, image: Pixels) -> Pixels:
+        """What `decode` returns to uint8 [channels, height, tensor width]."""
+        size = image.shape[1], image.shape[0]
+        width, filled = self.rule(*size), self.rule.filled(*size)
+        resized = RESAMPLERS[self.resampler](image, filled, self.rule.height)
+        planes = resized[None] if self.channels == 1 else resized.transpose(2, 0, 1)
+        return planes if filled == width else np.pad(planes, ((0, 0), (0, 0), (0, width - filled)), constant_values=PAD)
 
     def describe(self) -> dict[str, Any]:
         """This way in the contract: the rule with its numbers, the resampler, a canonical tensor's hash."""
@@ -124,6 +105,7 @@ class Preprocess:
         plain = {key: list(value) if isinstance(value, tuple) else value for key, value in numbers.items()}
         return {
             "rule": {"name": type(self.rule).__name__.lower(), **plain},
+            "channels": self.channels,
             "interpolation": self.resampler,
             "canonical_sha256": self._canonical_hash(),
         }
@@ -133,6 +115,7 @@ class Preprocess:
         digest = hashlib.sha256()
         for height, width in ((57, 171), (19, 64)):
             y, x = np.mgrid[:height, :width]
-            tensor = normalise(self.resize(((7 * x + 13 * y + x * y // 5) % 256).astype(np.uint8)))
-            digest.update(tensor.tobytes())
+            gray = ((7 * x + 13 * y + x * y // 5) % 256).astype(np.uint8)
+            image = gray if self.channels == 1 else np.stack([gray, gray[::-1], 255 - gray], axis=2)
+            digest.update(normalise(self.resize(image)).tobytes())
         return digest.hexdigest()

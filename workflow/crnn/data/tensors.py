@@ -24,11 +24,11 @@ from crnn.core.files import file_facts, read_json, scratch_directory, write_json
 from crnn.core.tables import write_table
 from crnn.core.workers import WorkerProcesses
 from crnn.data.buckets import BatchOf, at_most
-from crnn.data.labels import LabelPolicy
+from crnn.data.decode import Pixels, is_foreign
+from crnn.data.labels import LabelPolicy, label_text
 from crnn.data.lmdb import Word, Words
 from crnn.data.parts import WHOLE, Part
-from crnn.data.preprocess import NORMALISATION, Pixels, Preprocess, Tensor, normalise
-from crnn.data.widths import HEIGHT
+from crnn.data.preprocess import NORMALISATION, Preprocess, Tensor, normalise
 
 CHUNK = 512  # words a worker prepares at a time; bounds what is in memory, not what is computed
 
@@ -38,7 +38,8 @@ SAMPLES = {
     **{"width": pl.Int64, "height": pl.Int64, "tensor_width": pl.Int64, "status": pl.String, "row": pl.Int64},
 }
 
-Status = Literal["ok", "missing-image", "corrupt-image", "missing-label", "empty-label", "outside-charset"]
+ImageStatus = Literal["missing-image", "corrupt-image", "unsupported-image"]
+LabelStatus = Literal["ok", "missing-label", "garbled-label", "empty-label", "outside-charset"]
 
 
 # --- one word ----------------------------------------------------------------------------------------------
@@ -56,47 +57,55 @@ class Sample:
     width: int
     height: int
     tensor_width: int
-    status: Status
+    status: ImageStatus | LabelStatus
 
 
-def _label_status(label: str | None, text: str, outside: str, policy: LabelPolicy) -> Status:
+def _read_label(stored: bytes | None, policy: LabelPolicy) -> tuple[str | None, str, str, LabelStatus]:
+    """A stored label as text, what of it is compared, what is not, and its status."""
+    if stored is None:
+        return None, "", "", "missing-label"
+    label = label_text(stored)
     if label is None:
-        return "missing-label"
+        return stored.decode("utf-8", "backslashreplace"), "", "", "garbled-label"
+    text, outside = policy.apply(label)
     if outside and policy.outside == "reject":
-        return "outside-charset"
-    return "ok" if text else "empty-label"
+        return label, text, outside, "outside-charset"
+    return label, text, outside, "ok" if text else "empty-label"
+
+
+def _image_status(stored: bytes | None) -> ImageStatus:
+    """Why there are no pixels."""
+    if not stored:
+        return "missing-image"
+    return "unsupported-image" if is_foreign(stored) else "corrupt-image"
 
 
 def prepare(word: Word, preprocess: Preprocess, policy: LabelPolicy) -> tuple[Sample, Pixels | None]:
-    """Read one LMDB record: its row of samples.parquet, and uint8 [32, W] where the image can be read."""
-    label = None if word.label is None else word.label.decode("utf-8", "replace")
-    text, outside = policy.apply(label or "")
-    gray = preprocess.decode(word.image) if word.image else None
-    if gray is None:
-        status: Status = "corrupt-image" if word.image else "missing-image"
-        return Sample(word.index, word.key, label, text, outside, 0, 0, 0, status), None
-    pixels = preprocess.resize(gray)
-    height, width = gray.shape
-    status = _label_status(label, text, outside, policy)
-    return Sample(word.index, word.key, label, text, outside, width, height, pixels.shape[1], status), pixels
+    """Read one LMDB record: its row of samples.parquet, and uint8 [channels, height, W] where the image can be read."""
+    label, text, outside, status = _read_label(word.label, policy)
+    image = preprocess.decode(word.image) if word.image else None
+    if image is None:
+        return Sample(word.index, word.key, label, text, outside, 0, 0, 0, _image_status(word.image)), None
+    pixels = preprocess.resize(image)
+    height, width = image.shape[:2]
+    return Sample(word.index, word.key, label, text, outside, width, height, pixels.shape[2], status), pixels
 
 
 # --- a dataset ---------------------------------------------------------------------------------------------
 
 
 class _NpyAppender:
-    """Grows one .npy file of float32 [N, 1, 32, W] by rows; the header gets its final N on closing."""
+    """Grows one .npy file of float32 [N, *shape] by rows; the header gets its final N on closing."""
 
-    def __init__(self, path: Path, width: int) -> None:
+    def __init__(self, path: Path, shape: tuple[int, ...]) -> None:
         self._stream = path.open("wb")
-        self._width = width
+        self._shape = shape
         self.rows = 0
         self._write_header()
 
     def _write_header(self) -> None:
         # NumPy pads the header, so the first axis can grow in place.
-        shape = (self.rows, 1, HEIGHT, self._width)
-        header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+        header = {"descr": "<f4", "fortran_order": False, "shape": (self.rows, *self._shape)}
         np.lib.format.write_array_header_1_0(self._stream, header)
 
     def append(self, pixels: Pixels) -> int:
@@ -135,9 +144,9 @@ def _write_tensors(prepared: Iterable[tuple[Sample, Pixels | None]], directory: 
     for sample, pixels in prepared:
         row = None
         if pixels is not None:
-            width = pixels.shape[1]
+            width = sample.tensor_width
             if width not in appenders:
-                appenders[width] = _NpyAppender(directory / f"w{width}.npy", width)
+                appenders[width] = _NpyAppender(directory / f"w{width}.npy", pixels.shape)
             row = appenders[width].append(pixels)
         rows.append({**asdict(sample), "row": row})
     for appender in appenders.values():
@@ -166,7 +175,7 @@ def make_tensors(
         files = _publish(scratch, directory, widths)
     write_table(directory / "samples.parquet", samples)
     contract = {
-        "layout": f"float32 [N, 1, {HEIGHT}, W], one file per W",
+        "layout": f"float32 [N, {preprocess.channels}, {preprocess.rule.height}, W], one file per W",
         "normalisation": NORMALISATION,
         **preprocess.describe(),
         "label_policy": asdict(policy),
@@ -196,7 +205,7 @@ class TensorBatch(NamedTuple):
     tensor: Tensor
 
     def load(self) -> Tensor:
-        """float32 [n, 1, 32, W]."""
+        """float32 [n, channels, height, W]."""
         return self.tensor[self.rows]
 
 
@@ -253,7 +262,7 @@ class TensorSet:
             raise UserError(f"{named}: do not hold words one after the other; name the parts of a dataset in order")
 
     def batches(self, size: int, limit: int | None = None) -> Iterator[tuple[list[int], Tensor]]:
-        """Yield (indices, float32 [n, 1, 32, W]) with n <= size, in the order of `unread`."""
+        """Yield (indices, float32 [n, channels, height, W]) with n <= size, in the order of `unread`."""
         return ((batch.indices, batch.load()) for batch in self.unread(at_most(size), limit))
 
     def unread(self, batch_of: BatchOf, limit: int | None = None) -> Iterator[TensorBatch]:
@@ -290,13 +299,14 @@ def check_contract(directory: Path, preprocess: Preprocess) -> dict[str, Any]:
 def write_recipe_layout(tensors: TensorSet, directory: Path) -> list[str]:
     """Write the CRNN_Dynamic recipe's files: test_{i}.npy, float32 [1, 1, 32, W], and label.txt (`test_{i}.npy:label`).
 
-    Labels are lower-cased, as there. Words that have no tensor or no label are left out; their keys are returned.
+    Labels are lower-cased, as there. Words that have no tensor, no label or one of several lines are left out; their
+    keys are returned.
     """
     lines: dict[int, str] = {}
     labels = dict(tensors.samples.select("index", "label").iter_rows())
     directory.mkdir(parents=True, exist_ok=True)
     for (index,), tensor in tensors.batches(1):
-        if labels[index] is not None:
+        if labels[index] is not None and len(labels[index].splitlines()) <= 1:
             np.save(directory / f"test_{index}.npy", tensor)
             lines[index] = f"test_{index}.npy:{labels[index].lower()}\n"
     write_text(directory / "label.txt", "".join(lines[index] for index in sorted(lines)))

@@ -12,39 +12,88 @@ from typing import Any, ClassVar, Protocol
 
 from crnn.core.errors import UserError
 
-HEIGHT = 32  # network input height, pixels
+HEIGHT = 32  # pixels; of tensors of the recipe, and of others where nothing else is said
+NARROWEST = 32  # pixels; a CRNN has no time step for less than that
 
 
 class WidthRule(Protocol):
-    """Maps an image's (width, height) in pixels to the width of its tensor."""
+    """Maps an image's (width, height) in pixels to the width of its tensor. `height`: of every tensor, pixels."""
+
+    @property
+    def height(self) -> int: ...
 
     def __call__(self, image_width: int, image_height: int) -> int: ...
+
+    def filled(self, image_width: int, image_height: int) -> int:
+        """Columns of the tensor that the word takes; what is on its right is padding."""
+        ...
 
     def possible(self) -> Sequence[int]:
         """Every width that a word can get, ascending."""
         ...
 
 
+class _Bucketed:
+    """Buckets by the width that a word has at the rule's height in its true aspect, times `stretch`.
+
+    Without `pad` a word is stretched to its bucket. With it the word keeps that width, and is padded on the right to
+    the narrowest bucket that holds it and is at least `pad` wide.
+    """
+
+    stretch: float
+    height: int
+    pad: int | None
+
+    def __call__(self, image_width: int, image_height: int) -> int:
+        ideal = self.ideal(image_width, image_height)
+        return self._nearest(ideal) if self.pad is None else self._holding(max(ideal, self.pad))
+
+    def ideal(self, image_width: int, image_height: int) -> float:
+        """The word's true width, stretched, pixels."""
+        return image_width * self.height / image_height * self.stretch
+
+    def filled(self, image_width: int, image_height: int) -> int:
+        bucket = self(image_width, image_height)
+        return bucket if self.pad is None else min(max(round(self.ideal(image_width, image_height)), 1), bucket)
+
+    def _nearest(self, ideal: float) -> int:
+        raise NotImplementedError
+
+    def _holding(self, ideal: float) -> int:
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
-class Aspect:
-    """True aspect ratio at height 32, stretched, snapped to the nearest of min, min + step, … max (ties go down)."""
+class Aspect(_Bucketed):
+    """True aspect ratio, stretched, snapped to the nearest of min, min + step, … max (ties go down)."""
 
     stretch: float = 1.2
     step: int = 8
     min: int = 40
     max: int = 400
+    height: int = HEIGHT
+    pad: int | None = None
 
     def __post_init__(self) -> None:
-        if not self.stretch > 0 or self.step < 1 or not 32 <= self.min <= self.max or (self.max - self.min) % self.step:
-            raise UserError(f"{self}: needs stretch > 0, step >= 1, 32 <= min <= max and max - min a multiple of step")
+        orderly = NARROWEST <= self.min <= self.max and self.step >= 1 and (self.max - self.min) % self.step == 0
+        if not (self.stretch > 0 and self.height >= 1 and orderly):
+            raise UserError(
+                f"{self}: needs stretch > 0, height >= 1, step >= 1, {NARROWEST} <= min <= max and max - min a "
+                f"multiple of step"
+            )
 
-    def __call__(self, image_width: int, image_height: int) -> int:
-        ideal = image_width * HEIGHT / image_height * self.stretch
-        bucket = -(-(ideal - self.min - self.step / 2) // self.step)
-        return self.min + self.step * int(min(max(bucket, 0), (self.max - self.min) // self.step))
+    def _nearest(self, ideal: float) -> int:
+        return self._bucket(-(-(ideal - self.min - self.step / 2) // self.step))
+
+    def _holding(self, ideal: float) -> int:
+        return self._bucket(-(-(ideal - self.min) // self.step))
+
+    def _bucket(self, number: float) -> int:
+        return self.min + self.step * int(min(max(number, 0), (self.max - self.min) // self.step))
 
     def possible(self) -> Sequence[int]:
-        return range(self.min, self.max + 1, self.step)
+        lowest = self.min if self.pad is None else self._holding(self.pad)
+        return range(lowest, self.max + 1, self.step)
 
 
 @dataclass(frozen=True)
@@ -52,12 +101,16 @@ class Fixed:
     """One width for every word, whatever its aspect: the classic 32×100."""
 
     width: int = 100
+    height: int = HEIGHT
 
     def __post_init__(self) -> None:
-        if self.width < 32:
-            raise UserError(f"{self}: needs width >= 32")
+        if self.width < NARROWEST or self.height < 1:
+            raise UserError(f"{self}: needs width >= {NARROWEST} and height >= 1")
 
     def __call__(self, image_width: int, image_height: int) -> int:
+        return self.width
+
+    def filled(self, image_width: int, image_height: int) -> int:
         return self.width
 
     def possible(self) -> Sequence[int]:
@@ -74,17 +127,21 @@ class Recipe:
 
     min: ClassVar[int] = 32
     max: ClassVar[int] = 320
+    height: ClassVar[int] = HEIGHT
 
     def __call__(self, image_width: int, image_height: int) -> int:
         width = int(image_height / HEIGHT) * image_width if image_height > HEIGHT else 100
         return max(self.min, min(width, self.max))
+
+    def filled(self, image_width: int, image_height: int) -> int:
+        return self(image_width, image_height)
 
     def possible(self) -> Sequence[int]:
         return range(self.min, self.max + 1)
 
 
 @dataclass(frozen=True)
-class Buckets:
+class Buckets(_Bucketed):
     """Listed widths, each for words of a stretched true width up to `upto`; the last also for all wider words.
 
     Without `upto` each is for words up to its own width: only the widest words are narrowed.
@@ -93,21 +150,26 @@ class Buckets:
     widths: tuple[int, ...]
     stretch: float = 1.2
     upto: tuple[float, ...] = ()
+    height: int = HEIGHT
+    pad: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "widths", tuple(self.widths))
         object.__setattr__(self, "upto", tuple(self.upto) or self.widths)
-        if not self.widths or self.widths[0] < 32 or not _ascending(self.widths) or not self.stretch > 0:
-            raise UserError(f"{self}: needs ascending widths from 32 and stretch > 0")
+        if not self.widths or self.widths[0] < NARROWEST or not _ascending(self.widths) or not self.stretch > 0:
+            raise UserError(f"{self}: needs ascending widths from {NARROWEST} and stretch > 0")
         if len(self.upto) != len(self.widths) or not _ascending(self.upto):
             raise UserError(f"{self}: needs as many upto as widths, ascending")
+        if self.pad is not None and self.upto != self.widths:
+            raise UserError(f"{self}: pads words to the next of widths, so upto has nothing to say; leave one out")
 
-    def __call__(self, image_width: int, image_height: int) -> int:
-        ideal = image_width * HEIGHT / image_height * self.stretch
+    def _nearest(self, ideal: float) -> int:
         return self.widths[min(bisect_left(self.upto, ideal), len(self.widths) - 1)]
 
+    _holding = _nearest
+
     def possible(self) -> Sequence[int]:
-        return self.widths
+        return self.widths if self.pad is None else [width for width in self.widths if width >= self._holding(self.pad)]
 
 
 def _ascending(numbers: Sequence[float]) -> bool:

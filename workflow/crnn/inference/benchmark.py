@@ -19,7 +19,8 @@ from crnn.inference.predict import Readings, rows_of
 from crnn.inference.scheduler import Reading, Scheduler, transfers
 from crnn.inference.sources import EncodedWords
 from crnn.inference.timings import Timings
-from crnn.model.charset import Charset, greedy_decode
+from crnn.model.charset import Charset
+from crnn.model.decoding import greedy_decode
 from crnn.runtimes.runtime import Session
 
 Passes = list[pl.DataFrame]  # what each pass read: index, text, confidence

@@ -14,23 +14,27 @@ import polars as pl
 
 from crnn.core.command import progress
 from crnn.core.errors import UserError
-from crnn.data.widths import HEIGHT
+from crnn.model.contract import Contract
 from crnn.runtimes.runtime import Session
 
 Seconds = npt.NDArray[np.float64]
 
 
 def time_calls(
-    session: Session, widths: Sequence[int], batches: Sequence[int], repeats: int, calls: int = 1
+    session: Session, contract: Contract, widths: Sequence[int], batches: Sequence[int], repeats: int
 ) -> pl.DataFrame:
     """Time infer() at every width and batch size: width, batch, seconds (the median), fastest, slowest.
 
-    `calls` calls are under way at a time, as in a run, and share their wall time. The whole grid is timed once before
-    any point is timed again: a slow spell of the machine falls on all points alike. The first pass is not counted.
-    Images are noise, as zeros can be faster than words.
+    As many calls are under way at a time as the session takes, as in a run, and share their wall time. The whole grid
+    is timed once before any point is timed again: a slow spell of the machine falls on all points alike. The first pass
+    is not counted. Images are noise, as zeros can be faster than words. Raises UserError where the model takes one
+    width or batch size alone.
     """
+    if contract.width is not None or contract.batch is not None:
+        raise UserError("the model takes one width or batch size alone, so there is nothing to plan; use a fixed width")
+    calls, shape = session.calls, (max(batches), contract.input.tensor_channels, contract.input.height, max(widths))
     grid = [(width, batch) for width in widths for batch in batches]
-    noise = np.random.default_rng(0).uniform(-1, 1, (max(batches), 1, HEIGHT, max(widths))).astype(np.float32)
+    noise = np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
     measured: dict[tuple[int, int], list[float]] = {point: [] for point in grid}
     rounds = [(counted, point) for counted in [False, *[True] * repeats] for point in grid]
     with ThreadPoolExecutor(calls) as pool:

@@ -17,7 +17,8 @@ from crnn.data.buckets import BatchOf, at_most
 from crnn.data.tensors import TensorSet
 from crnn.inference.scheduler import Reading, Scheduler
 from crnn.inference.sources import TensorWords
-from crnn.model.charset import Charset, greedy_decode
+from crnn.model.charset import Charset
+from crnn.model.decoding import greedy_decode
 from crnn.model.parity import largest_difference
 from crnn.runtimes.runtime import Session
 

@@ -18,10 +18,11 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from crnn.data.preprocess import Pixels, Tensor, normalise_into
-from crnn.data.widths import HEIGHT
+from crnn.data.decode import Pixels
+from crnn.data.preprocess import Tensor, normalise_into
 from crnn.inference.step_timer import StepTimer
-from crnn.model.charset import Charset, greedy_decode
+from crnn.model.charset import Charset
+from crnn.model.decoding import greedy_decode
 from crnn.runtimes.runtime import Session
 
 AHEAD = 2  # whole batches that wait per concurrent call; more would only be memory
@@ -30,7 +31,7 @@ OPEN_CHUNKS = 2  # chunks per worker that are taken and not collated yet
 
 @dataclass(frozen=True)
 class Batch:
-    """Words of one width. images: float32 [N, 1, 32, W], or N uint8 [32, W] that are not normalised yet."""
+    """Words of one width. images: float32 [N, channels, height, W], or N uint8 [channels, height, W] as resized."""
 
     indices: list[int]
     images: Tensor | list[Pixels]
@@ -206,9 +207,9 @@ class _WorkerThread(threading.Thread):
         count, width = len(batch.images), batch.width
         buffer = self._buffers.get(width)
         if buffer is None or len(buffer) < count:
-            buffer = self._buffers[width] = np.empty((count, 1, HEIGHT, width), np.float32)
+            buffer = self._buffers[width] = np.empty((count, *batch.images[0].shape), np.float32)
         for pixels, image in zip(batch.images, buffer, strict=False):
-            normalise_into(pixels, image[0])
+            normalise_into(pixels, image)
         return buffer[:count]
 
 

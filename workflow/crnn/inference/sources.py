@@ -6,8 +6,9 @@ Not here: what is done with a word (`crnn.inference.scheduler`), how wide it is 
 from collections.abc import Iterator, Sequence
 
 from crnn.data.buckets import BatchOf
+from crnn.data.decode import Pixels
 from crnn.data.lmdb import Words
-from crnn.data.preprocess import Pixels, Preprocess
+from crnn.data.preprocess import Preprocess
 from crnn.data.tensors import TensorBatch, TensorSet
 from crnn.inference.scheduler import Batch
 from crnn.inference.step_timer import StepTimer
@@ -40,16 +41,16 @@ class EncodedWords:
         prepared = []
         for index, image in chunk:
             with timer.step("decode"):
-                gray = self._preprocess.decode(image)
-            if gray is not None:
+                pixels = self._preprocess.decode(image)
+            if pixels is not None:
                 with timer.step("resize"):
-                    prepared.append((index, self._preprocess.resize(gray)))
+                    prepared.append((index, self._preprocess.resize(pixels)))
         return prepared
 
     def collate(self, prepared: list[Prepared]) -> list[Batch]:
         whole = []
         for index, pixels in prepared:
-            width = pixels.shape[1]
+            width = pixels.shape[2]
             bucket = self._waiting.setdefault(width, [])
             bucket.append((index, pixels))
             if len(bucket) == self._batch_of(width):

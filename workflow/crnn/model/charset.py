@@ -1,13 +1,15 @@
-"""Characters and classes: the charset, greedy CTC decoding.
+"""Characters and classes: what each class of a network stands for, and the forms in which a charset is told.
 
-Not here: what counts as the same text (`crnn.data.labels`), the network.
+Not here: reading texts out of a network's output (`crnn.model.decoding`), what counts as the same text
+(`crnn.data.labels`).
 """
 
 import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-import numpy as np
-import numpy.typing as npt
+from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 from crnn.core.errors import UserError
 
@@ -16,56 +18,80 @@ BLANK = 0  # CTC blank, class 0 in every CRNN since Shi et al. (arXiv:1507.05717
 
 @dataclass(frozen=True)
 class Charset:
-    """The characters of a network, in class order: class 0 is the CTC blank, class i is `characters[i - 1]`."""
+    """The characters of a network, in class order: class 0 is the CTC blank, class i is `characters[i - 1]`.
 
-    characters: str
+    A class may stand for several letters, and a character may be repeated, as in some published alphabets.
+    """
+
+    characters: Sequence[str]
 
     def __post_init__(self) -> None:
-        repeated = sorted({c for c in self.characters if self.characters.count(c) > 1})
-        if not self.characters or repeated:
-            raise UserError(
-                f"charset {self.characters!r}: needs at least one character, none twice (twice: {repeated})"
-            )
+        object.__setattr__(self, "characters", tuple(self.characters))
+        if not any(self.characters):
+            raise UserError("charset: is empty; expected the characters of the network, in class order")
+
+    @classmethod
+    def from_settings(cls, told: Any, metadata: Mapping[str, str] | None = None) -> "Charset":
+        """Build from a model's `charset`: a text, a list of texts, or where to find a character a line.
+
+        {"file": path} or {"metadata": key of an ONNX file's `metadata`}, and "append": characters that follow. Raises
+        UserError where that is not there, or no text.
+        """
+        if isinstance(told, str | list):
+            return cls(told)
+        characters = lines_of(_told_text(told, metadata))
+        return cls([*characters, *told.get("append", "")])
 
     @property
     def classes(self) -> int:
         """Number of network outputs per time step, the blank included."""
         return len(self.characters) + 1
 
+    @cached_property
+    def alphabet(self) -> list[str]:
+        """Class → what it stands for. Of thousands of characters it takes longer to make than a word to decode."""
+        return ["", *self.characters]
+
+    @cached_property
+    def class_of(self) -> dict[str, int]:
+        """Character → class; of a repeated one the first."""
+        return {character: place for place, character in reversed(list(enumerate(self.characters, 1)))}
+
     def encode(self, text: str) -> list[int]:
         """Return the class of each character. Raises UserError on a character outside the charset."""
         try:
-            return [self.characters.index(character) + 1 for character in text]
-        except ValueError:
+            return [self.class_of[character] for character in text]
+        except KeyError:
             outside = sorted(set(text) - set(self.characters))
-            raise UserError(f"text {text!r}: {outside} not in charset {self.characters!r}") from None
+            raise UserError(
+                f"text {text!r}: {outside} not in the charset of {len(self.characters)} characters"
+            ) from None
+
+
+def _told_text(told: Mapping[str, str], metadata: Mapping[str, str] | None) -> str:
+    if "metadata" in told:
+        key = told["metadata"]
+        if metadata is None or key not in metadata:
+            known = ", ".join(metadata or {}) or "none"
+            raise UserError(f"charset.metadata is {key!r}, which the ONNX file's metadata lacks; it has: {known}")
+        return metadata[key]
+    path = Path(told["file"])
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise UserError(f"charset.file is {str(path)!r}, which does not exist") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"charset.file {path}: is no UTF-8 text ({error.reason} at byte {error.start})") from error
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a dictionary file, one for each class. An empty line is a class that stands for nothing.
+
+    Only line feeds end a line: published dictionaries hold other separators of Unicode as characters.
+    """
+    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
 
 
 def steps_needed(text: str) -> int:
     """Fewest CTC time steps that can spell `text`: its length, and a blank between equal neighbours."""
     return len(text) + sum(first == second for first, second in itertools.pairwise(text))
-
-
-def greedy_decode(log_probabilities: npt.NDArray[np.float32], charset: Charset) -> tuple[list[str], list[float]]:
-    """Best-path CTC decoding of a batch (Graves et al., ICML 2006, section 3.2).
-
-    `log_probabilities`: float [T, N, C]. Returns N texts and N confidences in [0, 1]: the probability of the best
-    path, that is the product over all steps of the largest probability (as PARSeq reports for CTC models).
-    Raises UserError where C is not the charset's number of classes, or the output is not a number.
-    """
-    if log_probabilities.shape[2] != charset.classes:
-        raise UserError(
-            f"the model has {log_probabilities.shape[2]} classes, the charset {charset.classes} (its characters and "
-            f"the blank); set models.<name>.charset to the one the model was trained with"
-        )
-    classes = log_probabilities.argmax(axis=2)
-    best = np.take_along_axis(log_probabilities, classes[:, :, None], axis=2)[:, :, 0]
-    confidences = np.exp(best.astype(np.float64).sum(axis=0)).clip(0.0, 1.0)
-    if not np.isfinite(best).all():
-        raise UserError("the model's output is not a number (NaN or infinite); the build is broken")
-    new = np.ones(classes.shape, bool)
-    new[1:] = classes[1:] != classes[:-1]
-    emitted = new & (classes != BLANK)
-    alphabet = np.array(["", *charset.characters])
-    texts = ["".join(alphabet[classes[emitted[:, n], n]]) for n in range(classes.shape[1])]
-    return texts, confidences.tolist()

@@ -1,9 +1,24 @@
-"""What every model file takes and gives: facts alone, without ONNX, NumPy or PyTorch.
+"""The recogniser's contract: what stands between an image and a text, as data.
 
-Not here: the height of an image and its width (`crnn.data.widths`), classes and characters (`crnn.model.charset`).
+Import brings every model to one form, `imgs` float32 [N, channels, height, W] in [-1, 1] → `output1` float32
+[T, N, classes], log-probabilities with the blank first. What is left to know of a model is here: written to
+contract.json and into the metadata of its ONNX files, and read by every later stage.
+
+Not here: the width of an image and its pixels (`crnn.data`), bringing a model to that form (`crnn.model.import_onnx`,
+`crnn.model.checkpoint`).
 """
 
-INPUT, OUTPUT = "imgs", "output1"  # float32 [N, 1, 32, W] → float32 [T, N, classes]
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from crnn.core.errors import UserError
+from crnn.core.files import read_json, write_json
+from crnn.model.charset import Charset
+
+INPUT, OUTPUT = "imgs", "output1"
 # Three different symbols: a shared one would claim that batch, width and steps are equal.
 SYMBOLS = {INPUT: {0: "N", 3: "W"}, OUTPUT: {0: "T", 1: "N"}}
 
@@ -11,12 +26,158 @@ SYMBOLS = {INPUT: {0: "N", 3: "W"}, OUTPUT: {0: "T", 1: "N"}}
 OPSETS = (11, 12, 13)
 NEWEST_IR = 8
 
+METADATA = "contract"  # key of an ONNX file's metadata
 
-def output_steps(width: int) -> int:
-    """Time steps T of the output for images of a width: the network halves the width twice and pads it twice."""
-    return width // 4 + 1
+Colour = Literal["gray", "rgb", "bgr"]
+Axes = Literal["TNC", "NTC"]
+Values = Literal["logits", "log-probabilities", "probabilities"]
+Blank = Literal["first", "last"]
 
 
-def narrowest(steps: int) -> int:
-    """The smallest width that gives so many time steps."""
-    return 4 * (steps - 1)
+@dataclass(frozen=True)
+class Input:
+    """Images as the network was trained on them: `channels` of `colour`, (pixel / 255 - mean) / std.
+
+    mean, std: one for all channels, or one for each. Gray in three channels is the same image three times.
+    """
+
+    height: int = 32
+    channels: int = 1
+    colour: Colour = "gray"
+    mean: tuple[float, ...] = (0.5,)
+    std: tuple[float, ...] = (0.5,)
+
+    @classmethod
+    def from_settings(cls, settings: dict[str, Any]) -> "Input":
+        """Build from a model's `input`. Raises UserError naming the key that is wrong."""
+        given: dict[str, Any] = {
+            key: _listed(value) if key in ("mean", "std") else value for key, value in settings.items()
+        }
+        if given.get("channels", 1) > 1 and "colour" not in given:
+            raise UserError("input.colour is missing; of three channels expected gray, rgb or bgr")
+        try:
+            return cls(**given)
+        except TypeError as error:
+            raise UserError(f"input: {error}") from error
+
+    def __post_init__(self) -> None:
+        if self.colour not in get_args(Colour) or (self.channels == 1 and self.colour != "gray"):
+            raise UserError(f"input.colour is {self.colour!r}; with channels: {self.channels} expected gray")
+        for key in ("mean", "std"):
+            values = getattr(self, key)
+            if len(values) not in (1, self.channels) or (key == "std" and min(values) <= 0):
+                raise UserError(f"input.{key} is {list(values)}; expected one number, or one for each channel")
+
+    @property
+    def tensor_channels(self) -> int:
+        """Channels of the tensors that words are prepared as: gray is one, whatever the network takes."""
+        return 1 if self.colour == "gray" else self.channels
+
+    @property
+    def affine(self) -> list[tuple[float, float]]:
+        """(scale, shift) of each channel that turn (p - .5) / .5 into (p - mean) / std, p from 0 to 1."""
+        return [
+            (0.5 / std, (0.5 - mean) / std) for mean, std in zip(self._each("mean"), self._each("std"), strict=True)
+        ]
+
+    def _each(self, key: str) -> tuple[float, ...]:
+        values: tuple[float, ...] = getattr(self, key)
+        return values * self.channels if len(values) == 1 else values
+
+
+def _listed(value: float | list[float]) -> tuple[float, ...]:
+    return tuple(value) if isinstance(value, list) else (value,)
+
+
+@dataclass(frozen=True)
+class Output:
+    """What the network gave before it was brought to the one form."""
+
+    axes: Axes = "TNC"
+    values: Values = "logits"
+    blank: Blank = "first"
+
+
+@dataclass(frozen=True)
+class Steps:
+    """How many time steps T an image of a width gives: (W + shift) // stride."""
+
+    stride: int = 4
+    shift: int = 4
+
+    def __call__(self, width: int) -> int:
+        return (width + self.shift) // self.stride
+
+    def narrowest(self, steps: int) -> int:
+        """The smallest width that gives so many time steps."""
+        return self.stride * steps - self.shift
+
+
+@dataclass(frozen=True)
+class Contract:
+    """A recogniser's contract. batch, width: the only ones that its graph takes; None where that axis is free.
+
+    `steps` is None where no formula of `Steps` was found.
+    """
+
+    charset: Charset
+    input: Input = field(default_factory=Input)
+    output: Output = field(default_factory=Output)
+    steps: Steps | None = field(default_factory=Steps)
+    batch: int | None = None
+    width: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"charset": list(self.charset.characters)}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "Contract":
+        steps = value["steps"]
+        given: dict[str, Any] = {
+            key: tuple(entry) if isinstance(entry, list) else entry for key, entry in value["input"].items()
+        }
+        return cls(
+            Charset(tuple(value["charset"])),
+            Input(**given),
+            Output(**value["output"]),
+            Steps(**steps) if steps else None,
+            value["batch"],
+            value["width"],
+        )
+
+    def write(self, path: Path) -> None:
+        write_json(path, self.to_json())
+
+    @classmethod
+    def read(cls, path: Path) -> "Contract":
+        """Raises UserError where an import did not write the file."""
+        try:
+            return cls.from_json(read_json(path))
+        except (KeyError, TypeError) as error:
+            raise UserError(f"{path}: is no contract of a recogniser ({error!r}); delete it and run again") from error
+
+    def metadata(self) -> dict[str, str]:
+        """What an ONNX file carries."""
+        return {METADATA: json.dumps(self.to_json(), ensure_ascii=False, separators=(",", ":"))}
+
+    def most(self, batch: int) -> int:
+        """Words in a call: `batch`, or the one size that the graph takes."""
+        return batch if self.batch is None else self.batch
+
+    def batch_of(self, batch_of: Callable[[int], int]) -> Callable[[int], int]:
+        """Most words in a call by width, as far as the graph takes them."""
+        return lambda width: self.most(batch_of(width))
+
+    def check_tensors(self, height: int, channels: int, widths: Sequence[int]) -> None:
+        """Raise UserError where tensors of this form, and of any of these widths, are none for the model."""
+        wanted = (self.input.height, self.input.tensor_channels)
+        if (height, channels) != wanted:
+            raise UserError(
+                f"the width rule makes tensors of height {height} and {channels} channels, the model takes height "
+                f"{wanted[0]} and {wanted[1]}; give the deployment's widths those"
+            )
+        if self.width is not None and list(widths) != [self.width]:
+            raise UserError(
+                f"the model takes tensors of width {self.width} alone, the width rule makes other ones; use "
+                f"{{rule: fixed, width: {self.width}}}, or export the model with a free width"
+            )

@@ -11,16 +11,15 @@ import torch
 
 from crnn.core.errors import UserError
 from crnn.core.files import atomic_path
-from crnn.data.widths import HEIGHT
-from crnn.model.contract import INPUT, NEWEST_IR, OPSETS, OUTPUT, SYMBOLS
+from crnn.model.contract import INPUT, NEWEST_IR, OPSETS, OUTPUT, SYMBOLS, Contract
 from crnn.model.network import CRNN
 from crnn.model.opset import check_opset
 
 
-def export_onnx(network: CRNN, path: Path, opset: int = OPSETS[-1]) -> None:
-    """Write `network` to `path`: input imgs float32 [N, 1, 32, W], output output1 float32 [T, N, classes].
+def export_onnx(network: CRNN, contract: Contract, path: Path, opset: int = OPSETS[-1]) -> None:
+    """Write `network` to `path`: imgs float32 [N, channels, height, W] → output1 float32 [T, N, classes].
 
-    Raises UserError on an opset that ATC does not read.
+    The contract is in the file's metadata. Raises UserError on an opset that ATC does not read.
     """
     if opset not in OPSETS:
         raise UserError(f"opset {opset}: expected one of {', '.join(map(str, OPSETS))} (what ATC reads)")
@@ -32,7 +31,7 @@ def export_onnx(network: CRNN, path: Path, opset: int = OPSETS[-1]) -> None:
         # opset 18 (PyTorch 2.13).
         torch.onnx.export(
             network,
-            (torch.zeros(1, 1, HEIGHT, 100),),
+            (torch.zeros(1, contract.input.tensor_channels, contract.input.height, 100),),
             temporary,
             input_names=[INPUT],
             output_names=[OUTPUT],
@@ -42,5 +41,6 @@ def export_onnx(network: CRNN, path: Path, opset: int = OPSETS[-1]) -> None:
         )
         model = onnx.load(temporary)
         model.ir_version = min(model.ir_version, NEWEST_IR)
+        onnx.helper.set_model_props(model, contract.metadata())
         check_opset(model)
         onnx.save(model, temporary)

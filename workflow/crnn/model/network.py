@@ -66,7 +66,7 @@ def _convolutions(channels: tuple[int, ...]) -> nn.Sequential:
 
 
 class CRNN(nn.Module):
-    """Images float32 [N, 1, 32, W] in [-1, 1] to log-probabilities float32 [T, N, classes], T = `output_steps`(W)."""
+    """Images float32 [N, 1, 32, W] in [-1, 1] to log-probabilities float32 [T, N, classes], T = W // 4 + 1."""
 
     def __init__(self, size: NetworkSize) -> None:
         super().__init__()

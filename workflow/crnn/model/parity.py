@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn.core.errors import UserError
-from crnn.data.widths import HEIGHT
+from crnn.model.contract import Contract
 
 Array = npt.NDArray[np.float32]
 Model = Callable[[Array], Array]
@@ -21,11 +21,13 @@ Model = Callable[[Array], Array]
 SHAPES = ((1, 32), (1, 101), (3, 36), (3, 320))  # batch size, width
 
 
-def random_images(seed: int = 0) -> Iterator[Array]:
-    """Uniform noise in [-1, 1], float32 [N, 1, 32, W], once for each of SHAPES."""
+def random_images(contract: Contract, seed: int = 0) -> Iterator[Array]:
+    """Uniform noise in [-1, 1], float32 [N, channels, height, W], once for each of SHAPES that the model takes."""
     generator = np.random.default_rng(seed)
-    for batch, width in SHAPES:
-        yield generator.uniform(-1, 1, (batch, 1, HEIGHT, width)).astype(np.float32)
+    taken = dict.fromkeys((contract.most(batch), contract.width or width) for batch, width in SHAPES)
+    for batch, width in taken:
+        shape = (batch, contract.input.tensor_channels, contract.input.height, width)
+        yield generator.uniform(-1, 1, shape).astype(np.float32)
 
 
 def largest_difference(first: Array, second: Array) -> float:
@@ -36,16 +38,28 @@ def largest_difference(first: Array, second: Array) -> float:
     return difference if np.isfinite(difference) else float("inf")
 
 
-def prove_equal(first: Model, second: Model, tolerance: float, what: str) -> float:
-    """Compare two models over SHAPES and return the largest difference.
+def prove_equal(first: Model, second: Model, contract: Contract, tolerance: float, what: str) -> float:
+    """Compare two models over the shapes of `random_images` and return the largest difference.
 
-    Raises UserError naming the worst shape where it exceeds `tolerance`.
+    Raises UserError naming the worst shape where one is over `tolerance` times the largest output of the first model:
+    float32 computes large numbers less exactly.
     """
-    worst, shape = 0.0, ""
-    for images in random_images():
-        difference = largest_difference(first(images), second(images))
-        if difference >= worst:
-            worst, shape = difference, f"N={images.shape[0]}, W={images.shape[3]}"
-    if worst > tolerance:
-        raise UserError(f"{what}: outputs differ by {worst:.3g} at {shape}; allowed {tolerance:g}")
+    worst = 0.0
+    for images in random_images(contract):
+        before, after = first(images), second(images)
+        difference, size = largest_difference(before, after), float(np.abs(before).max())
+        if difference > tolerance * size:
+            raise UserError(
+                f"{what}: outputs differ by {difference:.3g} at N={images.shape[0]}, W={images.shape[3]}, which is "
+                f"{difference / size:.2g} of the largest; allowed is {tolerance:g} (models.<name>.tolerance). "
+                f"{_changed_classes(before, after)}"
+            )
+        worst = max(worst, difference)
     return worst
+
+
+def _changed_classes(before: Array, after: Array) -> str:
+    if before.shape != after.shape:
+        return f"The shapes are {list(before.shape)} and {list(after.shape)}"
+    changed = int((before.argmax(axis=2) != after.argmax(axis=2)).sum())
+    return f"The most likely class changed in {changed} of {before.shape[0] * before.shape[1]} time steps"

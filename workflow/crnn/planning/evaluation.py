@@ -18,12 +18,14 @@ import numpy as np
 from crnn.core.command import counter
 from crnn.core.errors import UserError
 from crnn.data.buckets import DEFAULT_BATCH
+from crnn.data.decode import Pixels
 from crnn.data.labels import LabelPolicy
 from crnn.data.lmdb import Words
-from crnn.data.preprocess import Pixels, Preprocess, normalise
+from crnn.data.preprocess import Preprocess, normalise
 from crnn.data.tensors import prepare
 from crnn.data.widths import WidthRule
-from crnn.model.charset import Charset, greedy_decode
+from crnn.model.charset import Charset
+from crnn.model.decoding import greedy_decode
 from crnn.planning.accuracy_model import AccuracyModel
 from crnn.planning.optimiser import Candidate
 from crnn.runtimes.runtime import Session
@@ -33,7 +35,7 @@ CONFIDENCE = 1.645  # standard deviations that 95 % of a normal distribution lie
 
 @dataclass
 class TuningWords:
-    """Readable words with a label: gray images [H, W] and the texts to compare with."""
+    """Readable words with a label: images as decoded and the texts to compare with."""
 
     images: list[Pixels]
     labels: list[str]
@@ -48,9 +50,9 @@ class TuningWords:
             for word in reader:
                 sample, pixels = prepare(word, preprocess, policy)
                 if pixels is not None and word.image and sample.status == "ok":
-                    gray = preprocess.decode(word.image)
-                    if gray is not None:
-                        images.append(gray)
+                    image = preprocess.decode(word.image)
+                    if image is not None:
+                        images.append(image)
                         labels.append(sample.text)
         if not images:
             raise UserError(f"{words}: holds no readable word with a label; name other words in planning")
@@ -86,7 +88,7 @@ class TuningWords:
         indices = list(words)
         for start in range(0, len(indices), DEFAULT_BATCH):
             batch = indices[start : start + DEFAULT_BATCH]
-            texts, _ = greedy_decode(session.infer(normalise(np.stack([words[i] for i in batch])[:, None])), charset)
+            texts, _ = greedy_decode(session.infer(normalise(np.stack([words[i] for i in batch]))), charset)
             for word, text in zip(batch, texts, strict=True):
                 self._right[word, width] = self.policy.apply(text)[0] == self.labels[word]
 

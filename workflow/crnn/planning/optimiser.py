@@ -44,6 +44,7 @@ class Bounds:
     accuracy_drop: float  # share of the tuning words that may be lost against the finest rule
     batch: int
     buckets: int | None = None
+    height: int = HEIGHT  # of tensors, pixels
 
     @property
     def lattice(self) -> tuple[int, ...]:
@@ -52,7 +53,7 @@ class Bounds:
     @property
     def finest(self) -> dict[str, Any]:
         """The width rule that a plan is compared with: every width of the lattice, and the nearest for every word."""
-        return {"rule": "aspect", **{name: getattr(self, name) for name in ("stretch", "step", "min", "max")}}
+        return {"rule": "aspect", **{name: getattr(self, name) for name in ("stretch", "step", "min", "max", "height")}}
 
 
 @dataclass(frozen=True)
@@ -97,15 +98,15 @@ class Candidate:
     def lost(self) -> float:
         return sum(span.lost for span in self.spans)
 
-    def rule(self, stretch: float) -> dict[str, Any]:
+    def rule(self, bounds: Bounds) -> dict[str, Any]:
         """The width rule, as an entry of the config's `widths`."""
         widths, upto = [bucket.width for bucket in self.buckets], [span.upto for span in self.spans]
-        return {"rule": "buckets", "widths": widths, "upto": upto, "stretch": stretch}
+        return {"rule": "buckets", "widths": widths, "upto": upto, "stretch": bounds.stretch, "height": bounds.height}
 
 
-def true_widths(sizes: Sizes, stretch: float) -> Floats:
-    """Columns that each word should have: its aspect ratio at height 32, stretched. As the width rules compute it."""
-    ideals: Floats = sizes[:, 0] * HEIGHT / sizes[:, 1] * stretch
+def true_widths(sizes: Sizes, height: int, stretch: float) -> Floats:
+    """Columns that each word should have: its aspect ratio at a height, stretched. As the width rules compute it."""
+    ideals: Floats = sizes[:, 0] * height / sizes[:, 1] * stretch
     return ideals
 
 
@@ -266,7 +267,7 @@ def evenly_spaced(demand: Demand, count: int) -> Buckets:
     places = sorted({-(-needed * (number + 1) // count) - 1 for number in range(count)})
     widths = [bounds.lattice[place] for place in places]
     upto = [(narrow + wide) / 2 for narrow, wide in zip(widths, [*widths[1:], widths[-1] + bounds.step], strict=True)]
-    return Buckets(tuple(widths), bounds.stretch, tuple(upto))
+    return Buckets(tuple(widths), bounds.stretch, tuple(upto), bounds.height)
 
 
 # --- the plan ----------------------------------------------------------------------------------------------
@@ -275,18 +276,18 @@ def evenly_spaced(demand: Demand, count: int) -> Buckets:
 def plan_content(chosen: Candidate, demand: Demand, sizes: Sizes, costs: Costs) -> dict[str, Any]:
     """What plan.json says of the chosen buckets: the width rule, what they were made from and are predicted to take."""
     bounds = demand.bounds
-    rule, even = chosen.rule(bounds.stretch), evenly_spaced(demand, len(chosen.buckets))
+    rule, even = chosen.rule(bounds), evenly_spaced(demand, len(chosen.buckets))
     compared = {"evenly_spaced": even, "finest": width_rule(bounds.finest)}
     compared["own_width"] = width_rule(bounds.finest | {"step": 1})
     widths = {name: widths_by(each, sizes) for name, each in {"planned": width_rule(rule), **compared}.items()}
-    off = widths["planned"] / true_widths(sizes, bounds.stretch) - 1
+    off = widths["planned"] / true_widths(sizes, bounds.height, bounds.stretch) - 1
     return {
         "rule": rule,
         "buckets": [vars(bucket) for bucket in chosen.buckets],
         "bounds": vars(bounds),
         "words": {
             "counted": len(sizes),
-            "sha256": hashlib.sha256(np.sort(true_widths(sizes, 1.0)).tobytes()).hexdigest(),
+            "sha256": hashlib.sha256(np.sort(true_widths(sizes, bounds.height, 1.0)).tobytes()).hexdigest(),
             "nearest_width": dict(zip(map(str, demand.met), demand.counts.tolist(), strict=True)),
             "largest_stretch": max(0.0, float(off.max())),
             "largest_squeeze": max(0.0, float(-off.min())),

@@ -28,7 +28,7 @@ class Session(Protocol):
     calls: int
 
     def infer(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Images float32 [N, 1, 32, W] to log-probabilities float32 [T, N, classes], both in host memory.
+        """Images float32 [N, channels, height, W] to log-probabilities float32 [T, N, classes], both in host memory.
 
         The images are the caller's again when the call returns.
         """
@@ -57,7 +57,8 @@ class Runtime:
     `crnn.model.precision.VARIANTS`). Where two share a variant, the runtime makes one of them itself, and the options
     name the `precision`. source: what it builds from. device, build_device: what running and building occupy; None is
     the processor. compiles_shapes: its build depends on the shapes that will be asked for; the options then hold
-    `width_rule` and `batch` of the deployment or, where its widths are planned, `plan`: width → batch size. probes:
+    `width_rule` and `batch` of the deployment or, where its widths are planned, `plan`: width → batch size; and `form`
+    (`crnn.runtimes.shapes.Form`). probes:
     toolkit or driver that is no Python package → where it says its version.
     """
 

@@ -14,12 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from crnn.core.workers import WorkerProcesses
+from crnn.data.decode import Pixels
 from crnn.data.labels import Case, LabelPolicy
-from crnn.data.preprocess import RESAMPLERS, Pixels, Preprocess
+from crnn.data.preprocess import RESAMPLERS, Preprocess
 from crnn.data.render.sample import Renderer
 from crnn.data.widths import Aspect, WidthRule
 from crnn.model.charset import Charset, steps_needed
-from crnn.model.contract import narrowest
+from crnn.model.contract import Steps
 
 CHUNK = 128  # words that a worker renders at a time
 WIDTH_STREAM = 1  # tells the generator that draws widths from the one that draws words
@@ -54,7 +55,7 @@ class Preparation:
         tensor_width = fitting_width(jittered(self.preprocess.rule, rng.uniform(*self.jitter)), width, height, text)
         if not text or tensor_width is None:
             return None
-        pixels = RESAMPLERS[self.preprocess.resampler].resize(gray, tensor_width)
+        pixels = RESAMPLERS[self.preprocess.resampler](gray, tensor_width, self.preprocess.rule.height)
         return Prepared(index, pixels, self.charset.encode(text))
 
     def all(self, indices: Sequence[int]) -> list[Prepared]:
@@ -70,7 +71,7 @@ def jittered(rule: WidthRule, factor: float) -> WidthRule:
 def fitting_width(rule: WidthRule, width: int, height: int, text: str) -> int | None:
     """The rule's width for an image, or the next one with time steps enough to spell `text`; None if there is none."""
     chosen = rule(width, height)
-    needed = narrowest(steps_needed(text))
+    needed = Steps().narrowest(steps_needed(text))
     if chosen >= needed:
         return chosen
     if not isinstance(rule, Aspect) or needed > rule.max:
@@ -80,7 +81,7 @@ def fitting_width(rule: WidthRule, width: int, height: int, text: str) -> int | 
 
 def training_policy(charset: Charset) -> LabelPolicy:
     """How a rendered text becomes a label: what the charset can say, in the letter case that it has."""
-    characters = charset.characters
+    characters = "".join(charset.characters)
     small, capital = (any(test(c) for c in characters) for test in (str.islower, str.isupper))
     case: Case = "keep" if small == capital else "lower" if small else "upper"
     return LabelPolicy(characters, case, "nfkd-ascii" if characters.isascii() else "nfc")

@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from crnn.data.decode import Pixels
 from crnn.data.labels import LabelPolicy
 from crnn.data.lmdb import Words
-from crnn.data.preprocess import Pixels, Preprocess, normalise
+from crnn.data.preprocess import Preprocess, normalise
 from crnn.data.tensors import prepare
-from crnn.model.charset import Charset, greedy_decode
+from crnn.model.charset import Charset
+from crnn.model.decoding import greedy_decode
 from crnn.model.network import CRNN
 from crnn.train.steps import log_probabilities
 
@@ -48,7 +50,7 @@ class ValidationSet:
         correct = 0
         with torch.inference_mode():
             for words in self._batches():
-                images = torch.from_numpy(normalise(np.stack([pixels for pixels, _ in words])[:, None])).to(device)
+                images = torch.from_numpy(normalise(np.stack([pixels for pixels, _ in words]))).to(device)
                 texts, _ = greedy_decode(log_probabilities(network, images).cpu().numpy(), charset)
                 correct += sum(text == expected for text, (_, expected) in zip(texts, words, strict=True))
         network.train()

@@ -19,15 +19,15 @@ from crnn.core.files import write_json
 from crnn.core.record import Record
 from crnn.data.buckets import DEFAULT_BATCH
 from crnn.data.labels import LabelPolicy
-from crnn.data.preprocess import Preprocess, Tensor
+from crnn.data.preprocess import Tensor
 from crnn.data.tensors import TensorSet
-from crnn.model.charset import Charset, greedy_decode
+from crnn.model.decoding import greedy_decode
 from crnn.model.precision import QUANTISED
 from crnn.model.precision.calibration import Budget, Calibration, Reading, choose_whole, divergence, measure_ranges
 from crnn.model.precision.convert import convert
 from crnn.model.precision.quantise import convolutions, never_negative
 from crnn.runtimes.onnxruntime.cpu import OnnxSession, build
-from stages.arguments import add_tensor_arguments
+from stages.arguments import add_tensor_arguments, matched
 
 EVERY = 5  # batches, which come by width: enough of them to rank layers by a mean over all steps
 
@@ -46,15 +46,16 @@ class Candidates:
 
     def __init__(self, args: Arguments) -> None:
         self.model = onnx.load(args.model)
-        self.tensors = TensorSet(args.tensors, Preprocess.from_settings(args.widths))
-        self._charset, self._policy = Charset(args.charset), LabelPolicy.from_settings(args.labels)
+        preprocess, contract = matched(args)
+        self.tensors, self._batch = TensorSet(args.tensors, preprocess), contract.most(DEFAULT_BATCH)
+        self._charset, self._policy = contract.charset, LabelPolicy.from_settings(args.labels)
         self._variant, self._threads = args.variant, args.threads
         self._labels = dict(self.tensors.samples.select("index", "text").iter_rows())
         self.layers = [node.name for node in convolutions(self.model)]
         self.multiplications: dict[str, float] = {}
         self.ranges = measure_ranges(self._observed(), never_negative(self.model))
         original = OnnxSession(args.model, args.threads)
-        self._outputs = [original.infer(images) for _, images in self.tensors.batches(DEFAULT_BATCH)]
+        self._outputs = [original.infer(images) for _, images in self.tensors.batches(self._batch)]
         self._texts = self._decoded(self._outputs)
         self.original = self._reading(self._texts, 0.0)
 
@@ -71,7 +72,7 @@ class Candidates:
             path = Path(folder) / "watched.onnx"
             onnx.save(watched, path)
             runtime = OnnxSession(path, self._threads)
-            for _, images in self.tensors.batches(DEFAULT_BATCH):
+            for _, images in self.tensors.batches(self._batch):
                 found = runtime.observe(images) | dict.fromkeys(given, images)
                 self.multiplications = self.multiplications or self._multiplied(found)
                 yield {name: found[name] for name in names}
@@ -106,12 +107,12 @@ class Candidates:
             onnx.save(candidate, folder / "candidate.onnx")
             (built,) = build(folder / "candidate.onnx", folder / "build", {})
             runtime = OnnxSession(built, self._threads)
-            for _, images in islice(self.tensors.batches(DEFAULT_BATCH), 0, None, every):
+            for _, images in islice(self.tensors.batches(self._batch), 0, None, every):
                 yield runtime.infer(images)
 
     def _decoded(self, outputs: list[Tensor]) -> dict[int, str]:
         texts: dict[int, str] = {}
-        for (indices, _), output in zip(self.tensors.batches(DEFAULT_BATCH), outputs, strict=True):
+        for (indices, _), output in zip(self.tensors.batches(self._batch), outputs, strict=True):
             texts.update(zip(indices, greedy_decode(output, self._charset)[0], strict=True))
         return texts
 

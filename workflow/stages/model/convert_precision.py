@@ -11,16 +11,14 @@ from crnn.core.command import LOG, Arguments, Command
 from crnn.core.files import atomic_path
 from crnn.core.record import Record
 from crnn.data.buckets import DEFAULT_BATCH, at_most
-from crnn.data.preprocess import Preprocess
 from crnn.data.tensors import TensorSet
 from crnn.inference.predict import predict_side_by_side
-from crnn.model.charset import Charset
 from crnn.model.opset import check_opset
 from crnn.model.precision import VARIANTS
 from crnn.model.precision.calibration import Calibration
 from crnn.model.precision.convert import convert, prove_types
 from crnn.runtimes.onnxruntime.cpu import OnnxSession
-from stages.arguments import add_tensor_arguments
+from stages.arguments import add_tensor_arguments, matched
 
 
 def arguments(command: Command) -> None:
@@ -32,20 +30,19 @@ def arguments(command: Command) -> None:
 
 
 def main(args: Arguments) -> None:
-    inputs = [args.model, args.tensors / "contract.json", args.calibration]
+    inputs = [args.model, args.tensors / "contract.json", args.contract, args.calibration]
     tools = ("onnx", "onnx-graphsurgeon", "onnxconverter-common", "onnxruntime", "numpy")
     record = Record.begin(args, inputs, tools)
     calibration = Calibration.from_json(args.calibration) if args.calibration else None
     model = convert(onnx.load(args.model), args.variant, calibration)
     check_opset(model)
     types = prove_types(model, args.variant)
-    tensors = TensorSet(args.tensors, Preprocess.from_settings(args.widths))
+    preprocess, contract = matched(args)
+    tensors, batch_of = TensorSet(args.tensors, preprocess), contract.batch_of(at_most(DEFAULT_BATCH))
     with atomic_path(args.output) as candidate:
         onnx.save(model, candidate)
         before, after = (OnnxSession(path, args.threads, calls=2) for path in (args.model, candidate))
-        first, second, worst = predict_side_by_side(
-            tensors, before, after, Charset(args.charset), at_most(DEFAULT_BATCH)
-        )
+        first, second, worst = predict_side_by_side(tensors, before, after, contract.charset, batch_of)
     flipped = int(first["text"].ne_missing(second["text"]).sum())
     LOG.info("%s: %s; %d of %d calibration words read differently", args.variant, types, flipped, first.height)
     record.finish([args.output], types=types, words=first.height, flipped=flipped, max_abs_difference=worst)

@@ -10,21 +10,24 @@ from crnn.core.command import Arguments, Command
 from crnn.core.record import Record
 from crnn.core.tables import write_table
 from crnn.inference.call_costs import time_calls
+from crnn.model.contract import Contract
 from crnn.runtimes.registry import find_runtime
-from stages.arguments import add_runtime_arguments, opened_session
+from stages.arguments import add_contract, add_runtime_arguments, opened_session
 
 
 def arguments(command: Command) -> None:
     add_runtime_arguments(command)
+    add_contract(command)
     command.add_json("--grid", "widths, batches, repeats; as above")
     command.add_threads()
     command.add_output("costs.parquet to write")
 
 
 def main(args: Arguments) -> None:
-    record = Record.begin(args, [args.model], ("numpy", "polars", *find_runtime(args.runtime).tools))
+    contract = Contract.read(args.contract)
+    record = Record.begin(args, [args.model, args.contract], ("numpy", "polars", *find_runtime(args.runtime).tools))
     with opened_session(args, args.model) as session:
-        costs = time_calls(session, args.grid["widths"], args.grid["batches"], args.grid["repeats"], session.calls)
+        costs = time_calls(session, contract, args.grid["widths"], args.grid["batches"], args.grid["repeats"])
         runtime = session.describe()
     write_table(args.output, costs)
     record.finish([args.output], runtime=runtime)

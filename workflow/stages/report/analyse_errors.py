@@ -5,11 +5,10 @@ import polars as pl
 from crnn.core.command import Arguments, Command
 from crnn.core.files import read_json, write_json
 from crnn.data.labels import LabelPolicy
-from crnn.data.preprocess import Preprocess
 from crnn.data.tensors import TensorSet
 from crnn.score.accuracy import judge
 from crnn.score.error_analysis import by_trait, confusions, described
-from stages.arguments import add_tensor_arguments
+from stages.arguments import add_tensor_arguments, matched
 
 
 def arguments(command: Command) -> None:
@@ -21,8 +20,8 @@ def arguments(command: Command) -> None:
 
 
 def main(args: Arguments) -> None:
-    tensors = TensorSet(args.tensors, Preprocess.from_settings(args.widths))
-    policy = LabelPolicy.from_settings(args.labels)
+    preprocess, _ = matched(args)
+    tensors, policy = TensorSet(args.tensors, preprocess), LabelPolicy.from_settings(args.labels)
     words = described(tensors, judge(tensors.samples, pl.read_parquet(args.predictions), policy))
     row = read_json(args.run)
     names = ("dataset", "model", "deployment", "widths", "runtime", "precision")

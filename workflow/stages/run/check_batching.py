@@ -10,11 +10,9 @@ import polars as pl
 
 from crnn.core.command import LOG, Arguments, Command
 from crnn.core.files import write_json
-from crnn.data.preprocess import Preprocess
 from crnn.data.tensors import TensorSet
 from crnn.inference.predict import changed_by_batching
-from crnn.model.charset import Charset
-from stages.arguments import add_runtime_arguments, add_tensor_arguments, opened_session, workers
+from stages.arguments import add_runtime_arguments, add_tensor_arguments, matched, opened_session, workers
 
 
 def arguments(command: Command) -> None:
@@ -27,12 +25,13 @@ def arguments(command: Command) -> None:
 
 
 def main(args: Arguments) -> None:
-    tensors = TensorSet(args.tensors, Preprocess.from_settings(args.widths))
-    predictions, charset = pl.read_parquet(args.predictions), Charset(args.charset)
+    preprocess, contract = matched(args)
+    tensors, predictions = TensorSet(args.tensors, preprocess), pl.read_parquet(args.predictions)
+    sizes = [contract.most(size) for size in args.sizes]
     with opened_session(args, args.model) as session:
         changed = changed_by_batching(
-            tensors, session, charset, predictions, args.sizes, args.words, workers(args, session)
+            tensors, session, contract.charset, predictions, sizes, args.words, workers(args, session)
         )
     words = min(args.words, predictions.height)
-    LOG.info("%d words at batch sizes %s: %d texts changed", words, args.sizes, len(changed))
-    write_json(args.output, {"sizes": args.sizes, "words": words, "changed": changed})
+    LOG.info("%d words at batch sizes %s: %d texts changed", words, sizes, len(changed))
+    write_json(args.output, {"sizes": sizes, "words": words, "changed": changed})

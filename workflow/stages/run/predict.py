@@ -18,12 +18,10 @@ from crnn.core.errors import UserError
 from crnn.core.record import Record
 from crnn.core.tables import write_table
 from crnn.data.buckets import DEFAULT_BATCH, batch_sizes
-from crnn.data.preprocess import Preprocess
 from crnn.data.tensors import TensorSet
 from crnn.inference.predict import predict, predict_side_by_side
-from crnn.model.charset import Charset
 from crnn.runtimes.registry import find_runtime
-from stages.arguments import add_runtime_arguments, add_tensor_arguments, opened_session, workers
+from stages.arguments import add_runtime_arguments, add_tensor_arguments, matched, opened_session, workers
 
 
 def arguments(command: Command) -> None:
@@ -39,10 +37,11 @@ def main(args: Arguments) -> None:
     counts = len(args.model), len(args.output)
     if counts != (1, 1) and (counts != (2, 2) or runtime.device):
         raise UserError(f"{counts[0]} --model, {counts[1]} --output: expected one of each or, on the processor, two")
-    inputs = [args.tensors / "contract.json", *args.model]
+    inputs = [args.tensors / "contract.json", args.contract, *args.model]
     record, results = Record.begin(args, inputs, ("numpy", "polars", *runtime.tools)), {}
-    tensors = TensorSet(args.tensors, Preprocess.from_settings(args.widths))
-    charset, batch_of = Charset(args.charset), batch_sizes(args.batch)
+    preprocess, contract = matched(args)
+    tensors, charset = TensorSet(args.tensors, preprocess), contract.charset
+    batch_of = contract.batch_of(batch_sizes(args.batch))
     with ExitStack() as opened:
         calls = None if len(args.model) == 1 else 2  # side by side, each has half of the cores
         sessions = [opened.enter_context(opened_session(args, model, calls)) for model in args.model]

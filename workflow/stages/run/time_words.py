@@ -15,13 +15,11 @@ from crnn.core.command import Arguments, Command
 from crnn.core.record import Record
 from crnn.core.tables import write_table
 from crnn.data.buckets import batch_sizes
-from crnn.data.preprocess import Preprocess
 from crnn.data.tensors import TensorSet
 from crnn.inference.benchmark import EndToEnd, Repeats, time_infer_only, timed_texts
 from crnn.inference.timings import Timings
-from crnn.model.charset import Charset
 from crnn.runtimes.registry import find_runtime
-from stages.arguments import add_runtime_arguments, add_tensor_arguments, opened_session, workers
+from stages.arguments import add_runtime_arguments, add_tensor_arguments, matched, opened_session, workers
 
 
 def arguments(command: Command) -> None:
@@ -34,12 +32,13 @@ def arguments(command: Command) -> None:
 
 
 def main(args: Arguments) -> None:
-    inputs = [args.words / "data.mdb", *(part / "contract.json" for part in args.tensors)]
+    inputs = [args.words / "data.mdb", args.contract, *(part / "contract.json" for part in args.tensors)]
     tools = ("numpy", "opencv-python-headless", *find_runtime(args.runtime).tools)
     record = Record.begin(args, inputs, tools)
-    preprocess = Preprocess.from_settings(args.widths)
+    preprocess, contract = matched(args)
     repeats = Repeats(args.measure["passes"], args.measure["warmup"], args.measure["words"])
-    charset, batch_of, timings = Charset(args.charset), batch_sizes(args.measure["batch"]), Timings()
+    charset, timings = contract.charset, Timings()
+    batch_of = contract.batch_of(batch_sizes(args.measure["batch"]))
     # Loaded twice: a single call wants all cores at once, and the whole wants a call on each.
     with opened_session(args, args.model, calls=1) as session:
         alone = time_infer_only(session, charset, TensorSet(args.tensors, preprocess), timings, repeats)

@@ -33,7 +33,7 @@ from crnn.train.validate import ValidationSet
 def arguments(command: Command) -> None:
     command.add_json("--settings", "what decides the weights")
     command.add_json("--network", "sizes, as in config `models`")
-    command.add_charset()
+    command.add_argument("--charset", required=True, help="characters of the network, in class order")
     command.add_json("--widths", "the width rule the checkpoint is meant for")
     command.add_path("--fonts", "fonts.json of list_fonts.py")
     command.add_paths("--lexicon", "word lists, a word per line")

@@ -43,6 +43,7 @@ def by_winograd(model: onnx.ModelProto, fewest: int = FEWEST_CHANNELS) -> onnx.M
         _rewrite(graph, node)
     rewritten: onnx.ModelProto = gs.export_onnx(graph.cleanup().toposort())
     rewritten.ir_version = model.ir_version
+    rewritten.metadata_props.extend(model.metadata_props)
     return rewritten
 
 

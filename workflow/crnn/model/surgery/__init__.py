@@ -8,7 +8,7 @@ Not here: proof that the result computes the same (`crnn.model.parity`), precisi
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,10 +57,13 @@ class Step:
         return cls(name, settings.get("required", False))
 
 
-def operate(model: onnx.ModelProto, steps: Sequence[Step]) -> tuple[onnx.ModelProto, dict[str, list[str]]]:
-    """Apply the passes in order; return the new model and, per pass, what it matched.
+def operate(
+    model: onnx.ModelProto, steps: Sequence[Step]
+) -> tuple[onnx.ModelProto, dict[str, list[str]], dict[str, int]]:
+    """Apply the passes in order.
 
-    Raises UserError where a required pass matches nothing, or nodes that compute shapes are left.
+    Returns the new model, what each pass matched, and how many nodes of SHAPE_OPERATORS are left. Raises UserError
+    where a required pass matches nothing.
     """
     graph = gs.import_onnx(model)
     _name_nodes(graph)
@@ -71,15 +74,14 @@ def operate(model: onnx.ModelProto, steps: Sequence[Step]) -> tuple[onnx.ModelPr
         graph.cleanup().toposort()
         if step.required and not found:
             raise UserError(
-                f"surgery pass {step.name}: matched nothing, but is required. The graph holds {_census(graph)}. "
-                f"Mark it `required: false` in models.<name>.surgery if this model does not need it"
+                f"surgery pass {step.name}: matched nothing, but is required. The graph holds "
+                f"{listed(_census(graph))}. Mark it `required: false` in models.<name>.surgery if this model does not need it"
             )
-    left = Counter(node.op for node in graph.nodes if node.op in SHAPE_OPERATORS)
-    if left:
-        raise UserError(f"surgery: {_census(graph, SHAPE_OPERATORS)} left in the graph; no pass knows their pattern")
     fixed = gs.export_onnx(graph)
     fixed.ir_version = model.ir_version
-    return fixed, matched
+    fixed.metadata_props.extend(model.metadata_props)
+    left = {operator: count for operator, count in _census(graph).items() if operator in SHAPE_OPERATORS}
+    return fixed, matched, left
 
 
 def _name_nodes(graph: gs.Graph) -> None:
@@ -88,6 +90,10 @@ def _name_nodes(graph: gs.Graph) -> None:
         node.name = node.name or f"{node.op}#{position}"
 
 
-def _census(graph: gs.Graph, only: frozenset[str] | None = None) -> str:
-    counts = Counter(node.op for node in graph.nodes if only is None or node.op in only)
-    return ", ".join(f"{count} {op}" for op, count in sorted(counts.items()))
+def _census(graph: gs.Graph) -> dict[str, int]:
+    return dict(sorted(Counter(node.op for node in graph.nodes).items()))
+
+
+def listed(census: Mapping[str, int]) -> str:
+    """Operators and their numbers as a text."""
+    return ", ".join(f"{count} {operator}" for operator, count in census.items())

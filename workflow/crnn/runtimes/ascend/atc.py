@@ -4,15 +4,15 @@ Not here: running it (`crnn.runtimes.ascend.toolchain`).
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from crnn.core.errors import UserError
-from crnn.data.widths import HEIGHT
 from crnn.model.contract import INPUT
 from crnn.runtimes.ascend.chips import takes_ranges
 from crnn.runtimes.ascend.shapes import Shapes
+from crnn.runtimes.shapes import Form
 
 ONNX = "5"  # ATC's --framework
 # Names without a folder: ATC runs in the folder that holds both, so no path of the user's reaches it. It restricts
@@ -54,6 +54,7 @@ class Conversion:
     log: str = "error"
     precision: tuple[str, str] | None = None
     flags: tuple[str, ...] = ()
+    form: Form = field(default_factory=Form)
 
     def __post_init__(self) -> None:
         if self.shapes.mode == "range" and not takes_ranges(self.soc_version):
@@ -79,29 +80,33 @@ class Conversion:
         batches, widths = self.shapes.batches, self.shapes.widths
         match self.shapes.mode:
             case "static":
-                return [_shape(str(batches[0]), str(widths[0]))]
+                return [self._shape(str(batches[0]), str(widths[0]))]
             case "gears":
-                return _gears(self.shapes)
+                return self._gears()
         batch, width = _range(*batches), _range(*widths)
         if cann_release(self.cann) < FIRST_WITH_RANGES_IN_INPUT_SHAPE:
-            return [f"--input_shape_range={INPUT}:[{batch},1,{HEIGHT},{width}]"]
-        return [_shape(batch, width)]
+            return [f"--input_shape_range={INPUT}:[{self._images(batch, width)}]"]
+        return [self._shape(batch, width)]
 
+    def _shape(self, batch: str, width: str) -> str:
+        return f"--input_shape={INPUT}:{self._images(batch, width)}"
 
-def _shape(batch: str, width: str) -> str:
-    return f"--input_shape={INPUT}:{batch},1,{HEIGHT},{width}"
+    def _images(self, batch: str, width: str) -> str:
+        return f"{batch},{self.form.channels},{self.form.height},{width}"
 
-
-def _gears(shapes: Shapes) -> list[str]:
-    """-1 for each size that varies; a gear lists the values of those, in the order of the -1s."""
-    if shapes.of_batch_alone:
-        return [_shape("-1", str(shapes.widths[0])), "--dynamic_batch_size=" + ",".join(map(str, shapes.batches))]
-    sizes = (shapes.batches, shapes.widths)
-    batch, width = (str(each[0]) if len(each) == 1 else "-1" for each in sizes)
-    gears = [
-        ",".join(str(size) for size, each in zip(gear, sizes, strict=True) if len(each) > 1) for gear in shapes.gears()
-    ]
-    return [_shape(batch, width), "--dynamic_dims=" + ";".join(gears)]
+    def _gears(self) -> list[str]:
+        """-1 for each size that varies; a gear lists the values of those, in the order of the -1s."""
+        shapes = self.shapes
+        if shapes.of_batch_alone:
+            batches = ",".join(map(str, shapes.batches))
+            return [self._shape("-1", str(shapes.widths[0])), f"--dynamic_batch_size={batches}"]
+        sizes = (shapes.batches, shapes.widths)
+        batch, width = (str(each[0]) if len(each) == 1 else "-1" for each in sizes)
+        gears = [
+            ",".join(str(size) for size, each in zip(gear, sizes, strict=True) if len(each) > 1)
+            for gear in shapes.gears()
+        ]
+        return [self._shape(batch, width), "--dynamic_dims=" + ";".join(gears)]
 
 
 def _range(low: int, high: int) -> str:

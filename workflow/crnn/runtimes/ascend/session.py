@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn.core.errors import UserError
-from crnn.model.contract import output_steps
 from crnn.runtimes.ascend.shapes import Shapes
 from crnn.runtimes.device_clock import calls_on_device, is_double
+from crnn.runtimes.shapes import Form
 
 Array = npt.NDArray[np.float32]
 
@@ -85,7 +85,8 @@ class AscendSession:
 
     def __init__(self, model: Path, facts: dict[str, Any], device: int, held: ExitStack) -> None:
         """`facts` are those of conversion.json; `held` is closed with the runtime, and where it cannot be opened."""
-        self._shapes, self._facts, self._device = Shapes.from_facts(facts["shapes"]), facts, device
+        self._shapes, self._form = Shapes.from_facts(facts["shapes"]), Form.from_facts(facts)
+        self._facts, self._device = facts, device
         self._mode = OF_BATCH_ALONE if self._shapes.of_batch_alone else MODES[self._shapes.mode]
         self._held = ExitStack()
         self._held.enter_context(held)
@@ -130,7 +131,7 @@ class AscendSession:
 
     def _call(self, words: Array, batch: int) -> Array:
         """One call with `words` filled up to `batch` with zeros, whose steps are dropped again."""
-        count, steps = len(words), output_steps(words.shape[3])
+        count, steps = len(words), self._form.most_steps(words.shape[3])
         images = np.ascontiguousarray(words, np.float32)
         if count < batch:
             images = np.concatenate([images, np.zeros((batch - count, *images.shape[1:]), np.float32)])
@@ -145,8 +146,8 @@ class AscendSession:
             ) from error
         whole = np.asarray(output, np.float32)
         if whole.ndim == 1:  # what the runtime gives where it does not know the shape of a dynamic output
-            whole = whole.reshape(steps, batch, -1)
-        if whole.shape[:2] != (steps, batch):
+            whole = whole.reshape(steps if self._form.steps else -1, batch, self._classes or -1)
+        if whole.shape[1] != batch or (self._form.steps and len(whole) != steps):
             raise UserError(
                 f"device {self._device}: images {list(images.shape)} gave an output of {list(whole.shape)}; expected "
                 f"{steps} steps of {batch} words. Was the model made from another network's ONNX file?"

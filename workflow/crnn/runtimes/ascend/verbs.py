@@ -14,6 +14,7 @@ conversion.json, beside the model, says what it was converted for; the runtime g
 
 import shutil
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +29,18 @@ from crnn.runtimes.ascend.shapes import shapes_for
 from crnn.runtimes.ascend.toolchain import Toolchain, find_toolchain
 from crnn.runtimes.devices import checked_devices
 from crnn.runtimes.runtime import Options, Session, check_options
-from crnn.runtimes.shapes import awaits_plan
+from crnn.runtimes.shapes import Form, awaits_plan
 
 PRIVATE = 0o600  # ais_bench refuses a model that others may write
 BUILDING = ("soc_version", "set_env", "cann_version", "python", "precision_mode", "precision_mode_v2", "log", "flags")
-SHAPING = ("shapes", "batches", "widths", "batch", "width_rule", "plan")
+SHAPING = ("shapes", "batches", "widths", "batch", "width_rule", "plan", "form")
 
 
 def _conversion(toolchain: Toolchain, options: Options) -> atc.Conversion:
     soc = checked_soc(options["soc_version"]) if "soc_version" in options else toolchain.soc_version()
     precision, log, flags = atc.checked_precision(options), atc.checked_log(options), atc.checked_flags(options)
-    return atc.Conversion(soc, toolchain.version, shapes_for(options), log, precision, flags)
+    shapes, form = shapes_for(options), Form.from_facts(options)
+    return atc.Conversion(soc, toolchain.version, shapes, log, precision, flags, form)
 
 
 def build(source: Path, directory: Path, options: Options) -> list[Path]:
@@ -75,6 +77,7 @@ def _facts(toolchain: Toolchain, conversion: atc.Conversion, made: Path) -> dict
         "cann": toolchain.version,
         "command": ["atc", *conversion.command()],
         "shapes": conversion.shapes.facts(),
+        "form": asdict(conversion.form),
         "host": made.stem.removeprefix(atc.OUTPUT).lstrip("_") or "any",
     }
 

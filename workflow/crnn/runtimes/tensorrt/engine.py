@@ -12,7 +12,7 @@ from typing import Any
 from crnn.core.command import LOG
 from crnn.core.errors import UserError
 from crnn.core.files import atomic_path, sha256
-from crnn.data.widths import HEIGHT
+from crnn.runtimes.shapes import Form
 from crnn.runtimes.tensorrt.device import DeviceMemory, GpuFacts
 from crnn.runtimes.tensorrt.library import last_errors, listening_logger, no_gpu, version_numbers
 from crnn.runtimes.tensorrt.settings import COMPATIBILITY, BuildSettings
@@ -36,9 +36,9 @@ def build_engine(
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     _parse(trt, network, logger, source)
     config = _configured(trt, builder, settings)
-    input_name = _input_name(network, source)
+    input_name = _input_name(network, source, settings.form)
     for each in settings.profiles.each:
-        _add_profile(builder, config, input_name, each.corners())
+        _add_profile(builder, config, input_name, each.corners(settings.form))
     cache = _attach_cache(config, cache_file)
     serialized = builder.build_serialized_network(network, config)
     if serialized is None:
@@ -64,13 +64,15 @@ def _parse(trt: Any, network: Any, logger: Any, source: Path) -> None:
     raise UserError(f"{source}: TensorRT {trt.__version__} cannot read it:{listed}")
 
 
-def _input_name(network: Any, source: Path) -> str:
-    """The name of the one input, [N, 1, 32, W]."""
+def _input_name(network: Any, source: Path, form: Form) -> str:
+    """The name of the one input, [N, channels, height, W]."""
     tensors = [network.get_input(index) for index in range(network.num_inputs)]
     shapes = {str(tensor.name): list(tensor.shape) for tensor in tensors}
-    expected = [name for name, shape in shapes.items() if len(shape) == 4 and shape[2] == HEIGHT]
+    expected = [name for name, shape in shapes.items() if len(shape) == 4 and shape[2] == form.height]
     if len(shapes) != 1 or not expected:
-        raise UserError(f"{source}: its inputs are {shapes}; expected one of the shape [N, 1, {HEIGHT}, W]")
+        raise UserError(
+            f"{source}: its inputs are {shapes}; expected one of the shape [N, {form.channels}, {form.height}, W]"
+        )
     return expected[0]
 
 
@@ -136,6 +138,7 @@ def _facts(trt: Any, gpu: GpuFacts, source: Path, settings: BuildSettings, input
         "gpu": asdict(gpu),
         "onnx_sha256": sha256(source),
         "profiles": settings.profiles.facts(),
+        "form": asdict(settings.form),
         "flags": ["STRONGLY_TYPED", *settings.builder_flags()],
         "optimization_level": settings.optimization_level,
         "workspace_mib": settings.workspace_mib,

@@ -11,8 +11,8 @@ from itertools import pairwise
 from typing import Any
 
 from crnn.core.errors import UserError
-from crnn.data.widths import HEIGHT
-from crnn.runtimes.shapes import asked_widths
+from crnn.data.widths import NARROWEST
+from crnn.runtimes.shapes import Form, asked_widths
 
 Shape = tuple[int, int, int, int]
 
@@ -26,9 +26,9 @@ class Profile:
     typical: int
     high: int
 
-    def corners(self) -> tuple[Shape, Shape, Shape]:
-        """The smallest, the typical and the largest shape of the input [N, 1, 32, W]."""
-        return (1, 1, HEIGHT, self.low), (self.batch, 1, HEIGHT, self.typical), (self.batch, 1, HEIGHT, self.high)
+    def corners(self, form: Form) -> tuple[Shape, Shape, Shape]:
+        """The smallest, the typical and the largest shape of the input."""
+        return form.images(1, self.low), form.images(self.batch, self.typical), form.images(self.batch, self.high)
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def _planned_batches(options: dict[str, Any]) -> dict[int, int] | None:
         batches = {int(width): batch for width, batch in plan.items()}
     except ValueError:
         raise fault from None
-    if min(batches) < HEIGHT or not all(type(batch) is int and batch >= 1 for batch in batches.values()):
+    if min(batches) < NARROWEST or not all(type(batch) is int and batch >= 1 for batch in batches.values()):
         raise fault
     return batches
 

@@ -8,6 +8,7 @@ import queue
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,8 @@ import numpy as np
 
 from crnn.core.command import LOG
 from crnn.core.errors import UserError
-from crnn.data.widths import HEIGHT
-from crnn.model.contract import output_steps
 from crnn.runtimes.device_clock import Transfers, calls_on_device, is_double
+from crnn.runtimes.shapes import Form
 from crnn.runtimes.tensorrt.device import BYTES, Array, Block, DeviceMemory, Graph, OutOfMemoryError
 from crnn.runtimes.tensorrt.engine import SHORT_OF_MEMORY
 from crnn.runtimes.tensorrt.library import last_errors, listening_logger, no_gpu, version_numbers
@@ -61,7 +61,7 @@ class Engine:
         self._engine = self._runtime.deserialize_cuda_engine(engine)
         if self._engine is None:
             raise self.fault("TensorRT cannot load the engine", "build it again on this machine")
-        self.profiles = Profiles.from_facts(facts["profiles"])
+        self.profiles, self.form = Profiles.from_facts(facts["profiles"]), Form.from_facts(facts)
         self.input, self.output = self._names()
         self.classes = int(tuple(self._engine.get_tensor_shape(self.output))[-1])
 
@@ -114,12 +114,18 @@ class Engine:
                 f"TensorRT does not take images {list(shape)}, though the engine covers {self.profiles.described()}",
                 "was one of model.engine and conversion.json exchanged by hand?",
             )
-        found, expected = tuple(context.get_tensor_shape(self.output)), (output_steps(shape[3]), shape[0], self.classes)
+        found = self.output_shape(context)
+        steps = self.form.steps(shape[3]) if self.form.steps else found[0]
+        expected = (steps, shape[0], self.classes)
         if found != expected:
             raise UserError(
                 f"images {list(shape)} would give an output of {list(found)}; expected {list(expected)}. Was the "
                 f"engine made from another network's ONNX file?"
             )
+
+    def output_shape(self, context: Any) -> tuple[int, ...]:
+        """The output's shape for the input shape that is set."""
+        return tuple(context.get_tensor_shape(self.output))
 
     def release(self) -> None:
         """Give back the weights; what was made of the engine must be gone."""
@@ -148,8 +154,8 @@ class Slot:
         self._stream = device.stream()
         self._events = [device.event() for _ in range(4)]
         profiles = [(index, min(each.batch, batch), each.high) for index, each in enumerate(model.profiles.each)]
-        images = max(count * HEIGHT * width for _, count, width in profiles)
-        steps = max(output_steps(width) * count * model.classes for _, count, width in profiles)
+        images = max(prod(model.form.images(count, width)) for _, count, width in profiles)
+        steps = max(model.form.most_steps(width) * count * model.classes for _, count, width in profiles)
         self._reduced = any(each.batch > batch for each in model.profiles.each)
         try:
             self._input, self._output = self._block(images * BYTES), self._block(steps * BYTES)
@@ -175,15 +181,15 @@ class Slot:
         if not self._reduced:
             return self._model.scratch_bytes(profile)
         context = self._model.context(profile, self._device.handle(self._stream))
-        self._model.set_shape(context, (batch, 1, HEIGHT, width))
+        self._model.set_shape(context, self._model.form.images(batch, width))
         return int(context.update_device_memory_size_for_shapes())
 
     def call(self, words: Array, profile: int) -> Call:
-        """Read words [N, 1, 32, W] of any memory layout; what is returned is no memory of the slot's."""
-        count, _, height, width = words.shape
+        """Read words [N, channels, height, W] of any memory layout; what is returned is no memory of the slot's."""
+        count, *_ = words.shape
         device, stream, (begun, copied, executed, done) = self._device, self._stream, self._events
-        key, context = self._prepared(profile, (count, 1, height, width))
-        images, steps = self._images[: words.size], self._steps[: output_steps(width) * count * self._model.classes]
+        key, context = self._prepared(profile, words.shape)
+        images, steps = self._images[: words.size], self._steps[: prod(self._model.output_shape(context))]
         np.copyto(images.reshape(words.shape), words)
         device.record(begun, stream)
         device.copy_in(self._input, images, stream)

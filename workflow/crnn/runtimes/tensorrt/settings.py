@@ -3,19 +3,20 @@
 Not here: what they do (`crnn.runtimes.tensorrt.engine`, `crnn.runtimes.tensorrt.session`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from crnn.core.errors import UserError
 from crnn.runtimes.runtime import check_options, checked_choice, checked_flag
+from crnn.runtimes.shapes import Form
 from crnn.runtimes.tensorrt.profiles import Profiles, profiles_for
 
 # options.hardware_compatibility → the member of trt.HardwareCompatibilityLevel.
 COMPATIBILITY = {"none": "NONE", "ampere+": "AMPERE_PLUS", "same": "SAME_COMPUTE_CAPABILITY"}
 BUILDING = (
     *("profiles", "plan", "typical_width", "workspace_mib", "optimization_level", "tf32", "timing_cache"),
-    *("version_compatible", "hardware_compatibility", "refit", "resizable_memory", "batch", "width_rule"),
+    *("version_compatible", "hardware_compatibility", "refit", "resizable_memory", "batch", "width_rule", "form"),
 )
 RUNNING = ("device", "streams", "cuda_graphs")
 
@@ -33,6 +34,7 @@ class BuildSettings:
     refit: bool = False
     resizable_memory: bool = False
     timing_cache: Path | bool = True  # where measured kernel times are kept between builds; True: the user's own place
+    form: Form = field(default_factory=Form)
 
     def builder_flags(self) -> list[str]:
         """Names of trt.BuilderFlag that are set; none is of a precision, which the ONNX file alone decides."""
@@ -56,8 +58,10 @@ def build_settings(options: dict[str, Any]) -> BuildSettings:
     workspace = _whole(options, "workspace_mib", 1) if "workspace_mib" in options else None
     flags = {name: checked_flag(options, name) for name in ("tf32", "version_compatible", "refit", "resizable_memory")}
     level = _whole(options, "optimization_level", 0, 5, default=3)
-    profiles, cache = profiles_for(options), _cache_place(options)
-    return BuildSettings(profiles, workspace, level, hardware_compatibility=compatibility, timing_cache=cache, **flags)
+    profiles, cache, form = profiles_for(options), _cache_place(options), Form.from_facts(options)
+    return BuildSettings(
+        profiles, workspace, level, hardware_compatibility=compatibility, timing_cache=cache, form=form, **flags
+    )
 
 
 def run_settings(options: dict[str, Any]) -> RunSettings:

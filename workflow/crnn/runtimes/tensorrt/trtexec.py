@@ -36,7 +36,7 @@ def _profile_arguments(settings: BuildSettings, name: str) -> list[str]:
     profiles = settings.profiles.each
     arguments = []
     for index, profile in enumerate(profiles):
-        corners = zip(("min", "opt", "max"), profile.corners(), strict=True)
+        corners = zip(("min", "opt", "max"), profile.corners(settings.form), strict=True)
         shapes = [f"--{which}Shapes={name}:{_written(shape)}" for which, shape in corners]
         arguments += [*([f"--profile={index}"] if len(profiles) > 1 else []), *shapes]
     return arguments

@@ -1,0 +1,337 @@
+"""Foreign ONNX files to the one form of every model, by nodes around their graph.
+
+`imgs` float32 [N, channels, height, W] in [-1, 1], gray or blue, green, red → `output1` float32 [T, N, classes],
+log-probabilities with the blank first. What the foreign graph takes and gives is told by the config
+(`crnn.model.contract.Input`, `Output`), and held against what it does as far as that can be seen.
+
+Not here: what is inside of the graph (`crnn.model.surgery`), the proof that the result computes the same
+(`expected_output`, which a stage compares with what it runs).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnx_graphsurgeon as gs
+
+from crnn.core.command import LOG
+from crnn.core.errors import UserError
+from crnn.core.files import what_it_is
+from crnn.model.contract import INPUT, NEWEST_IR, OPSETS, OUTPUT, Contract, Input, Output, Steps
+from crnn.model.opset import keep_used_domains, opset_of
+
+Array = npt.NDArray[np.float32]
+Run = Callable[[Array], Array]  # the foreign model: images as it takes them to its output as it gives it
+
+LEAST = np.float32(1e-30)  # what a probability counts as at least: float32 has no logarithm of 0
+SAMPLED_WIDTHS = (*range(64, 80), 101, 160, 200, 320)
+TIGHT = 1e-3  # how near to 1 the probabilities of a time step add up
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A foreign model as found: its one input and output by name, and the axes of the input that are fixed."""
+
+    model: onnx.ModelProto
+    input: str
+    output: str
+    batch: int | None
+    width: int | None
+
+
+def read_foreign(path: Path, expected: Input) -> Foreign:
+    """Read an ONNX file that takes images as `expected`. Raises UserError that says what it takes instead."""
+    model = _load(path)
+    weights = {entry.name for entry in model.graph.initializer}
+    inputs = [entry for entry in model.graph.input if entry.name not in weights]
+    if len(inputs) != 1:
+        raise UserError(f"{path}: has the inputs {_names(inputs)}; expected one, the images")
+    (images,) = inputs
+    kind, shape = images.type.tensor_type, [_size(each) for each in images.type.tensor_type.shape.dim]
+    if kind.elem_type != onnx.TensorProto.FLOAT:
+        name = onnx.TensorProto.DataType.Name(kind.elem_type).lower()
+        raise UserError(f"{path}: its input {images.name} is {name}; expected float32. Export the model in float32")
+    if len(shape) != 4:
+        raise UserError(f"{path}: its input {images.name} has {len(shape)} axes; expected [N, channels, height, W]")
+    batch, channels, height, width = shape
+    for key, found, told in (("channels", channels, expected.channels), ("height", height, expected.height)):
+        if found not in (None, told):
+            raise UserError(
+                f"{path}: takes images {_shown(shape)}, and models.<name>.input.{key} is {told}; set it to {found}, or "
+                f"export the model for images [N, channels, height, W]"
+            )
+    if batch not in (None, 1):
+        raise UserError(
+            f"{path}: takes {batch} images in every call; export it with a free batch axis, or for one image"
+        )
+    return Foreign(model, images.name, _output(model, path), batch, width)
+
+
+def _load(path: Path) -> onnx.ModelProto:
+    if not path.is_file():
+        raise UserError(f"{path}: no such ONNX file")
+    try:
+        model = onnx.load(path)
+    except Exception as error:  # protobuf's own, and of weights that lie beside the file
+        raise UserError(f"{path}: is no readable ONNX file ({what_it_is(path) or error})") from error
+    if not model.graph.node:
+        raise UserError(f"{path}: is no ONNX model ({what_it_is(path) or 'it has no nodes'})")
+    return model
+
+
+def _output(model: onnx.ModelProto, path: Path) -> str:
+    """The one output, or of several the one of three axes."""
+    outputs = list(model.graph.output)
+    of_steps = [entry for entry in outputs if len(entry.type.tensor_type.shape.dim) == 3]
+    chosen = outputs if len(outputs) == 1 else of_steps
+    if len(chosen) != 1:
+        raise UserError(
+            f"{path}: has the outputs {_names(outputs)}; expected one of [T, N, classes] or [N, T, classes]"
+        )
+    return str(chosen[0].name)
+
+
+def _names(entries: list[onnx.ValueInfoProto]) -> str:
+    return ", ".join(entry.name for entry in entries) or "none"
+
+
+def _size(dimension: onnx.TensorShapeProto.Dimension) -> int | None:
+    return int(dimension.dim_value) if dimension.dim_value > 0 else None
+
+
+def _shown(shape: list[int | None]) -> str:
+    return f"[{', '.join(str(size or '?') for size in shape)}]"
+
+
+# --- held against what the model does ----------------------------------------------------------------------
+
+
+def as_taken(images: Array, expected: Input) -> Array:
+    """Tensors of the one form, as the foreign model takes its images."""
+    planes = np.repeat(images, expected.channels, axis=1) if expected.colour == "gray" else images
+    ordered = planes[:, ::-1] if expected.colour == "rgb" else planes
+    scale, shift = (np.array(each, np.float32)[:, None, None] for each in zip(*expected.affine, strict=True))
+    return np.ascontiguousarray(ordered * scale + shift)
+
+
+def expected_output(run: Run, contract: Contract) -> Run:
+    """The model in the one form, computed beside the graph: what the adapted file has to give."""
+
+    def model(images: Array) -> Array:
+        output = run(as_taken(images, contract.input))
+        steps = output.transpose(1, 0, 2) if contract.output.axes == "NTC" else output
+        if contract.output.values == "probabilities":
+            steps = np.log(np.maximum(steps, LEAST))
+        elif contract.output.values == "logits":
+            highest = steps - steps.max(axis=2, keepdims=True)
+            steps = highest - np.log(np.exp(highest).sum(axis=2, keepdims=True))
+        return np.roll(steps, 1, axis=2) if contract.output.blank == "last" else steps
+
+    return model
+
+
+def examined(run: Run, foreign: Foreign, told: Contract, blank: str) -> Contract:
+    """The contract, with what running the model shows: its fixed axes, its time steps and, for `auto`, its blank.
+
+    Raises UserError where the output is another one than told: other axes, classes or values.
+    """
+    contract = replace(told, batch=foreign.batch, width=foreign.width)
+    plain = np.stack([np.full(_image_shape(contract), level, np.float32) for level in (-1, 0, 1)])
+    outputs = [run(as_taken(image[None], contract.input)) for image in plain]
+    for output in outputs:
+        _check_axes(output, contract.output)
+    steps = np.concatenate([output.reshape(-1, output.shape[2]) for output in outputs])
+    _check_values(steps, contract.output)
+    if steps.shape[1] != contract.charset.classes:
+        raise UserError(
+            f"the model has {steps.shape[1]} classes, the charset {contract.charset.classes} (its characters and the "
+            f"blank); set models.<name>.charset to the one the model was trained with"
+            + ('. PaddleOCR\'s models also read a space: charset.append: " "' if _is_one_short(steps, contract) else "")
+        )
+    found = _blank(steps) if blank == "auto" else blank
+    output_form = replace(contract.output, blank="last" if found == "last" else "first")
+    return replace(contract, output=output_form, steps=_steps(run, contract))
+
+
+def _image_shape(contract: Contract, width: int = 160) -> tuple[int, int, int]:
+    return contract.input.tensor_channels, contract.input.height, contract.width or width
+
+
+def _is_one_short(steps: Array, contract: Contract) -> bool:
+    return int(steps.shape[1]) == contract.charset.classes + 1
+
+
+def _check_axes(output: Array, told: Output) -> None:
+    """Of one image, the axis of the batch has the size 1."""
+    if output.ndim != 3:
+        raise UserError(f"the model's output for one image is {list(output.shape)}; expected three axes")
+    axes = {"TNC": 1, "NTC": 0}
+    if output.shape[axes[told.axes]] != 1:
+        other = next(name for name in axes if name != told.axes)
+        raise UserError(
+            f"the model's output for one image is {list(output.shape)}, and models.<name>.output.axes is {told.axes}; "
+            f"set it to {other}"
+        )
+
+
+def _check_values(steps: Array, told: Output) -> None:
+    """steps: [any, classes]. Logits that happen to be probabilities would make every confidence wrong."""
+    if not np.isfinite(steps).all():
+        raise UserError("the model's output for a plain image is not a number (NaN or infinite)")
+    if _adds_up(steps):
+        seen = "probabilities"
+    elif steps.max() <= TIGHT and _adds_up(np.exp(steps)):
+        seen = "log-probabilities"
+    else:
+        seen = "logits"
+    fitting = {"logits": ("logits", "log-probabilities")}.get(told.values, (told.values,))
+    if seen not in fitting:
+        raise UserError(f"the model gives {seen}, and models.<name>.output.values is {told.values}; set it to {seen}")
+
+
+def _adds_up(steps: Array) -> bool:
+    return bool(steps.min() >= 0 and np.abs(steps.sum(axis=1) - 1).max() < TIGHT)
+
+
+def _blank(steps: Array) -> str:
+    """Where the blank is, by what the model reads where there is nothing to read; first, where that says nothing."""
+    best, last = steps.argmax(axis=1), steps.shape[1] - 1
+    found = "last" if (best == last).all() else "first"
+    sure = found == "last" or bool((best == 0).all())
+    LOG.info("blank: %s (%s)", found, "read on plain images" if sure else "the usual place; plain images do not tell")
+    return found
+
+
+def _steps(run: Run, contract: Contract) -> Steps | None:
+    """The formula of the time steps, from those of several widths."""
+    widths = SAMPLED_WIDTHS if contract.width is None else (contract.width,)
+    axis = {"TNC": 0, "NTC": 1}[contract.output.axes]
+    counted = {
+        width: run(as_taken(np.zeros((1, *_image_shape(contract, width)), np.float32), contract.input)).shape[axis]
+        for width in widths
+    }
+    first, last = min(counted), max(counted)
+    strides = [1] if first == last else [round((last - first) / max(counted[last] - counted[first], 1))]
+    for stride in strides:
+        for shift in range(stride * counted[first] - first, stride * (counted[first] + 1) - first):
+            if all(Steps(stride, shift)(width) == steps for width, steps in counted.items()):
+                return Steps(stride, shift)
+    return None
+
+
+# --- the nodes ---------------------------------------------------------------------------------------------
+
+
+def adapted(foreign: Foreign, contract: Contract, opset: int) -> onnx.ModelProto:
+    """The model in the one form, with the contract in its metadata; brought to `opset` where onnx's converter can."""
+    model = _at_opset(foreign.model, opset)
+    graph = gs.import_onnx(model)
+    tensors = graph.tensors()
+    for name in {INPUT, OUTPUT} & tensors.keys():  # names that are ours in the result
+        tensors[name].name = f"foreign/{name}"
+    images = gs.Variable(INPUT, np.float32, [contract.batch or "N", *_image_shape(contract)[:2], contract.width or "W"])
+    steps = gs.Variable(OUTPUT, np.float32, ["T", contract.batch or "N", contract.charset.classes])
+    _Entry(graph, contract.input).feed(images, tensors[foreign.input])
+    _Exit(graph, contract.output, contract.charset.classes).give(tensors[foreign.output], steps)
+    graph.inputs, graph.outputs = [images], [steps]
+    result: onnx.ModelProto = gs.export_onnx(graph.cleanup().toposort())
+    result.ir_version = min(foreign.model.ir_version, NEWEST_IR) if opset_of(result) <= OPSETS[-1] else model.ir_version
+    onnx.helper.set_model_props(result, contract.metadata())
+    keep_used_domains(result)
+    onnx.checker.check_model(result, full_check=True)
+    return result
+
+
+def _at_opset(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
+    if opset_of(model) == opset:
+        return model
+    try:
+        return onnx.version_converter.convert_version(model, opset)
+    except Exception as error:  # RuntimeError, and what the converter's C++ raises besides
+        LOG.warning(
+            "its opset stays %d: onnx's converter cannot bring it to %d (%s). ATC reads %s",
+            *(opset_of(model), opset, str(error).strip().splitlines()[0], ", ".join(map(str, OPSETS))),
+        )
+        return model
+
+
+class _Chain:
+    """Adds nodes one after the other."""
+
+    def __init__(self, graph: gs.Graph, prefix: str) -> None:
+        self.graph, self.prefix, self._count = graph, prefix, 0
+
+    def add(self, operator: str, *inputs: gs.Tensor, outputs: int = 1, **attributes: object) -> list[gs.Variable]:
+        self._count += 1
+        name = f"{self.prefix}/{operator}_{self._count}"
+        made = [gs.Variable(f"{name}:{place}", np.float32) for place in range(outputs)]
+        self.graph.nodes.append(gs.Node(operator, name, attributes, list(inputs), made))
+        return made
+
+    def split(self, tensor: gs.Tensor, sizes: list[int], axis: int) -> list[gs.Variable]:
+        """Split: its sizes are an attribute up to opset 12, and an input from 13 on."""
+        if self.graph.opset < 13:
+            return self.add("Split", tensor, outputs=len(sizes), axis=axis, split=sizes)
+        constant = gs.Constant(f"{self.prefix}/sizes_{axis}", np.array(sizes, np.int64))
+        return self.add("Split", tensor, constant, outputs=len(sizes), axis=axis)
+
+    def constant(self, name: str, values: npt.NDArray[np.float32]) -> gs.Constant:
+        return gs.Constant(f"{self.prefix}/{name}", values)
+
+
+class _Entry(_Chain):
+    """From `imgs` to the foreign input."""
+
+    def __init__(self, graph: gs.Graph, told: Input) -> None:
+        super().__init__(graph, "entry")
+        self._told = told
+
+    def feed(self, images: gs.Variable, foreign: gs.Tensor) -> None:
+        told, tensor = self._told, images
+        if told.colour == "rgb":
+            tensor = self.add("Concat", *reversed(self.split(tensor, [1, 1, 1], axis=1)), axis=1)[0]
+        if told.colour == "gray" and told.channels > 1:
+            tensor = self.add("Concat", *[tensor] * told.channels, axis=1)[0]
+        scale, shift = (np.array(each, np.float32).reshape(1, -1, 1, 1) for each in zip(*told.affine, strict=True))
+        if (scale != 1).any():
+            tensor = self.add("Mul", tensor, self.constant("scale", scale))[0]
+        if (shift != 0).any():
+            tensor = self.add("Add", tensor, self.constant("shift", shift))[0]
+        for reader in list(foreign.outputs):
+            reader.inputs = [tensor if given is foreign else given for given in reader.inputs]
+
+
+class _Exit(_Chain):
+    """From the foreign output to `output1`."""
+
+    def __init__(self, graph: gs.Graph, told: Output, classes: int) -> None:
+        super().__init__(graph, "exit")
+        self._told, self._classes = told, classes
+
+    def give(self, foreign: gs.Tensor, steps: gs.Variable) -> None:
+        told, tensor, logarithm = self._told, *self._logits(foreign)
+        if told.axes == "NTC":
+            tensor = self.add("Transpose", tensor, perm=[1, 0, 2])[0]
+        if told.blank == "last":
+            characters, blank = self.split(tensor, [self._classes - 1, 1], axis=2)
+            tensor = self.add("Concat", blank, characters, axis=2)[0]
+        if logarithm:
+            tensor = self.add("Max", tensor, self.constant("least", np.array(LEAST)))[0]
+        operator, attributes = ("Log", {}) if logarithm else ("LogSoftmax", {"axis": 2})
+        self.graph.nodes.append(gs.Node(operator, f"{self.prefix}/{operator}", attributes, [tensor], [steps]))
+
+    def _logits(self, foreign: gs.Tensor) -> tuple[gs.Tensor, bool]:
+        """What to normalise, and whether it is probabilities already: those of a Softmax are undone.
+
+        LogSoftmax of what a Softmax reads says more than its logarithm, and spares a pass over all classes.
+        """
+        if self._told.values != "probabilities":
+            return foreign, False
+        softmax = foreign.inputs[0] if foreign.inputs else None
+        usual = -1 if self.graph.opset >= 13 else 1  # the axis that is not written down
+        if softmax is not None and softmax.op == "Softmax" and softmax.attrs.get("axis", usual) in (-1, 2):
+            return softmax.inputs[0], False
+        return foreign, True
