@@ -30,6 +30,8 @@ from crnn.data.lmdb import Word, Words
 from crnn.data.parts import WHOLE, Part
 from crnn.data.preprocess import NORMALISATION, Preprocess, Tensor, normalise
 
+POLICY_WORDS = 1000  # labels that the policy is tried on before anything is prepared
+NEARLY_ALL = 0.9
 CHUNK = 512  # words a worker prepares at a time; bounds what is in memory, not what is computed
 
 # Columns of samples.parquet: those of a `Sample`, and its row in the file of its width.
@@ -89,6 +91,19 @@ def prepare(word: Word, preprocess: Preprocess, policy: LabelPolicy) -> tuple[Sa
     pixels = preprocess.resize(image)
     height, width = image.shape[:2]
     return Sample(word.index, word.key, label, text, outside, width, height, pixels.shape[2], status), pixels
+
+
+def check_policy(words: Words, policy: LabelPolicy) -> None:
+    """Raise UserError where the policy leaves nothing of nearly all labels, of which some are looked at."""
+    some = range(1, len(words) + 1, max(1, len(words) // POLICY_WORDS))
+    labels = [label for index in some if (label := label_text(words[index].label or b""))]
+    empty = [label for label in labels if not policy.apply(label)[0]]
+    if empty and len(empty) >= NEARLY_ALL * len(labels):
+        raise UserError(
+            f"{words.name}: labels.characters ({policy.characters[:40]}) leaves nothing of {len(empty)} of "
+            f"{len(labels)} labels, such as {empty[0][:40]!r}; name the characters of these words, and "
+            "labels.normalise: nfc where they are not ASCII"
+        )
 
 
 # --- a dataset ---------------------------------------------------------------------------------------------
@@ -165,9 +180,11 @@ def make_tensors(
     """Prepare a part of an LMDB's words in `directory`: w{W}.npy, samples.parquet, contract.json. Returns the samples.
 
     The rows of a width are in LMDB order whatever `processes` is. contract.json is written last and lists every tensor
-    file with its hash, so a directory without it is unfinished. Raises UserError as `Words` does.
+    file with its hash, so a directory without it is unfinished. Raises UserError as `Words` and
+    `check_policy` do.
     """
     with Words(words) as reader:
+        check_policy(reader, policy)
         indices = part.indices(len(reader))
     with scratch_directory(directory) as scratch:
         prepared = _prepared(words, indices, preprocess, policy, processes)

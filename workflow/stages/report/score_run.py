@@ -9,7 +9,7 @@ from crnn.core.command import LOG, Arguments, Command
 from crnn.core.files import read_json, write_json
 from crnn.data.labels import LabelPolicy
 from crnn.inference.timings import cold_seconds, latency_percentiles, summarise_e2e, summarise_infer_only
-from crnn.score.accuracy import judge, score
+from crnn.score.accuracy import by_protocol, judge, score
 from crnn.score.audit import changed_by_repeating
 
 
@@ -35,6 +35,7 @@ def main(args: Arguments) -> None:
         "device": device["device"],
         "simulated": device["simulated"],
         **score(judge(samples, predictions, LabelPolicy.from_settings(args.labels))),
+        "protocols": by_protocol(samples, predictions),
         "e2e": summarise_e2e(timings),
         "infer_only": summarise_infer_only(timings),
         "cold_seconds": cold_seconds(timings),
