@@ -20,7 +20,7 @@ from crnn.data.lmdb import write_words
 from crnn.data.preprocess import Preprocess
 from crnn.data.tensors import make_tensors
 from crnn.report.inputs import Inputs, Run
-from crnn.score.accuracy import judge, score
+from crnn.score.accuracy import by_protocol, judge, score
 from crnn.score.audit import audit
 from stage_calls import call
 
@@ -125,6 +125,7 @@ class Results:
             **{"dataset": self.dataset, "model": "small", "deployment": deployment, "widths": "aspect"},
             **{"runtime": "onnxruntime", "source": "fixed", "precision": "fp32", "device": "cpu", "simulated": False},
             **score(judged),
+            "protocols": by_protocol(self.samples, predictions),
             **(summary if timed else dict.fromkeys(summary)),
             "batching": {"sizes": [1, 2, 3, 5, 16], "words": judged.height, "changed": 0},
             "repeat_texts": {"e2e_changed": 0, "infer_only_changed": 0},
