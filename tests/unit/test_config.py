@@ -270,8 +270,15 @@ def test_characters_that_the_policy_itself_removes_are_a_fault(labels: Config, l
 def test_a_charset_that_cannot_spell_the_policy_is_a_fault() -> None:
     said = fault_of(nested("models.crnn.charset", "0123456789"))
     assert "models.crnn.charset cannot spell 'abcdefghijklmnopqrst' and 6 more of labels.characters" in said
-    upper = {"models": {"crnn": {"charset": "ABC"}}, "labels": {"characters": "abc"}}
-    checked(upper)  # compared in lower case
+    marks = {"characters": "abc-", "outside": "reject"}
+    assert "cannot spell '-'" in fault_of({"labels": marks})
+
+
+@pytest.mark.parametrize(
+    ("charset", "characters"), [("ABC", "abc"), ("0123456789abcdefghijklmnopqrstuvwxyy", "0123456789xyz")]
+)
+def test_a_charset_may_be_compared_in_another_case_and_lack_single_characters(charset: str, characters: str) -> None:
+    checked({"models": {"crnn": {"charset": charset}}, "labels": {"characters": characters}})
 
 
 @pytest.mark.parametrize("names", ["(", "[a-z]+", "(a)(b)"])

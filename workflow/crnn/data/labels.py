@@ -66,9 +66,18 @@ class LabelPolicy:
         return "".join(character for character in self.characters if self.apply(character)[0] != character)
 
     def unspelled(self, charset: str) -> str:
-        """Those of `characters` that nothing in the alphabet `charset` is compared as."""
-        spelled = self.apply(charset)[0]
-        return "".join(character for character in self.characters if character not in spelled)
+        """Those of `characters` that are of a kind that nothing in the alphabet `charset` is compared as.
+
+        Kinds are capitals, small letters, letters without case, digits, punctuation and so on. An alphabet that lacks
+        single characters is somebody's choice; one without a kind cannot be meant.
+        """
+        spelled = set(map(_kind, self.apply(charset)[0]))
+        return "".join(character for character in self.characters if _kind(character) not in spelled)
+
+
+def _kind(character: str) -> str:
+    category = unicodedata.category(character)
+    return category if category.startswith("L") else category[0]
 
 
 def label_text(stored: bytes) -> str | None:
