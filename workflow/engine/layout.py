@@ -255,9 +255,9 @@ class Layout:
         return [charset["file"]] if isinstance(charset, dict) and "file" in charset else []
 
     def network_size(self, model: str) -> dict[str, Any]:
-        """The sizes of a checkpoint's network, as far as the charset does not say them."""
+        """What a model says of its network; the checkpoint has what is left out."""
         entry = self.config["models"][model]
-        return {name: entry[name] for name in ("channels", "hidden")}
+        return {name: entry[name] for name in ("channels", "hidden", "activation") if name in entry}
 
     def first_stage(self, model: str) -> str:
         """The stage of a model that all others are compared with."""
