@@ -15,7 +15,7 @@ from torch import nn
 from crnn.core.errors import UserError
 from crnn.core.files import read_json
 from crnn.model.charset import Charset
-from crnn.model.checkpoint import Imported, read_checkpoint
+from crnn.model.checkpoint import Imported, for_bgr, read_checkpoint
 from crnn.model.contract import Contract
 from crnn.model.decoding import greedy_decode
 from crnn.model.layouts import FAMILIES, LAYOUTS
@@ -140,6 +140,14 @@ def test_weights_for_colour_read_gray_images_where_that_is_asked_for(tmp_path: P
     assert_reads_alike(imported, foreign, gray, gray.repeat(3, axis=1))
     with pytest.raises(UserError, match="one number"):
         read_checkpoint(path, replace(PAPER, mean=(0.4, 0.5, 0.6), inputs=3), gray=True)
+
+
+def test_weights_for_rgb_read_the_bgr_that_words_are_prepared_in(tmp_path: Path) -> None:
+    foreign, images = trained(FOREIGN["parseq"]()), noise(3)
+    size = replace(COLOUR, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.25))
+    imported = for_bgr(read_checkpoint(save(foreign, tmp_path / "a.pth"), size))
+    seen = images[:, ::-1] * np.float32([[[[1]], [[1]], [[2]]]])
+    assert_reads_alike(imported, foreign, images, np.ascontiguousarray(seen))
 
 
 @pytest.mark.parametrize(("mean", "std", "inputs"), [((0.588,), (0.193,), 1), ((0.4, 0.5, 0.6), (0.2, 0.3, 0.4), 3)])

@@ -111,6 +111,13 @@ def read_checkpoint(
     )
 
 
+def for_bgr(imported: Imported) -> Imported:
+    """The network of red, green, blue for blue, green, red, the order in which words are prepared; it is exact."""
+    size, first = imported.size, "cnn.conv0.weight"
+    state = imported.state | {first: imported.state[first].flip(1).contiguous()}
+    return replace(imported, state=state, size=replace(size, mean=size.mean[::-1], std=size.std[::-1]))
+
+
 def require(path: Path, size: NetworkSize, asked: Mapping[str, Any]) -> None:
     """Raise UserError where a checkpoint's network is not what was asked for, by fields of `NetworkSize`."""
     has, wanted = (json.loads(json.dumps(fields)) for fields in (asdict(size), dict(asked)))

@@ -13,7 +13,7 @@ from dataclasses import asdict, replace
 from crnn.core.command import LOG, Arguments, Command
 from crnn.core.record import Record
 from crnn.model.charset import Charset
-from crnn.model.checkpoint import read_checkpoint, require
+from crnn.model.checkpoint import for_bgr, read_checkpoint, require
 from crnn.model.contract import Contract, Input, Output
 from crnn.model.layouts import LAYOUTS
 from crnn.model.network import NetworkSize
@@ -42,6 +42,7 @@ def main(args: Arguments) -> None:
     )
     told = (None if value == "auto" else value for value in (args.layout, args.gate_order, args.blank))
     imported = read_checkpoint(args.checkpoint, size, *told, gray=image.channels > image.tensor_channels)
+    imported = for_bgr(imported) if image.colour == "rgb" else imported
     require(args.checkpoint, imported.size, args.network)
     facts = {name: value for name, value in asdict(imported).items() if name not in ("state", "size")}
     network, parameters = asdict(imported.size), sum(tensor.numel() for tensor in imported.state.values())
