@@ -20,6 +20,7 @@ from crnn.core.errors import UserError
 from crnn.core.files import read_json
 from crnn.model.checkpoint import StateDict, load_network, read_checkpoint, write_weights
 from crnn.model.network import NetworkSize
+from examples import CHARACTERS
 from networks import (
     SIZES,
     SMALL,
@@ -153,12 +154,15 @@ def test_a_bidirectional_checkpoint_may_hold_the_other_order_too(tmp_path: Path)
     torch.testing.assert_close(read_checkpoint(path, SMALL, gate_order="igfo").state, weights(), rtol=0, atol=0)
 
 
+TOLD = ["--network", json.dumps(SIZES), "--charset", json.dumps(CHARACTERS), "--input={}"]
+
+
 def stage(checkpoint: Path, directory: Path, *options: str) -> dict[str, Any]:
     """Run the stage in this process and return its record."""
     paths = ["--checkpoint", str(checkpoint), "--output", str(directory / "weights.safetensors")]
     record = directory / "weights.json"
-    network = json.dumps(SIZES)
-    command = [*paths, "--record", str(record), "--network", network, *options]
+    told = [*TOLD, f"--contract={directory / 'contract.json'}"]
+    command = [*paths, "--record", str(record), *told, *options]
     run_stage("import_checkpoint", command)
     content: dict[str, Any] = read_json(record)
     return content
@@ -358,7 +362,8 @@ def test_the_command_ends_with_one_line(tmp_path: Path) -> None:
     path = trapped(tmp_path / "trap.pth", tmp_path / "it-ran", "zip")
     paths = ["--checkpoint", path, "--output", tmp_path / "weights.safetensors", "--record", tmp_path / "weights.json"]
     stage = [ROOT / "workflow" / "stage.py", "import_checkpoint"]
-    command = [sys.executable, *stage, *paths, "--network", json.dumps(SIZES)]
+    told = [*TOLD, f"--contract={tmp_path / 'contract.json'}"]
+    command = [sys.executable, *stage, *paths, *told]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith(f"error: {path}: refused")

@@ -115,11 +115,11 @@ FAULTS: dict[str, tuple[Config, str]] = {
     ),
     "a mistyped key": (
         nested("models.crnn.chanels", []),
-        "models.crnn: unknown key 'chanels'; allowed: checkpoint, layout, gate_order, charset, channels, hidden",
+        "models.crnn: unknown key 'chanels'; allowed: checkpoint, charset, blank, input, opset, tolerance",
     ),
     "a key of another width rule": (
         nested("widths.w100.stretch", 1.2),
-        "widths.w100: unknown key 'stretch'; allowed: rule, interpolation, width",
+        "widths.w100: unknown key 'stretch'; allowed: rule, interpolation, channels, height, width",
     ),
     "an unknown layout": (
         nested("models.crnn.layout", "keras"),
@@ -140,7 +140,7 @@ FAULTS: dict[str, tuple[Config, str]] = {
     ),
     "a number for a text": (
         nested("models.crnn.charset", 10),
-        "models.crnn.charset is 10; expected a value of type string (Characters in class order",
+        "models.crnn.charset is 10; expected a text, a list or a mapping (Characters in class order",
     ),
     "true for a number": (
         nested("models.crnn.hidden", True),
@@ -165,7 +165,10 @@ FAULTS: dict[str, tuple[Config, str]] = {
         nested("models.crnn.charset", ""),
         "models.crnn.charset is ''; expected a text that is not empty",
     ),
-    "a model without a checkpoint": (nested("models.mine", {"hidden": 64}), "models.mine: missing key 'checkpoint'"),
+    "a model without a checkpoint": (
+        nested("models.mine", {"hidden": 64}),
+        "models.mine: has no model file; expected one of checkpoint, onnx",
+    ),
     "a name that cannot be a folder": (
         nested("datasets.My Words", {"lmdb": "x"}),
         "datasets: 'My Words' is not a valid name or value; expected a match of ^[a-z0-9]",

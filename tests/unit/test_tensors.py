@@ -83,7 +83,7 @@ def test_growing_keeps_edges_sharper_than_averaging_would() -> None:
     edge = np.zeros((16, 50), np.uint8)
     edge[:, 25:] = 200
     grown = FIXED.resize(edge)
-    assert grown.shape == (32, 100)
+    assert grown.shape == (1, 32, 100)
     assert grown.max() > 200  # the overshoot that only a cubic kernel has
 
 
@@ -91,7 +91,7 @@ def test_an_image_of_the_right_size_is_left_alone() -> None:
     pixels = scribble(100, 32)
     for resampler in RESAMPLERS:
         same = Preprocess.from_settings({"rule": "fixed", "width": 100, "interpolation": resampler})
-        np.testing.assert_array_equal(same.resize(pixels), pixels)
+        np.testing.assert_array_equal(same.resize(pixels), pixels[None])
 
 
 @pytest.mark.parametrize("resampler", RESAMPLERS)
@@ -101,7 +101,7 @@ def test_any_size_becomes_a_tensor(resampler: str, size: tuple[int, int]) -> Non
     gray = preprocess.decode(png(np.full(size[::-1], 77, np.uint8)))
     assert gray is not None
     resized = preprocess.resize(gray)
-    assert resized.shape == (32, ASPECT.rule(*size))
+    assert resized.shape == (1, 32, ASPECT.rule(*size))
     assert set(resized.ravel().tolist()) == {77}
 
 
@@ -112,7 +112,7 @@ def test_damaged_bytes_are_an_image_or_none_but_never_an_exception(
 ) -> None:
     whole = (png if as_png else jpeg)(scribble(40, 20))
     start = int(place * len(whole))
-    gray = RESAMPLERS[resampler].decode(whole[:start] + damage)
+    gray = RESAMPLERS[resampler].decode(whole[:start] + damage, 1)
     assert gray is None or (gray.dtype == np.uint8 and gray.ndim == 2)
 
 
@@ -120,7 +120,7 @@ def test_damaged_bytes_are_an_image_or_none_but_never_an_exception(
 def test_a_header_that_claims_an_impossible_size_is_no_image(resampler: str) -> None:
     bitmap = bytearray(cv2.imencode(".bmp", scribble(40, 20))[1].tobytes())
     bitmap[18:26] = struct.pack("<ii", 2**30, 2**30)  # width and height
-    assert RESAMPLERS[resampler].decode(bytes(bitmap)) is None
+    assert RESAMPLERS[resampler].decode(bytes(bitmap), 1) is None
 
 
 def test_an_unknown_interpolation_is_refused() -> None:
@@ -183,7 +183,7 @@ def test_tensors_are_one_file_per_width_that_the_rows_point_into(made: Path) -> 
         assert group["row"].to_list() == list(range(group.height))
         for index, row in group.select("index", "row").iter_rows():
             expected = ASPECT.resize(scribble(*SIZES[index - 1], seed=index))
-            np.testing.assert_array_equal(tensor[row, 0], normalise(expected))
+            np.testing.assert_array_equal(tensor[row], normalise(expected))
 
 
 def test_samples_hold_a_row_per_record_in_lmdb_order(made: Path) -> None:
@@ -198,7 +198,9 @@ def test_samples_hold_a_row_per_record_in_lmdb_order(made: Path) -> None:
 
 def test_the_contract_says_how_and_lists_every_tensor_file(made: Path) -> None:
     contract = read_json(made / "contract.json")
-    assert contract["rule"] == {"name": "aspect", "stretch": 1.2, "step": 8, "min": 40, "max": 400}
+    numbers = {"stretch": 1.2, "step": 8, "min": 40, "max": 400, "height": 32, "pad": None}
+    assert contract["rule"] == {"name": "aspect", **numbers}
+    assert contract["channels"] == 1
     assert contract["interpolation"] == "opencv-area-cubic"
     assert contract["normalisation"] == "(pixel / 255 - 0.5) / 0.5"
     assert contract["samples"] == 12
@@ -298,7 +300,7 @@ def test_batches_hold_each_word_once_with_its_own_pixels(made: Path, size: int) 
         assert indices == sorted(indices)
         for index, image in zip(indices, images, strict=True):
             expected = ASPECT.resize(scribble(*SIZES[index - 1], seed=index))
-            np.testing.assert_array_equal(image[0], normalise(expected))
+            np.testing.assert_array_equal(image, normalise(expected))
         seen += indices
     assert sorted(seen) == list(range(1, 13))
 
@@ -390,6 +392,6 @@ def test_the_canonical_hash_tells_ways_of_preparing_apart() -> None:
 def test_decoding_gray_keeps_the_pixels() -> None:
     pixels: Pixels = scribble(50, 30)
     for resampler in RESAMPLERS.values():
-        decoded = resampler.decode(png(pixels))
+        decoded = resampler.decode(png(pixels), 1)
         assert decoded is not None
         np.testing.assert_array_equal(decoded, pixels)

@@ -75,7 +75,8 @@ def operate(
         if step.required and not found:
             raise UserError(
                 f"surgery pass {step.name}: matched nothing, but is required. The graph holds "
-                f"{listed(_census(graph))}. Mark it `required: false` in models.<name>.surgery if this model does not need it"
+                f"{listed(_census(graph))}. Mark it `required: false` in models.<name>.surgery if this model does not "
+                f"need it"
             )
     fixed = gs.export_onnx(graph)
     fixed.ir_version = model.ir_version
