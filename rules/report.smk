@@ -17,6 +17,7 @@ rule score_run:
         timings=f"{RUN}/timings.parquet",
         texts=f"{RUN}/texts.parquet",
         timing_record=f"{RUN}/timings.json",
+        quantised=lambda w: layout.quantised_record(run_of(w)),
     output:
         run=f"{RUN}/run.json",
     log:
@@ -31,12 +32,13 @@ rule score_run:
         **MAKERS.params("score_run", "score"),
         labels=LABELS,
         run=option("run", lambda w: layout.run_identity(run_of(w))),
+        quantised=lambda w, input: [f"--quantised={file}" for file in input.quantised],
     message:
         "Scoring {wildcards.deployment} on {wildcards.dataset}"
     shell:
         r"""
         crnn score_run {params.run:q} {params.labels:q} --samples {input.samples:q} --predictions {input.predictions:q} \
-            --batching {input.batching:q} --timings {input.timings:q} --texts {input.texts:q} \
+            {params.quantised:q} --batching {input.batching:q} --timings {input.timings:q} --texts {input.texts:q} \
             --timing-record {input.timing_record:q} --output {output.run:q} >{log:q} 2>&1
         """
 

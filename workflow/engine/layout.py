@@ -447,6 +447,11 @@ class Layout:
             if entry.skip is not None
         ]
 
+    def quantised_record(self, run: Run) -> list[str]:
+        """The record of the quantised file that a run's build starts from; none where it is not quantised."""
+        entry = self.deployments[run.deployment]
+        return [self.model(run.model, f"{entry.variant_stem}.json")] if entry.variant in QUANTISED else []
+
     def run_identity(self, run: Run) -> dict[str, str]:
         """What identifies a run's row in the report."""
         entry = self.config["deployments"][run.deployment]

@@ -71,7 +71,7 @@ def write_json(target: Path, value: Any) -> None:
 
 
 def what_it_is(path: Path) -> str | None:
-    """What lies in the place of a file of data, and the remedy, for use behind the path; None where that is not known.
+    """What lies in the place of a file of data, and the remedy, for use behind the path; None where nothing is known.
 
     Model hubs and hosts hand these out as if they were the file. Raises OSError where the file cannot be read.
     """

@@ -8,7 +8,7 @@ Not here: what is inside of the graph (`crnn.model.surgery`), the proof that the
 (`expected_output`, which a stage compares with what it runs).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -243,6 +243,24 @@ def adapted(foreign: Foreign, contract: Contract, opset: int) -> onnx.ModelProto
     keep_used_domains(result)
     onnx.checker.check_model(result, full_check=True)
     return result
+
+
+def normalised_tensors(model: onnx.ModelProto) -> list[str]:
+    """What the Softmax nodes of a model read: up to opset 12 they flatten it, so its number of axes has to be known."""
+    return [node.input[0] for node in model.graph.node if node.op_type in ("Softmax", "LogSoftmax")]
+
+
+def with_ranks(foreign: Foreign, ranks: Mapping[str, int]) -> Foreign:
+    """The model, with the number of axes of some tensors noted: the converter writes better nodes where it knows it."""
+    model = onnx.ModelProto()
+    model.CopyFrom(foreign.model)
+    noted = {entry.name for entry in (*model.graph.value_info, *model.graph.output)}
+    model.graph.value_info.extend(
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None] * rank)
+        for name, rank in ranks.items()
+        if name not in noted
+    )
+    return replace(foreign, model=model)
 
 
 def _at_opset(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:

@@ -13,6 +13,7 @@ from rapidfuzz.distance import Levenshtein
 
 ABSENT = "—"  # a value that was not measured or not published
 NARROW_SPACE = "\u202f"  # before a unit, and never the end of a line
+NEXT_TO_NOTHING = 0.05  # share of multiplications in 8 bits below which a row is not called int8
 VISIBLE = {  # what stands for a character that cannot be seen; U+2400 on are pictures of the C0 controls
     **{code: chr(0x2400 + code) for code in range(0x20)},
     **{code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), 0x2028, 0x2029, *range(0xD800, 0xE000))},
@@ -27,6 +28,15 @@ def count(value: float | None) -> str:
 def percent(fraction: float | None) -> str:
     """A fraction in [0, 1] as percent with two decimals: one word of 3000 is 0.03 %."""
     return ABSENT if fraction is None else f"{fraction * 100:.2f}{NARROW_SPACE}%"
+
+
+def precision(row: Mapping[str, Any]) -> str:
+    """The precision of a row; of a quantised one with the share of its multiplications that is in 8 bits."""
+    share = row.get("eight_bit_share")
+    if share is None:
+        return str(row["precision"])
+    told = f"{share * 100:.0f}{NARROW_SPACE}% of its multiplications in 8 bits"
+    return f"{row['precision']}, {told}" if share >= NEXT_TO_NOTHING else f"{row['precision']} in name only: {told}"
 
 
 def percent_range(bounds: Sequence[float]) -> str:

@@ -32,7 +32,7 @@ FLIPPED = 200  # rows listed per run of a comparison; the rest are counted
 FILTERS = (
     *("count", "percent", "percent_range", "decimals", "significant", "seconds", "probability", "difference"),
     *("file_size", "figures", "moment", "command", "budget", "budget_name", "visible", "compared", "points", "ratio"),
-    *("settings", "visible_lines", "flip_kind"),
+    *("settings", "visible_lines", "flip_kind", "precision"),
 )
 
 

@@ -25,8 +25,10 @@ from crnn.model.decoding import greedy_decode
 from crnn.model.precision import QUANTISED
 from crnn.model.precision.calibration import Budget, Calibration, Reading, choose_whole, divergence, measure_ranges
 from crnn.model.precision.convert import convert
+from crnn.model.precision.multiplications import multiplications, multiplying, tensors_of
 from crnn.model.precision.quantise import convolutions, never_negative
 from crnn.runtimes.onnxruntime.cpu import OnnxSession, build
+from crnn.runtimes.onnxruntime.observe import observed
 from stages.arguments import add_tensor_arguments, matched
 
 EVERY = 5  # batches, which come by width: enough of them to rank layers by a mean over all steps
@@ -52,38 +54,26 @@ class Candidates:
         self._variant, self._threads = args.variant, args.threads
         self._labels = dict(self.tensors.samples.select("index", "text").iter_rows())
         self.layers = [node.name for node in convolutions(self.model)]
-        self.multiplications: dict[str, float] = {}
-        self.ranges = measure_ranges(self._observed(), never_negative(self.model))
+        self.multiplications = self._multiplications()
+        self.ranges = measure_ranges(self._activations(), never_negative(self.model))
         original = OnnxSession(args.model, args.threads)
         self._outputs = [original.infer(images) for _, images in self.tensors.batches(self._batch)]
         self._texts = self._decoded(self._outputs)
         self.original = self._reading(self._texts, 0.0)
 
-    def _observed(self) -> Iterator[dict[str, Tensor]]:
-        """What each convolution reads, by batch. Counts on the way what each multiplies."""
-        names = [node.input[0] for node in convolutions(self.model)]
-        watched = onnx.ModelProto()
-        watched.CopyFrom(self.model)
-        given = {entry.name for entry in self.model.graph.input}
-        float32 = onnx.TensorProto.FLOAT
-        added = [onnx.helper.make_tensor_value_info(name, float32, None) for name in names if name not in given]
-        watched.graph.output.extend(added)
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "watched.onnx"
-            onnx.save(watched, path)
-            runtime = OnnxSession(path, self._threads)
-            for _, images in self.tensors.batches(self._batch):
-                found = runtime.observe(images) | dict.fromkeys(given, images)
-                self.multiplications = self.multiplications or self._multiplied(found)
-                yield {name: found[name] for name in names}
+    def _images(self) -> Iterator[Tensor]:
+        return (images for _, images in self.tensors.batches(self._batch))
 
-    def _multiplied(self, found: dict[str, Tensor]) -> dict[str, float]:
-        """Convolution → multiplications per word of a batch, were its output as large as its input."""
-        sizes = {entry.name: int(np.prod(entry.dims)) for entry in self.model.graph.initializer}
-        return {
-            node.name: sizes[node.input[1]] * float(np.prod(found[node.input[0]].shape[2:]))
-            for node in convolutions(self.model)
-        }
+    def _activations(self) -> Iterator[dict[str, Tensor]]:
+        """What each convolution reads, by batch."""
+        names = [node.input[0] for node in convolutions(self.model)]
+        return observed(self.model, names, self._images(), self._threads)
+
+    def _multiplications(self) -> dict[str, int]:
+        """Node → multiplications for the first image."""
+        names = tensors_of(multiplying(self.model), self.model)
+        (first,) = observed(self.model, names, (images[:1] for images in islice(self._images(), 1)), self._threads)
+        return multiplications(self.model, first)
 
     def read(self, whole: list[str]) -> Reading:
         """All words, with every convolution quantised but for `whole`."""
@@ -125,7 +115,11 @@ class Candidates:
 def main(args: Arguments) -> None:
     record = Record.begin(args, [args.model, args.tensors / "contract.json"], ("onnx", "onnxruntime", "numpy"))
     candidates = Candidates(args)
-    layers, budget, original = candidates.multiplications, Budget(**args.budget), candidates.original
+    budget, original = Budget(**args.budget), candidates.original
+    layers = {name: candidates.multiplications[name] for name in candidates.layers}
     whole, found = choose_whole(layers, candidates.read, candidates.sensitivity, original, budget)
-    write_json(args.output, {"ranges": candidates.ranges, "whole": whole, "multiplications": layers, **found})
+    write_json(
+        args.output,
+        {"ranges": candidates.ranges, "whole": whole, "multiplications": candidates.multiplications, **found},
+    )
     record.finish([args.output], **{"whole": whole, "words": original.words, **found["steps"][-1]})

@@ -17,6 +17,7 @@ from crnn.model.opset import check_opset
 from crnn.model.precision import VARIANTS
 from crnn.model.precision.calibration import Calibration
 from crnn.model.precision.convert import convert, prove_types
+from crnn.model.precision.multiplications import quantised_share
 from crnn.runtimes.onnxruntime.cpu import OnnxSession
 from stages.arguments import add_tensor_arguments, matched
 
@@ -43,6 +44,8 @@ def main(args: Arguments) -> None:
         onnx.save(model, candidate)
         before, after = (OnnxSession(path, args.threads, calls=2) for path in (args.model, candidate))
         first, second, worst = predict_side_by_side(tensors, before, after, contract.charset, batch_of)
+    share = quantised_share(model, calibration.multiplications) if calibration else None
     flipped = int(first["text"].ne_missing(second["text"]).sum())
     LOG.info("%s: %s; %d of %d calibration words read differently", args.variant, types, flipped, first.height)
-    record.finish([args.output], types=types, words=first.height, flipped=flipped, max_abs_difference=worst)
+    results = {"words": first.height, "flipped": flipped, "max_abs_difference": worst}
+    record.finish([args.output], types=types, eight_bit_share=share, **results)

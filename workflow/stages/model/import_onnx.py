@@ -20,10 +20,19 @@ from crnn.core.files import atomic_path
 from crnn.core.record import Record
 from crnn.model.charset import Charset
 from crnn.model.contract import OPSETS, Contract, Input, Output
-from crnn.model.import_onnx import adapted, examined, expected_output, read_foreign
+from crnn.model.import_onnx import (
+    adapted,
+    as_taken,
+    examined,
+    expected_output,
+    normalised_tensors,
+    read_foreign,
+    with_ranks,
+)
 from crnn.model.opset import domains_of, opset_of
-from crnn.model.parity import prove_equal
+from crnn.model.parity import prove_equal, random_images
 from crnn.runtimes.onnxruntime.cpu import OnnxSession
+from crnn.runtimes.onnxruntime.observe import observed
 
 
 def arguments(command: Command) -> None:
@@ -49,7 +58,9 @@ def main(args: Arguments) -> None:
         onnx.save(foreign.model, alone)
         run = OnnxSession(alone, threads=1, output=foreign.output).infer
         contract = examined(run, foreign, Contract(charset, told, Output(**args.model_output)), args.blank)
-        model = adapted(foreign, contract, args.opset)
+        taken = as_taken(next(random_images(contract)), told)
+        (found,) = observed(foreign.model, normalised_tensors(foreign.model), [taken])
+        model = adapted(with_ranks(foreign, {name: each.ndim for name, each in found.items()}), contract, args.opset)
         with atomic_path(args.output) as candidate:
             onnx.save(model, candidate)
             raw = OnnxSession(candidate, threads=1)

@@ -18,6 +18,7 @@ def arguments(command: Command) -> None:
     command.add_labels()
     command.add_paths("--samples", "of the parts")
     command.add_paths("--predictions", "of the parts")
+    command.add_path("--quantised", "record of the quantised model file, where there is one", required=False)
     command.add_path("--batching")
     command.add_path("--timings")
     command.add_path("--texts")
@@ -32,6 +33,7 @@ def main(args: Arguments) -> None:
     device = timed["results"]["runtime"]
     row = {
         **args.run,
+        "eight_bit_share": read_json(args.quantised)["results"]["eight_bit_share"] if args.quantised else None,
         "device": device["device"],
         "simulated": device["simulated"],
         **score(judge(samples, predictions, LabelPolicy.from_settings(args.labels))),

@@ -7,7 +7,7 @@ the budgets allow, the convolution that costs the most divergence per multiplica
 Not here: writing a quantised graph (`crnn.model.precision.quantise`).
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,17 +29,19 @@ CLIPS = np.linspace(0.2, 1, 81)  # shares of the largest magnitude that are trie
 class Calibration:
     """What quantising needs to know of a model: how large its activations get, and which convolutions stay whole.
 
-    `ranges`: variant → tensor → the magnitude that the largest code stands for.
+    `ranges`: variant → tensor → the magnitude that the largest code stands for. `multiplications`: of each node that
+    multiplies, for an image.
     """
 
     ranges: dict[str, Ranges]
     whole: tuple[str, ...]
+    multiplications: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, path: Path) -> "Calibration":
         """Read what calibrate_model wrote. Raises UserError where it is missing."""
         content = read_json(path)
-        return cls(content["ranges"], tuple(content["whole"]))
+        return cls(content["ranges"], tuple(content["whole"]), content["multiplications"])
 
 
 @dataclass
@@ -116,7 +118,7 @@ Read = Callable[[list[str]], Reading]
 
 
 def choose_whole(
-    layers: dict[str, float], read: Read, sensitivity: Callable[[str], float], original: Reading, budget: Budget
+    layers: Mapping[str, float], read: Read, sensitivity: Callable[[str], float], original: Reading, budget: Budget
 ) -> tuple[list[str], dict[str, Any]]:
     """The convolutions that stay whole, and how that was found.
 
