@@ -19,6 +19,7 @@ from crnn.core.files import read_json
 from crnn.runtimes.ascend import toolchain as module
 from crnn.runtimes.ascend.toolchain import find_toolchain
 from crnn.runtimes.registry import find_runtime
+from examples import CONTRACT
 from networks import EXPORTS
 from stage_calls import call
 

@@ -140,7 +140,7 @@ FAULTS: dict[str, tuple[Config, str]] = {
     ),
     "a number for a text": (
         nested("models.crnn.charset", 10),
-        "models.crnn.charset is 10; expected a text, a list or a mapping (Characters in class order",
+        "models.crnn.charset is 10; expected a value of type string or array or object (Characters in class order",
     ),
     "true for a number": (
         nested("models.crnn.hidden", True),

@@ -49,12 +49,9 @@ def save_fixed(raw: Path) -> Path:
 def predict(tensors: Path, folder: Path, *models: Path, runtime: str = "onnxruntime", **more: object) -> dict[str, Any]:
     """Read the words with each model; what the record says. Texts go to 1.parquet, 2.parquet, … in `folder`."""
     outputs = [folder / f"{number}.parquet" for number, _ in enumerate(models, 1)]
-    common = {
-        "widths": json.dumps({"rule": "aspect"}),
-        "contract": tensors / "../contract.json",
-        "record": folder / "r.json",
-    }
-    call("predict", tensors=tensors, model=list(models), output=outputs, runtime=runtime, record=folder / "r.json", **common, **more)
+    common = {"widths": json.dumps({"rule": "aspect"}), "contract": tensors.parent / "contract.json"}
+    files = {"tensors": tensors, "model": list(models), "output": outputs, "record": folder / "r.json"}
+    call("predict", **files, **common, runtime=runtime, **more)
     record: dict[str, Any] = read_json(folder / "r.json")
     assert record["outputs"].keys() == set(map(str, outputs))
     return record

@@ -745,10 +745,10 @@ def test_the_config_knows_every_pass() -> None:
 
 
 def test_a_pass_may_come_twice_and_reports_both(tmp_path: Path) -> None:
-    raw = raw_model("bidirectional", 13, tmp_path)
-    _, once, _ = operate(raw, DEFAULT)
-    _, twice, _ = operate(raw, [*DEFAULT, Step("fold_constants")])
-    assert twice["fold_constants"] == once["fold_constants"] != []
+    raw = raw_model("recipe", 13, tmp_path)
+    _, once, _ = operate(raw, FOR_RECIPE)
+    _, twice, _ = operate(raw, [*FOR_RECIPE, Step("prune_unused")])
+    assert twice["prune_unused"] == once["prune_unused"] != []
 
 
 def test_nodes_without_names_are_told_apart(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def _expected(rule: str, allowed: Any, message: str) -> str:
         case "enum":
             return f"one of {', '.join(map(str, allowed))}"
         case "type":
-            return f"a value of type {allowed}"
+            return f"a value of type {allowed if isinstance(allowed, str) else ' or '.join(allowed)}"
         case "minimum" | "minItems":
             return f"at least {allowed}" + (" items" if rule == "minItems" else "")
         case "maximum" | "maxItems":
