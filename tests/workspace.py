@@ -13,8 +13,8 @@ import polars as pl
 import torch
 import yaml
 
-from crnn.model.checkpoint import write_weights
 from crnn.model.network import CRNN, NetworkSize
+from crnn.model.weights import write_weights
 from warm_snakemake import warm_snakemake
 
 ROOT = Path(__file__).parents[1]

@@ -17,7 +17,7 @@ import torch
 
 from contract.toolkit import DEVICES
 from crnn.core.errors import UserError
-from crnn.model.checkpoint import write_weights
+from crnn.model.weights import write_weights
 from crnn.runtimes.devices import DeviceLocks, checked_device
 from crnn.runtimes.nvidia_driver import driver_version, gpu_name
 from crnn.runtimes.onnxruntime.cpu import OnnxSession

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from crnn.model.checkpoint import write_weights
+from crnn.model.weights import write_weights
 from networks import SMALL, small_network
 from once import copied, made_once
 from workspace import Workspace, small_config, write_small_checkpoint

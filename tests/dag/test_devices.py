@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from contract.toolkit import DEVICES, import_path
-from crnn.model.checkpoint import write_weights
+from crnn.model.weights import write_weights
 from device_rows import read_by
 from networks import SMALL, small_network
 from workspace import Workspace, small_config

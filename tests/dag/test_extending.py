@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 import yaml
 
-from crnn.model.checkpoint import write_weights
+from crnn.model.weights import write_weights
 from networks import SMALL, small_network
 from workspace import ROOT, WORKFLOW_FILES, Workspace, small_config
 

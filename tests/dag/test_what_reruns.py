@@ -196,13 +196,20 @@ CONFIG: dict[str, Row] = {
     ),
     "checkpoint": Row(another_checkpoint, {"import_checkpoint"} | EXPORTED, IMPORTED, "data/other.safetensors"),
     "layout": Row(
-        config("models.crnn.layout", "bidirectional"),
+        config("models.crnn.layout", "shi"),
         {"import_checkpoint"} | EXPORTED,
         IMPORTED,
-        "--layout=bidirectional",
+        "--layout=shi",
     ),
     "gate_order": Row(
         config("models.crnn.gate_order", "ifgo"), {"import_checkpoint"} | EXPORTED, IMPORTED, "--gate-order=ifgo"
+    ),
+    "blank": Row(config("models.crnn.blank", "last"), {"import_checkpoint"} | EXPORTED, IMPORTED, "--blank=last"),
+    "activation": Row(
+        config("models.crnn.activation", "leaky-relu"),
+        {"import_checkpoint"} | EXPORTED,
+        IMPORTED,
+        '"activation":"leaky-relu"',
     ),
     "charset": Row(
         config("models.crnn.charset", "0123456789abcdefghijklmnopqrstuvwxyzé"),

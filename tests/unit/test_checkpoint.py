@@ -4,6 +4,10 @@ import json
 import pickle
 import subprocess
 import sys
+import tarfile
+import warnings
+import zipfile
+from argparse import Namespace
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -18,11 +22,11 @@ from hypothesis import strategies as st
 
 from crnn.core.errors import UserError
 from crnn.core.files import read_json
-from crnn.model.checkpoint import StateDict, load_network, read_checkpoint, write_weights
+from crnn.model.checkpoint import read_checkpoint
+from crnn.model.layouts.family import StateDict
 from crnn.model.network import NetworkSize
-from examples import CHARACTERS
+from crnn.model.weights import load_network, write_weights
 from networks import (
-    SIZES,
     SMALL,
     images,
     run_network,
@@ -42,7 +46,9 @@ def weights() -> StateDict:
 
 def save(path: Path, content: Any) -> Path:
     """Write a checkpoint as its suffix says."""
-    if path.suffix == ".safetensors":
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif path.suffix == ".safetensors":
         safetensors.torch.save_file(content, path)
     else:
         torch.save(content, path)
@@ -85,6 +91,22 @@ LAYOUTS: dict[str, tuple[str, Change]] = {
     "state_dict beside other things": ("a.pth", lambda state: {"epoch": 3, "state_dict": state, "lr": [1e-3]}),
     "model_state_dict": ("a.pth", lambda state: {"model_state_dict": OrderedDict(state), "optimizer": {}}),
     "model": ("a.pth", lambda state: {"model": state}),
+    "another name": ("a.pth", lambda state: {"epoch": 3, "weights": state}),
+    "a wrapper in a wrapper": ("a.pth", lambda state: {f"module.module.{name}": t for name, t in state.items()}),
+    "compiled, within a Lightning module": (
+        "a.ckpt",
+        lambda state: {"state_dict": {f"model._orig_mod.{name}": tensor for name, tensor in state.items()}},
+    ),
+    "averaged by PyTorch": (
+        "a.pth",
+        lambda state: {"n_averaged": torch.tensor(9)} | {f"module.{name}": tensor for name, tensor in state.items()},
+    ),
+    "an epoch among the weights": ("a.pth", lambda state: state | {"epoch": 3, "note": "best"}),
+    "settings beside the weights": (
+        "a.pth",
+        lambda state: {"state_dict": state, "args": Namespace(lr=1e-3), "best": np.float64(0.9), "from": Path("/data")},
+    ),
+    "a suffix that is another's": ("a.bin", safetensors.torch.save),
     "safetensors": ("a.safetensors", lambda state: state),
     "safetensors, two LSTMs": ("a.safetensors", as_npu_trained),
     "no batch counters": ("old.pth", without_counters),
@@ -135,7 +157,45 @@ def test_the_shipped_checkpoint_is_read() -> None:
     paths = sorted((ROOT / "resources" / "checkpoints").glob("*/weights.safetensors"))
     assert paths
     for path in paths:
-        assert read_checkpoint(path, NetworkSize()).layout == "bidirectional"
+        assert read_checkpoint(path, NetworkSize()).layout == "shi"
+
+
+# --- several networks in one file --------------------------------------------------------------------------
+
+
+def both(state: StateDict) -> tuple[StateDict, StateDict]:
+    """A network's weights, and others of the same shapes."""
+    return state, {name: tensor + 1 for name, tensor in state.items()}
+
+
+def behind(prefix: str, state: StateDict) -> StateDict:
+    return {f"{prefix}.{name}": tensor for name, tensor in state.items()}
+
+
+SEVERAL: dict[str, tuple[Change, str, str]] = {
+    "an average beside it": (lambda s: {"state_dict_ema": both(s)[1], "state_dict": s}, "state_dict", "state_dict_ema"),
+    "an average of another name": (lambda s: {"ema": {"module": both(s)[1]}, "net": s}, "net", "ema.module"),
+    "two in one": (
+        lambda s: {"state_dict": behind("ema_model", both(s)[1]) | behind("model", s)},
+        "state_dict.model",
+        "state_dict.ema_model",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SEVERAL)
+def test_the_record_says_which_of_several_networks_was_taken(case: str, tmp_path: Path) -> None:
+    change, taken, other = SEVERAL[case]
+    results = stage(save(tmp_path / "a.pth", change(weights())), tmp_path)["results"]
+    assert (results["taken"], results["others"]) == (taken, [other])
+    torch.testing.assert_close(load_network(tmp_path / "weights.safetensors").state_dict(), weights(), rtol=0, atol=0)
+
+
+def test_of_a_broken_network_the_others_in_its_file_are_named(tmp_path: Path) -> None:
+    broken = weights() | {"cnn.conv0.bias": torch.full((4,), torch.nan)}
+    path = save(tmp_path / "a.pth", {"state_dict": broken, "state_dict_ema": weights()})
+    with pytest.raises(UserError, match=r"hold NaN.*: cnn\.conv0\.bias; .* The file also has state_dict_ema"):
+        read_checkpoint(path, SMALL)
 
 
 # --- gate order --------------------------------------------------------------------------------------------
@@ -154,15 +214,17 @@ def test_a_bidirectional_checkpoint_may_hold_the_other_order_too(tmp_path: Path)
     torch.testing.assert_close(read_checkpoint(path, SMALL, gate_order="igfo").state, weights(), rtol=0, atol=0)
 
 
-TOLD = ["--network", json.dumps(SIZES), "--charset", json.dumps(CHARACTERS), "--input={}"]
+def told(directory: Path) -> list[str]:
+    """What the stage wants to know of a small network."""
+    charset = json.dumps("0123456789abcdefghijklmnopqrstuvwxyz")
+    return ["--network={}", "--input={}", f"--charset={charset}", f"--contract={directory / 'contract.json'}"]
 
 
 def stage(checkpoint: Path, directory: Path, *options: str) -> dict[str, Any]:
     """Run the stage in this process and return its record."""
     paths = ["--checkpoint", str(checkpoint), "--output", str(directory / "weights.safetensors")]
     record = directory / "weights.json"
-    told = [*TOLD, f"--contract={directory / 'contract.json'}"]
-    command = [*paths, "--record", str(record), *told, *options]
+    command = [*paths, "--record", str(record), *told(directory), *options]
     run_stage("import_checkpoint", command)
     content: dict[str, Any] = read_json(record)
     return content
@@ -171,12 +233,12 @@ def stage(checkpoint: Path, directory: Path, *options: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("change", "options", "expected"),
     [
-        (dict, [], ("bidirectional", "ifgo", "default of the layout")),
+        (dict, [], ("shi", "ifgo", "default of the layout")),
         (as_npu_trained, [], ("separate", "igfo", "default of the layout")),
         (separate_directions, ["--gate-order=ifgo"], ("separate", "ifgo", "config")),
         (as_npu_trained, ["--gate-order=igfo", "--layout=separate"], ("separate", "igfo", "config")),
     ],
-    ids=["bidirectional", "separate", "order given", "both given"],
+    ids=["shi", "separate", "order given", "both given"],
 )
 def test_the_record_says_what_was_decided_and_by_whom(
     change: Change, options: list[str], expected: tuple[str, str, str], tmp_path: Path
@@ -202,15 +264,19 @@ def drop(*names: str) -> Change:
 MISFITS: dict[str, tuple[Change, list[str]]] = {
     "missing keys": (
         drop("cnn.conv3.bias", "rnn.1.rnn.weight_hh_l0"),
-        ["missing key cnn.conv3.bias", "missing key rnn.1.rnn.weight_hh_l0"],
+        ["does not fit the network of the layout shi", "2 missing: cnn.conv3.bias, rnn.1.rnn.weight_hh_l0"],
     ),
     "extra keys": (
         change_one("transformation.weight", torch.zeros(2)),
-        ["unexpected key transformation.weight"],
+        ["1 unexpected: transformation.weight"],
     ),
     "wrong shape": (
+        change_one("cnn.conv3.weight", torch.zeros(8, 3, 3, 3)),
+        ["1 of another shape: cnn.conv3.weight is [8, 3, 3, 3] and not [8, 8, 3, 3]"],
+    ),
+    "colour images": (
         change_one("cnn.conv0.weight", torch.zeros(4, 3, 3, 3)),
-        ["cnn.conv0.weight has shape [4, 3, 3, 3], expected [4, 1, 3, 3]"],
+        ["images of 3 channels", "set models.<name>.input.channels to 3", "gray for gray images"],
     ),
     "another class count": (
         lambda state: state | small_network(size=NetworkSize(SMALL.channels, SMALL.hidden, 95)).state_dict(),
@@ -218,27 +284,39 @@ MISFITS: dict[str, tuple[Change, list[str]]] = {
     ),
     "a scalar classifier": (
         change_one("rnn.1.embedding.bias", torch.tensor(1.0)),
-        ["rnn.1.embedding.bias has shape [], expected [37]"],
+        ["rnn.1.embedding.bias is [] and not [37]"],
     ),
     "LSTM weights of six rows, two LSTMs": (
         lambda state: separate_directions(state) | {"rnn.0.fw_rnn.bias_ih_l0": torch.zeros(6)},
-        ["rnn.0.rnn.bias_ih_l0 has shape [6], expected [32]"],
+        ["rnn.0.rnn.bias_ih_l0 is [6] and not [32]"],
     ),
     "several faults at once": (
         lambda state: change_one("cnn.conv9.bias", torch.zeros(1))(drop("cnn.conv0.bias")(state)),
-        ["missing key cnn.conv0.bias", "unexpected key cnn.conv9.bias"],
+        ["1 missing: cnn.conv0.bias; 1 unexpected: cnn.conv9.bias"],
     ),
-    "entries that are no tensors": (
-        lambda state: state | {"epoch": 3, "note": "best"},
-        ["entries that are not tensors: epoch, note"],
+    "another network": (
+        lambda state: {f"part{i}.weight": torch.zeros(1) for i in range(90)},
+        ["its 90 tensors are named part0.weight, part1.weight, part2.weight, …"],
+    ),
+    "numbers that are none": (
+        change_one("cnn.batchnorm4.running_var", torch.full((8,), torch.nan)),
+        ["1 of its tensors hold NaN", "cnn.batchnorm4.running_var", "take an earlier checkpoint"],
+    ),
+    "a negative variance": (
+        change_one("cnn.batchnorm4.running_var", torch.full((8,), -1.0)),
+        ["negative variances: cnn.batchnorm4.running_var"],
+    ),
+    "complex numbers": (
+        change_one("cnn.conv0.bias", torch.zeros(4, dtype=torch.complex64)),
+        ["sparse, quantised, complex or empty (cnn.conv0.bias)"],
     ),
     "an unknown layout": (
         lambda state: {name.replace("rnn.", "lstm."): tensor for name, tensor in state.items()},
-        ["is no known CRNN layout", "rnn.0.fw_rnn.weight_ih_l0", "cnn.batchnorm2.bias"],
+        ["is no known CRNN layout (shi, separate,", "cnn.conv0.weight", "docs/checkpoints.md"],
     ),
-    "a list": (lambda state: list(state.values()), ["holds a list", "expected a state dict"]),
-    "one tensor": (lambda state: state["cnn.conv0.bias"], ["holds a Tensor", "expected a state dict"]),
-    "nothing": (lambda state: {}, ["holds a dict", "expected a state dict"]),
+    "a list": (lambda state: list(state.values()), ["holds a list and no tensors", "expected a state dict"]),
+    "one tensor": (lambda state: state["cnn.conv0.bias"], ["holds a Tensor and no tensors"]),
+    "nothing": (lambda state: {}, ["holds a dict and no tensors", "expected a state dict"]),
 }
 
 
@@ -254,29 +332,71 @@ def test_a_checkpoint_that_does_not_fit_is_refused_with_the_reasons(fault: str, 
 
 def test_a_wrong_layout_in_the_config_is_an_error_that_lists_keys(tmp_path: Path) -> None:
     path = save(tmp_path / "a.pth", as_npu_trained(weights()))
-    with pytest.raises(UserError, match=r"missing key rnn\.0\.rnn\.weight_ih_l0"):
-        read_checkpoint(path, SMALL, layout="bidirectional")
+    with pytest.raises(UserError, match=r"lacks rnn\.0\.rnn\.weight_hh_l0, which the layout shi has"):
+        read_checkpoint(path, SMALL, layout="shi")
+
+
+def zipped(path: Path, target: Path) -> None:
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.write(path, path.name)
+
+
+def tarred(path: Path, target: Path) -> None:
+    with tarfile.open(target, "w") as archive:
+        archive.add(path, path.name)
 
 
 # --- files that are no checkpoint --------------------------------------------------------------------------
 
+UNREADABLE = "is not a readable checkpoint"
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
 NOT_CHECKPOINTS = {
-    "empty.pth": b"",
-    "empty.safetensors": b"",
-    "text.pth": b"epoch 3, loss 0.1\n",
-    "page.pth": b"<!DOCTYPE html><title>404</title>",
-    "pointer.pth": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n",
-    "garbage.pth": bytes(range(256)) * 8,
-    "garbage.safetensors": bytes(range(256)) * 8,
-    "archive.pth": b"PK\x03\x04 and nothing more",
+    "empty.pth": (b"", "is empty"),
+    "empty.safetensors": (b"", "is empty"),
+    "text.pth": (b"epoch 3, loss 0.1\n", UNREADABLE),
+    "page.pth": (b"<!DOCTYPE html><title>404</title>", "is a web page"),
+    "pointer.pth": (POINTER, "is a Git LFS pointer"),
+    "pointer.safetensors": (POINTER, "is a Git LFS pointer, .*`git lfs pull` fetches it"),
+    "garbage.pth": (bytes(range(256)) * 8, UNREADABLE),
+    "garbage.safetensors": (bytes(range(256)) * 8, UNREADABLE),
+    "archive.pth": (b"PK\x03\x04 and nothing more", UNREADABLE),
+    "model.onnx": (b"\x08\x08\x12\x07pytorch", r"is an ONNX model, not a checkpoint; name it as models\.<name>\.onnx"),
+    "model.pdparams": (
+        pickle.dumps({"conv": 1}, protocol=4),
+        "is a PaddlePaddle checkpoint; export it with paddle2onnx",
+    ),
 }
 
 
 @pytest.mark.parametrize("name", NOT_CHECKPOINTS)
 def test_a_file_of_another_kind_is_named_as_such(name: str, tmp_path: Path) -> None:
-    (tmp_path / name).write_bytes(NOT_CHECKPOINTS[name])
-    with pytest.raises(UserError, match=f"{name}: is not a readable checkpoint"):
+    content, reason = NOT_CHECKPOINTS[name]
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=f"{name}: {reason}"):
         read_checkpoint(tmp_path / name, SMALL)
+
+
+def test_a_newer_pickle_protocol_is_named_with_the_way_round(tmp_path: Path) -> None:
+    torch.save(weights(), tmp_path / "a.pth", pickle_protocol=4)
+    with pytest.raises(UserError, match=r"a\.pth: was saved with pickle protocol 4 or 5, .* without pickle_protocol"):
+        read_checkpoint(tmp_path / "a.pth", SMALL)
+
+
+def test_a_program_of_torchscript_is_told_the_way_in(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.save(torch.jit.trace(torch.nn.Linear(1, 1), torch.zeros(1, 1)), tmp_path / "a.pt")
+    with pytest.raises(UserError, match=r"a\.pt: is a TorchScript archive, .* Export it to ONNX"):
+        read_checkpoint(tmp_path / "a.pt", SMALL)
+
+
+@pytest.mark.parametrize("pack", [zipped, tarred])
+def test_weights_that_were_packed_once_more_are_named_as_such(
+    pack: Callable[[Path, Path], None], tmp_path: Path
+) -> None:
+    pack(save(tmp_path / "a.pth", weights()), tmp_path / "packed.pth")
+    with pytest.raises(UserError, match=r"packed\.pth: is an archive; unpack it"):
+        read_checkpoint(tmp_path / "packed.pth", SMALL)
 
 
 def test_a_truncated_checkpoint_is_named_as_such(tmp_path: Path) -> None:
@@ -295,6 +415,45 @@ def test_no_bytes_end_in_a_traceback(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "any.pth").write_bytes(content)
     with pytest.raises(UserError, match=r"any\.pth: "):
         read_checkpoint(tmp_path / "any.pth", SMALL)
+
+
+@st.composite
+def damaged(draw: st.DrawFn, whole: bytes) -> bytes:
+    """A file that was cut off, overwritten, shifted or struck by single bits."""
+    place = draw(st.integers(0, len(whole) - 1))
+    match draw(st.sampled_from(["cut", "overwritten", "shifted", "bits"])):
+        case "cut":
+            return whole[:place]
+        case "overwritten":
+            piece = draw(st.binary(min_size=1, max_size=100))
+            return whole[:place] + piece + whole[place + len(piece) :]
+        case "shifted":
+            return whole[:place] + draw(st.binary(min_size=1, max_size=20)) + whole[place:]
+    bits = bytearray(whole)
+    for bit in draw(st.lists(st.integers(0, 8 * len(whole) - 1), min_size=1, max_size=20)):
+        bits[bit // 8] ^= 1 << bit % 8
+    return bytes(bits)
+
+
+@pytest.mark.slow
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(["zip.pth", "legacy.pth", "a.safetensors"]), st.data())
+def test_a_damaged_file_is_read_or_refused_in_one_line(tmp_path: Path, name: str, data: st.DataObject) -> None:
+    whole = {
+        "zip.pth": lambda path: torch.save({"state_dict": weights()}, path),
+        "legacy.pth": lambda path: torch.save(weights(), path, _use_new_zipfile_serialization=False),
+        "a.safetensors": lambda path: safetensors.torch.save_file(weights(), path),
+    }
+    path = tmp_path / name
+    whole[name](path)
+    path.write_bytes(data.draw(damaged(path.read_bytes())))
+    told = f"{path}: "
+    try:
+        assert all(tensor.isfinite().all() for tensor in read_checkpoint(path, SMALL).state.values())
+    except UserError as error:
+        told = str(error)
+    assert told.startswith(f"{path}: ")
+    assert "\n" not in told
 
 
 @pytest.mark.parametrize("name", ["nowhere.pth", "."])
@@ -362,8 +521,7 @@ def test_the_command_ends_with_one_line(tmp_path: Path) -> None:
     path = trapped(tmp_path / "trap.pth", tmp_path / "it-ran", "zip")
     paths = ["--checkpoint", path, "--output", tmp_path / "weights.safetensors", "--record", tmp_path / "weights.json"]
     stage = [ROOT / "workflow" / "stage.py", "import_checkpoint"]
-    told = [*TOLD, f"--contract={tmp_path / 'contract.json'}"]
-    command = [sys.executable, *stage, *paths, *told]
+    command = [sys.executable, *stage, *paths, *told(tmp_path)]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith(f"error: {path}: refused")

@@ -11,6 +11,8 @@ from configs import ROOT, SCHEMA, Config, checked, nested, read
 from crnn.data.labels import LabelPolicy
 from crnn.data.preprocess import Preprocess
 from crnn.model.charset import Charset
+from crnn.model.contract import Input
+from crnn.model.layouts import LAYOUTS
 from crnn.model.network import NetworkSize
 from crnn.model.surgery import PASSES, Step
 from crnn.train.settings import TrainingSettings
@@ -38,7 +40,7 @@ def test_every_shipped_config_is_valid(path: Path) -> None:
 def test_defaults_are_filled_in() -> None:
     config = checked()
     assert config["models"]["crnn"]["charset"] == "0123456789abcdefghijklmnopqrstuvwxyz"
-    assert config["models"]["crnn"]["hidden"] == 256
+    assert config["models"]["crnn"]["input"] == {"height": 32, "channels": 1, "mean": 0.5, "std": 0.5}
     assert config["models"]["crnn"]["gate_order"] == "auto"
     assert config["deployments"]["ort"] == {
         **{"runtime": "onnxruntime", "source": "fixed", "widths": "aspect"},
@@ -54,10 +56,16 @@ def test_a_width_rule_with_nothing_said_is_the_librarys_own_default(rule: str) -
     assert Preprocess.from_settings(settings) == Preprocess.from_settings({"rule": rule})
 
 
+def test_every_layout_of_the_library_may_be_named() -> None:
+    branch = SCHEMA["properties"]["models"]["additionalProperties"]["allOf"][0]["then"]
+    assert branch["properties"]["layout"]["enum"] == ["auto", *LAYOUTS]
+
+
 def test_the_defaults_of_a_model_are_the_librarys_own() -> None:
     model = checked()["models"]["crnn"]
-    size = NetworkSize(tuple(model["channels"]), model["hidden"], Charset(model["charset"]).classes)
+    size = NetworkSize.from_json({"activation": model["activation"], "classes": Charset(model["charset"]).classes})
     assert size == NetworkSize()
+    assert Input.from_settings(model["input"]) == Input()
     assert {Step.from_settings(entry).name for entry in model["surgery"]} == set(PASSES)
 
 
@@ -123,7 +131,11 @@ FAULTS: dict[str, tuple[Config, str]] = {
     ),
     "an unknown layout": (
         nested("models.crnn.layout", "keras"),
-        "models.crnn.layout is 'keras'; expected one of auto, bidirectional, separate (How the checkpoint names",
+        "models.crnn.layout is 'keras'; expected one of auto, shi, separate, dtrb, mmocr, parseq, gitycc, courao (The",
+    ),
+    "the old name of a layout": (
+        nested("models.crnn.layout", "bidirectional"),
+        "models.crnn.layout: bidirectional is now shi",
     ),
     "an unknown opset": (nested("models.crnn.opset", 17), "models.crnn.opset is 17; expected one of 11, 12, 13 (ONNX"),
     "an unknown surgery pass": (

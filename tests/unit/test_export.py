@@ -11,9 +11,9 @@ import pytest
 
 from crnn.core.errors import UserError
 from crnn.core.files import read_json, sha256
-from crnn.model.checkpoint import write_weights
 from crnn.model.export import export_onnx
 from crnn.model.parity import prove_equal
+from crnn.model.weights import write_weights
 from crnn.runtimes.onnxruntime.cpu import OnnxSession
 from examples import CONTRACT
 from networks import EXPORTS, SMALL, run_network, small_network

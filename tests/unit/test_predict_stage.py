@@ -12,8 +12,8 @@ import torch
 from crnn.core.errors import UserError
 from crnn.core.files import read_json
 from crnn.data.tensors import make_tensors
-from crnn.model.checkpoint import write_weights
 from crnn.model.export import export_onnx
+from crnn.model.weights import write_weights
 from examples import ASPECT, CONTRACT, POLICY, healthy_words
 from networks import EXPORTS, SMALL, repaired, small_network
 from stage_calls import call

@@ -13,10 +13,10 @@ import pytest
 
 from crnn.core.errors import UserError
 from crnn.core.files import read_json, sha256
-from crnn.model.checkpoint import write_weights
 from crnn.model.export import export_onnx
 from crnn.model.parity import prove_equal
 from crnn.model.precision import VARIANTS
+from crnn.model.weights import write_weights
 from crnn.runtimes.onnxruntime.cpu import OnnxSession
 from crnn.runtimes.registry import find_runtime, known_runtimes
 from crnn.runtimes.runtime import Session

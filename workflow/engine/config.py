@@ -28,6 +28,7 @@ MOST_INLINE = 64 * 1024  # bytes of a charset that may stand on a command line, 
 RENAMED = {
     "shard_words": "parts, the number of parts that the words are divided into",
     "lanes": "calls",
+    "bidirectional": "shi",
 }
 
 
@@ -57,6 +58,8 @@ def _explain(error: ValidationError) -> str:
     schema: Any = error.schema
     allowed: Any = error.validator_value
     value: Any = error.instance
+    if error.validator == "enum" and isinstance(value, str) and value in RENAMED:
+        return f"{key}: {value} is now {RENAMED[value]}"
     match error.validator:
         case "additionalProperties":
             known = schema.get("properties", {})

@@ -1,156 +1,248 @@
 """Checkpoint files to the one state dict: every known layout of CRNN weights, read without running their code.
 
-Keys tell the layouts apart:
+Keys tell the layouts apart (`crnn.model.layouts`). Neither keys nor shapes tell the order of the four gates in an LSTM
+weight, which class is the blank, or the activation. PyTorch stores gates as i, f, g, o (`ifgo`), NPU-trained
+checkpoints as i, g, f, o (`igfo`). Each layout has its usual order and blank as defaults; the config overrides them.
 
-- `bidirectional`: one bidirectional LSTM per layer, `rnn.0.rnn.weight_ih_l0`, `…_reverse` (most public ports);
-- `separate`: two LSTMs per layer, `rnn.0.fw_rnn.*` and `rnn.0.bw_rnn.*` (Ascend/ModelZoo-PyTorch, trained on NPU).
-
-Neither keys nor shapes tell the order of the four gates in an LSTM weight. PyTorch stores i, f, g, o (`ifgo`), the
-NPU-trained checkpoints i, g, f, o (`igfo`, see `lstm_op_adapter` in that recipe's pth2onnx.py). Each layout has its
-usual order as the default; the config overrides it.
-
-Not here: the network, training checkpoints with optimiser state.
+Not here: files and what is in them (`crnn.model.checkpoint_file`), what an import writes (`crnn.model.weights`).
 """
 
 import json
-import pickle
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor
 
 from crnn.core.errors import UserError
-from crnn.core.files import atomic_path
+from crnn.model.checkpoint_file import SAVE_TENSORS, load, state_dicts
+from crnn.model.contract import Blank
+from crnn.model.layouts import FAMILIES, LAYOUTS
+from crnn.model.layouts.family import Family, GateOrder, StateDict
+from crnn.model.layouts.others import other_network
 from crnn.model.network import CRNN, NetworkSize
+from crnn.model.weights import noted_size
 
-StateDict = dict[str, Tensor]
-Layout = Literal["bidirectional", "separate"]
-GateOrder = Literal["ifgo", "igfo"]
+Source = Literal["config", "default of the layout"]
 
-USUAL_GATE_ORDER: dict[Layout, GateOrder] = {"bidirectional": "ifgo", "separate": "igfo"}
-WRAPPERS = ("state_dict", "model_state_dict", "model")
+# Where a file holds several networks: these first, in this order, then any other, then averages of weights.
+USUAL_NAMES = ("", "state_dict", "model_state_dict", "model", "net")
+AVERAGED = re.compile(r"(^|[._])(ema|swa|avg|averaged?|shadow)([._]|$)", re.IGNORECASE)
+UNSEEN = ("height", "activation", "mean", "std")  # fields of a network that its tensors do not tell
+SHOWN = 3  # keys that an error shows
 
 
 @dataclass(frozen=True)
 class Imported:
-    """A state dict in the layout of `crnn.model.network.CRNN` (float32, gates ifgo), and how it was read."""
+    """A state dict as `crnn.model.network.CRNN` has it (float32, gates ifgo, blank first), and how it was read.
+
+    size: of its network; gate_order, blank: what the file had; taken: which of the networks in the file this is, an
+    empty text where its keys stand at the top; others: those that were there besides.
+    """
 
     state: StateDict
-    layout: Layout
+    size: NetworkSize
+    layout: str
     gate_order: GateOrder
-    gate_order_from: Literal["config", "default of the layout"]
+    gate_order_from: Source
+    blank: Blank
+    blank_from: Source
+    taken: str
+    others: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A network in a file: the keys that lead to it and stand before its own, its tensors, its family."""
+
+    name: str
+    state: StateDict
+    family: Family
+
+    @property
+    def rank(self) -> tuple[bool, int]:
+        """Its place in the order of preference."""
+        first = self.name.partition(".")[0]
+        place = USUAL_NAMES.index(first) if first in USUAL_NAMES else len(USUAL_NAMES)
+        return AVERAGED.search(self.name) is not None, place
 
 
 def read_checkpoint(
-    path: Path, size: NetworkSize, layout: Layout | None = None, gate_order: GateOrder | None = None
+    path: Path,
+    size: NetworkSize,
+    layout: str | None = None,
+    gate_order: GateOrder | None = None,
+    blank: Blank | None = None,
+    *,
+    gray: bool = False,
 ) -> Imported:
-    """Read a checkpoint (`.safetensors`, else a torch file) for a network of `size`.
+    """Read a checkpoint for a network of `size`, whose channels, units and pooling give way to those of the file.
 
-    `layout` and `gate_order` override what the keys say. Raises UserError where the file is missing, is no
-    checkpoint, holds anything but tensors (it is not run), or does not fit: missing keys, extra keys, wrong shapes
-    and a wrong class count are listed.
+    `layout`, `gate_order` and `blank` override what is found or usual. gray: make one input of three, which is exact
+    where the three are alike. Raises UserError where the file is missing, is no checkpoint, would run code, holds
+    another network or numbers that are none, or does not fit `size`.
     """
-    # (Distributed)DataParallel puts `module.` before every key.
-    stored = {name.removeprefix("module."): tensor for name, tensor in _unwrap(_load(path), path).items()}
-    layout = layout or _detect_layout(stored, path)
-    order = gate_order or USUAL_GATE_ORDER[layout]
-    state = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in stored.items()}
-    if layout == "separate":
-        state = _join_directions(state)
-    expected = CRNN(size).state_dict()
-    # Checkpoints older than PyTorch 0.4 lack the batch counters, which inference does not use.
-    counters = {name: value for name, value in expected.items() if name.endswith("num_batches_tracked")}
-    state = counters | state
-    _check_fit(state, expected, path, size)
+    found, others = _choose(path, layout)
+    family, noted = found.family, noted_size(path)
+    if noted is not None:
+        require(path, noted, {name: getattr(size, name) for name in UNSEEN})
+    size = replace(size, pooling=noted.pooling if noted else family.pooling)
+    state, size = _converted(path, family, _widened(path, found, others), size, gray)
+    order, place = gate_order or family.gate_order, blank or family.blank
     if order == "igfo":
         state = {name: _swap_middle_gates(tensor) if _is_lstm(name) else tensor for name, tensor in state.items()}
+    if place == "last":
+        state |= {name: state[name].roll(1, 0) for name in ("rnn.1.embedding.weight", "rnn.1.embedding.bias")}
+    state = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
+    decided: tuple[Source, Source] = ("default of the layout", "config")
     return Imported(
-        {name: state[name].contiguous() for name in expected},
-        layout,
+        {name: tensor.contiguous() for name, tensor in state.items()},
+        size,
+        family.name,
         order,
-        "config" if gate_order else "default of the layout",
+        decided[gate_order is not None],
+        place,
+        decided[blank is not None],
+        found.name,
+        others,
     )
 
 
-def write_weights(state: StateDict, size: NetworkSize, path: Path) -> None:
-    """Write a state dict with its network's size as safetensors: no code inside, and equal weights are equal bytes."""
-    with atomic_path(path) as temporary:
-        safetensors.torch.save_file(state, temporary, metadata={"network": json.dumps(asdict(size))})
+def for_bgr(imported: Imported) -> Imported:
+    """The network of red, green, blue for blue, green, red, the order in which words are prepared; it is exact."""
+    size, first = imported.size, "cnn.conv0.weight"
+    state = imported.state | {first: imported.state[first].flip(1).contiguous()}
+    return replace(imported, state=state, size=replace(size, mean=size.mean[::-1], std=size.std[::-1]))
 
 
-def load_network(path: Path) -> CRNN:
-    """Return the network that `write_weights` wrote, in evaluation mode. Raises UserError on any other file."""
-    try:
-        with safetensors.safe_open(path, framework="pt") as stream:
-            fields = json.loads((stream.metadata() or {})["network"])
-    except (OSError, KeyError, safetensors.SafetensorError) as error:
-        raise UserError(f"{path}: was not written by import_checkpoint ({error})") from error
-    size = NetworkSize(tuple(fields["channels"]), fields["hidden"], fields["classes"])
-    network = CRNN(size)
-    network.load_state_dict(read_checkpoint(path, size, "bidirectional", "ifgo").state)
-    return network.eval()
+def require(path: Path, size: NetworkSize, asked: Mapping[str, Any]) -> None:
+    """Raise UserError where a checkpoint's network is not what was asked for, by fields of `NetworkSize`."""
+    has, wanted = (json.loads(json.dumps(fields)) for fields in (asdict(size), dict(asked)))
+    for name, value in wanted.items():
+        if has[name] != value:
+            raise UserError(f"{path}: has {name} {has[name]}, the config says {value}; leave that out or correct it")
 
 
-def _load(path: Path) -> object:
-    if not path.is_file():
-        raise UserError(f"{path}: no such checkpoint file")
-    try:
-        if path.suffix == ".safetensors":
-            return safetensors.torch.load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # bytes that are no checkpoint fail in as many ways as there are bytes
-        code = re.search(r"GLOBAL (\S+)", str(error)) if isinstance(error, pickle.UnpicklingError) else None
-        if code is None:
-            raise UserError(f"{path}: is not a readable checkpoint ({_reason(error)})") from error
+# --- which network of a file -------------------------------------------------------------------------------
+
+
+def _choose(path: Path, layout: str | None) -> tuple[Candidate, tuple[str, ...]]:
+    """The network to take from a file, and the names of the others in it."""
+    content = load(path)
+    families = [family for family in FAMILIES if layout in (None, family.name)]
+    stored = list(state_dicts(content))
+    if not stored:
+        keys = f" with {_some(map(str, content))}" if isinstance(content, Mapping) and content else ""
         raise UserError(
-            f"{path}: refused, because it holds {code[1]} and loading that would run code. "
-            f"Save only the tensors: torch.save(model.state_dict(), path)"
-        ) from error
-
-
-def _reason(error: Exception) -> str:
-    """The first sentence of an error; the rest of PyTorch's advises to load the file without protection."""
-    text = str(error).rpartition("WeightsUnpickler error:")[2].strip()
-    sentence = text.partition("\n")[0].partition(". ")[0]
-    return f"{type(error).__name__}: {sentence}" if sentence else type(error).__name__
-
-
-def _unwrap(value: object, path: Path) -> StateDict:
-    for wrapper in WRAPPERS:
-        if isinstance(value, Mapping) and isinstance(value.get(wrapper), Mapping):
-            value = value[wrapper]
-    if not isinstance(value, Mapping) or not value:
-        raise UserError(f"{path}: holds a {type(value).__name__}; expected a state dict or a dict with 'state_dict'")
-    foreign = [str(name) for name, item in value.items() if not isinstance(item, Tensor)]
-    if foreign:
-        raise UserError(f"{path}: entries that are not tensors: {', '.join(foreign[:10])}")
-    return {str(name): tensor for name, tensor in value.items()}
-
-
-def _detect_layout(state: StateDict, path: Path) -> Layout:
-    if any(".fw_rnn." in name for name in state):
-        return "separate"
-    if any(name.endswith(".rnn.weight_ih_l0_reverse") for name in state):
-        return "bidirectional"
-    raise UserError(
-        f"{path}: is no known CRNN layout; expected keys such as rnn.0.rnn.weight_ih_l0_reverse or "
-        f"rnn.0.fw_rnn.weight_ih_l0, found {', '.join(sorted(state)[:8])} …"
+            f"{path}: holds a {type(content).__name__}{keys} and no tensors; expected a state dict, alone or beside "
+            f"others. {SAVE_TENSORS}"
+        )
+    found = sorted(
+        (each for name, state in stored for each in _candidates(name, state, families)), key=lambda c: c.rank
     )
+    name, state = max(stored, key=lambda each: len(each[1]))
+    other = other_network(found[0].state if found else state)
+    if other is not None:
+        raise UserError(f"{path}: is {other}")
+    if not found and layout is None:
+        raise UserError(
+            f"{path}: is no known CRNN layout ({', '.join(LAYOUTS)}): its {len(state)} tensors are named "
+            f"{_some(state)}. docs/checkpoints.md has the keys of each layout and how to rename others"
+        )
+    found = found or [Candidate(name, state, families[0])]
+    return found[0], tuple(each.name for each in found[1:])
 
 
-def _join_directions(state: StateDict) -> StateDict:
-    renamed = {}
-    for name, tensor in state.items():
-        if ".bw_rnn." in name:
-            name = name.replace(".bw_rnn.", ".rnn.") + "_reverse"
-        renamed[name.replace(".fw_rnn.", ".rnn.")] = tensor
-    return renamed
+def _candidates(name: str, state: StateDict, families: Iterable[Family]) -> list[Candidate]:
+    """The networks in one mapping of a file; keys that stand behind none of their prefixes are left to each."""
+    state.pop("n_averaged", None)  # a counter of torch.optim.swa_utils.AveragedModel
+    found = [(prefix, family) for family in families for prefix in family.prefixes(state)]
+
+    def owner(key: str, otherwise: str) -> str:
+        return max((prefix for prefix, _ in found if key.startswith(prefix)), key=len, default=otherwise)
+
+    return [
+        Candidate(
+            ".".join(filter(None, (name, prefix.rstrip(".")))),
+            {key.removeprefix(prefix): tensor for key, tensor in state.items() if owner(key, prefix) == prefix},
+            family,
+        )
+        for prefix, family in found
+    ]
+
+
+# --- tensors -----------------------------------------------------------------------------------------------
+
+
+def _widened(path: Path, found: Candidate, others: tuple[str, ...]) -> StateDict:
+    """The tensors in double precision. Raises UserError naming those that are not numbers."""
+    odd = [name for name, t in found.state.items() if t.layout != torch.strided or t.is_quantized or t.is_complex()]
+    if odd or any(tensor.is_meta for tensor in found.state.values()):
+        raise UserError(
+            f"{path}: holds tensors that are sparse, quantised, complex or empty ({_some(odd)}); save plain ones"
+        )
+    state = {name: t.double() if t.is_floating_point() else t for name, t in found.state.items()}
+    broken = [name for name, tensor in state.items() if not _is_sound(name, tensor)]
+    if broken:
+        more = f". The file also has {', '.join(others)}" if others else ""
+        raise UserError(
+            f"{path}: {len(broken)} of its tensors hold NaN, infinite numbers or negative variances: {_some(broken)}; "
+            f"the training broke, so take an earlier checkpoint{more}"
+        )
+    return state
+
+
+def _is_sound(name: str, tensor: Tensor) -> bool:
+    return bool(tensor.isfinite().all()) and not (name.endswith("running_var") and bool((tensor < 0).any()))
+
+
+def _converted(
+    path: Path, family: Family, state: StateDict, size: NetworkSize, gray: bool
+) -> tuple[StateDict, NetworkSize]:
+    """The tensors as `CRNN` has them, in its order, and the size of their network."""
+    try:
+        state = family.convert(state)
+        if gray:
+            state = _sum_colours(state, size, path)
+        size = _measured(state, size, path)
+    except KeyError as error:
+        raise UserError(f"{path}: lacks {error.args[0]}, which the layout {family.name} has") from error
+    except (RuntimeError, IndexError) as error:
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"{path}: its tensors do not fit one another ({reason})") from error
+    with torch.device("meta"):  # only the shapes are wanted
+        expected = CRNN(size).state_dict()
+    # Checkpoints older than PyTorch 0.4 lack the batch counters, which inference does not use.
+    state = {name: torch.tensor(0) for name in expected if name.endswith("num_batches_tracked")} | state
+    _check_fit(state, expected, path, family)
+    return {name: state[name] for name in expected}, size
+
+
+def _sum_colours(state: StateDict, size: NetworkSize, path: Path) -> StateDict:
+    if len(size.mean) > 1 or len(size.std) > 1:
+        raise UserError(f"{path}: cannot read gray images with a mean or std for each colour; set one number")
+    return state | {"cnn.conv0.weight": state["cnn.conv0.weight"].sum(1, keepdim=True)}
+
+
+def _measured(state: StateDict, size: NetworkSize, path: Path) -> NetworkSize:
+    """`size` with the channels and units that the tensors have. Raises UserError where inputs or classes differ."""
+    first, classifier = state["cnn.conv0.weight"], state["rnn.1.embedding.bias"]
+    if first.shape[1] != size.inputs:
+        raise UserError(
+            f"{path}: reads images of {first.shape[1]} channels, the config says {size.inputs}; set "
+            f"models.<name>.input.channels to {first.shape[1]}, and input.colour to rgb, bgr, or gray for gray images"
+        )
+    if classifier.ndim == 1 and len(classifier) != size.classes:
+        raise UserError(
+            f"{path}: has {len(classifier)} classes, the config's charset has {size.classes} "
+            f"({size.classes - 1} characters and the blank); set models.<name>.charset to the one it was trained with"
+        )
+    hidden, between = state["rnn.0.rnn.weight_hh_l0"].shape[1], state["rnn.0.embedding.weight"].shape[0]
+    channels = tuple(state[f"cnn.conv{i}.weight"].shape[0] for i in range(len(size.channels)))
+    return replace(size, channels=channels, hidden=hidden, between=None if between == hidden else between)
 
 
 def _is_lstm(name: str) -> bool:
@@ -162,19 +254,23 @@ def _swap_middle_gates(tensor: Tensor) -> Tensor:
     return torch.cat((first, third, second, fourth))
 
 
-def _check_fit(state: StateDict, expected: Mapping[str, Any], path: Path, size: NetworkSize) -> None:
-    classifier = state.get("rnn.1.embedding.bias")
-    if classifier is not None and classifier.ndim == 1 and len(classifier) != size.classes:
-        raise UserError(
-            f"{path}: has {len(classifier)} classes, the config's charset has {size.classes} "
-            f"({size.classes - 1} characters and the blank); set models.<name>.charset to the one it was trained with"
-        )
-    faults = [f"missing key {name}" for name in expected if name not in state]
-    faults += [f"unexpected key {name}" for name in state if name not in expected]
-    faults += [
-        f"{name} has shape {list(state[name].shape)}, expected {list(tensor.shape)}"
+def _check_fit(state: StateDict, expected: Mapping[str, Tensor], path: Path, family: Family) -> None:
+    wrong = [
+        f"{name} is {list(state[name].shape)} and not {list(tensor.shape)}"
         for name, tensor in expected.items()
         if name in state and state[name].shape != tensor.shape
     ]
-    if faults:
-        raise UserError(f"{path}: does not fit the network of the config:\n  " + "\n  ".join(faults))
+    faults = {
+        "missing": [name for name in expected if name not in state],
+        "unexpected": [name for name in state if name not in expected],
+        "of another shape": wrong,
+    }
+    told = [f"{len(names)} {fault}: {_some(names)}" for fault, names in faults.items() if names]
+    if told:
+        raise UserError(f"{path}: does not fit the network of the layout {family.name}; tensors {'; '.join(told)}")
+
+
+def _some(names: Iterable[str]) -> str:
+    """The first few of many names."""
+    known = list(names)
+    return ", ".join(known[:SHOWN]) + (", …" if len(known) > SHOWN else "")

@@ -5,36 +5,65 @@ Module names give the state-dict keys that public CRNN ports share (`cnn.conv0.w
 `rnn.1.embedding.bias`). Not here: other layouts of the same weights (`crnn.model.checkpoint`), exporting, training.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 
 from crnn.core.errors import UserError
+from crnn.model.contract import Steps
 
 KERNELS = (3, 3, 3, 3, 3, 3, 2)
 BATCH_NORM_AFTER = frozenset({2, 4, 6})
-Pooling = tuple[int | tuple[int, int], int | tuple[int, int], int | tuple[int, int]]
-# Pooling after a convolution: (kernel, stride, padding). The later two halve height only, so narrow characters
-# keep their time steps (the paper's 1×2 windows, as the ports implement them).
-POOL_AFTER: dict[int, Pooling] = {
-    0: (2, 2, 0),
-    1: (2, 2, 0),
-    3: ((2, 2), (2, 1), (0, 1)),
-    5: ((2, 2), (2, 1), (0, 1)),
-}
+Pooling = Literal["padded", "plain"]
+Window = tuple[int | tuple[int, int], int | tuple[int, int], int | tuple[int, int]]  # kernel, stride, padding
+HALF: Window = (2, 2, 0)
+# The later two poolings halve height only, so narrow characters keep their time steps: the paper's 1×2 windows, as
+# most ports implement them, or without neighbours and padding.
+HALF_HEIGHT: dict[Pooling, Window] = {"padded": (2, (2, 1), (0, 1)), "plain": ((2, 1), (2, 1), 0)}
+Activation = Literal["relu", "leaky-relu"]
+LEAK = 0.2  # slope below zero of the ports that have one
 
 
 @dataclass(frozen=True)
 class NetworkSize:
-    """Sizes of a CRNN: output channels of the seven convolutions, LSTM hidden units, classes with the blank."""
+    """What a CRNN is made of; the defaults are the paper's.
+
+    channels: outputs of the seven convolutions; hidden: LSTM units per direction; classes: with the blank; inputs,
+    height: channels of an image, and its pixels; mean, std: of pixels from 0 to 1 in training, one number or one per
+    channel; between: features between the two LSTM layers, by default `hidden`.
+    """
 
     channels: tuple[int, ...] = (64, 128, 256, 256, 512, 512, 512)
     hidden: int = 256
     classes: int = 37
+    inputs: int = 1
+    height: int = 32
+    activation: Activation = "relu"
+    pooling: Pooling = "padded"
+    mean: tuple[float, ...] = (0.5,)
+    std: tuple[float, ...] = (0.5,)
+    between: int | None = None
 
     def __post_init__(self) -> None:
         if len(self.channels) != len(KERNELS) or min(*self.channels, self.hidden, self.classes - 1) < 1:
             raise UserError(f"network {self}: needs {len(KERNELS)} positive channel counts, hidden >= 1, classes >= 2")
+        if self.height < 32:
+            raise UserError(f"network {self}: needs a height of at least 32; the convolutions leave nothing of less")
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> "NetworkSize":
+        """The size that JSON describes, which has lists for tuples."""
+        values: dict[str, Any] = {k: tuple(value) if isinstance(value, list) else value for k, value in fields.items()}
+        return cls(**values)
+
+    @property
+    def steps(self) -> Steps:
+        """How many time steps an image of a width gives."""
+        return Steps(4, 4 if self.pooling == "padded" else -4)
 
 
 class RecurrentLayer(nn.Module):
@@ -51,35 +80,60 @@ class RecurrentLayer(nn.Module):
         return output
 
 
-def _convolutions(channels: tuple[int, ...]) -> nn.Sequential:
+def _convolutions(size: NetworkSize) -> nn.Sequential:
     stack = nn.Sequential()
-    for i, (kernel, outputs) in enumerate(zip(KERNELS, channels, strict=True)):
-        inputs = channels[i - 1] if i else 1
+    later = HALF_HEIGHT[size.pooling]
+    windows = {0: HALF, 1: HALF, 3: later, 5: later}
+    channels = pairwise((size.inputs, *size.channels))
+    for i, (kernel, (inputs, outputs)) in enumerate(zip(KERNELS, channels, strict=True)):
         stack.add_module(f"conv{i}", nn.Conv2d(inputs, outputs, kernel, padding=1 if kernel == 3 else 0))
         if i in BATCH_NORM_AFTER:
             stack.add_module(f"batchnorm{i}", nn.BatchNorm2d(outputs))
-        stack.add_module(f"relu{i}", nn.ReLU(inplace=True))
-        if i in POOL_AFTER:
-            window, stride, padding = POOL_AFTER[i]
-            stack.add_module(f"pooling{i}", nn.MaxPool2d(window, stride, padding))
+        leaky = size.activation == "leaky-relu"
+        stack.add_module(f"relu{i}", nn.LeakyReLU(LEAK, inplace=True) if leaky else nn.ReLU(inplace=True))
+        if i in windows:
+            stack.add_module(f"pooling{i}", nn.MaxPool2d(*windows[i]))
     return stack
 
 
+class Rescale(nn.Module):
+    """Images in [-1, 1] to the values that a network was trained on: (p - mean) / std of pixels p in [0, 1]."""
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        super().__init__()
+        means, deviations = (torch.tensor(numbers).view(1, -1, 1, 1) for numbers in (mean, std))
+        self.register_buffer("scale", 0.5 / deviations, persistent=False)
+        self.register_buffer("shift", (0.5 - means) / deviations, persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images * self.scale + self.shift
+
+
 class CRNN(nn.Module):
-    """Images float32 [N, 1, 32, W] in [-1, 1] to log-probabilities float32 [T, N, classes], T = W // 4 + 1."""
+    """Images float32 [N, inputs, height, W] in [-1, 1] to log-probabilities float32 [T, N, classes].
+
+    T is `size.steps`(W). Where more than one row of features is left of the height, their mean is taken.
+    """
 
     def __init__(self, size: NetworkSize) -> None:
         super().__init__()
-        self.cnn = _convolutions(size.channels)
+        self.size = size
+        self.rescale = nn.Identity() if {*size.mean, *size.std} == {0.5} else Rescale(size.mean, size.std)
+        self.cnn = _convolutions(size)
+        between = size.between or size.hidden
         self.rnn = nn.Sequential(
-            RecurrentLayer(size.channels[-1], size.hidden, size.hidden),
-            RecurrentLayer(size.hidden, size.hidden, size.classes),
+            RecurrentLayer(size.channels[-1], size.hidden, between),
+            RecurrentLayer(between, size.hidden, size.classes),
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.classify(self.cnn(images))
+        return self.classify(self.cnn(self.rescale(images)))
 
     def classify(self, features: Tensor) -> Tensor:
-        """The recurrent layers: what the convolutions see, [N, channels[-1], 1, T], to log-probabilities [T, N, C]."""
-        logits: Tensor = self.rnn(features.squeeze(2).permute(2, 0, 1))
+        """The recurrent layers: what the convolutions see, [N, channels, rows, T], to log-probabilities [T, N, C]."""
+        row = features.squeeze(2) if self.size.height < 48 else features.mean(2)
+        logits: Tensor = self.rnn(row.permute(2, 0, 1))
         return logits.log_softmax(2)

@@ -7,10 +7,10 @@ are compared at several batch sizes and widths; a difference over --tolerance of
 from crnn.core.command import LOG, Arguments, Command
 from crnn.core.files import atomic_path
 from crnn.core.record import Record
-from crnn.model.checkpoint import load_network
 from crnn.model.contract import OPSETS, Contract
 from crnn.model.export import export_onnx
 from crnn.model.parity import prove_equal
+from crnn.model.weights import load_network
 from crnn.runtimes.onnxruntime.cpu import OnnxSession
 from crnn.runtimes.pytorch.cpu import TorchSession
 

@@ -8,6 +8,7 @@ order. The state is in --state; it is removed when the weights are written.
 
 import hashlib
 import json
+from dataclasses import asdict
 from functools import partial
 
 import torch
@@ -20,8 +21,9 @@ from crnn.data.render.fonts.listing import read_fonts
 from crnn.data.render.sample import Renderer
 from crnn.data.render.text.lexicon import Lexicon, read_words
 from crnn.model.charset import Charset
-from crnn.model.checkpoint import read_checkpoint, write_weights
+from crnn.model.checkpoint import read_checkpoint, require
 from crnn.model.network import CRNN, NetworkSize
+from crnn.model.weights import write_weights
 from crnn.train.loop import Run, write_log
 from crnn.train.pool import pooled_batches
 from crnn.train.settings import TrainingSettings
@@ -85,11 +87,13 @@ def main(args: Arguments) -> None:
     validation = {name: ValidationSet.read(words, preprocess, policy) for name, words in args.validation}
     for name, words in validation.items():
         LOG.info("validation set %s: %d words", name, len(words))
-    size = NetworkSize(tuple(args.network["channels"]), args.network["hidden"], args.network["classes"])
+    size = NetworkSize.from_json(args.network)
     torch.manual_seed(settings.seed)
     network = CRNN(size)
     if args.start:
-        network.load_state_dict(read_checkpoint(args.start, size).state)
+        imported = read_checkpoint(args.start, size)
+        require(args.start, imported.size, asdict(size))
+        network.load_state_dict(imported.state)
     learner = Learner(network, settings, device)
     processes = rendering_processes(args, device)
     if settings.minutes is None:

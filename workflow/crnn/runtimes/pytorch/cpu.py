@@ -9,8 +9,8 @@ import torch
 
 from crnn.core.files import atomic_copy
 from crnn.core.record import describe_host
-from crnn.model.checkpoint import load_network
 from crnn.model.network import CRNN
+from crnn.model.weights import load_network
 from crnn.runtimes.pytorch import FILES
 from crnn.runtimes.runtime import Options, check_options
 

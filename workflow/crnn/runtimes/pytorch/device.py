@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from crnn.core.files import atomic_copy
-from crnn.model.checkpoint import load_network
 from crnn.model.network import CRNN
+from crnn.model.weights import load_network
 from crnn.runtimes.device_clock import Transfers, is_double
 from crnn.runtimes.devices import checked_device, lock_device
 from crnn.runtimes.pytorch import FILES
