@@ -42,7 +42,9 @@ def image_facts(preprocess: Preprocess) -> dict[str, Any]:
     """What recogniser.json says of images and their widths. Raises UserError on what read.py does not do."""
     rule = preprocess.rule
     if isinstance(rule, Recipe) or preprocess.resampler.startswith("pillow"):
-        raise UserError("a bundle needs widths in buckets and pixels resized by OpenCV; give the deployment other widths")
+        raise UserError(
+            "a bundle needs widths in buckets and pixels resized by OpenCV; give the deployment other widths"
+        )
     images = {
         "height": rule.height,
         "channels": preprocess.channels,

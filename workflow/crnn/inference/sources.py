@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from crnn.core.errors import UserError
 from crnn.data.buckets import BatchOf
+from crnn.data.decode import Pixels
 from crnn.data.lmdb import Words
-from crnn.data.preprocess import Pixels, Preprocess
+from crnn.data.preprocess import Preprocess
 from crnn.data.tensors import TensorBatch, TensorSet
 from crnn.inference.scheduler import Batch
 from crnn.inference.step_timer import StepTimer
