@@ -22,7 +22,7 @@ Change = Callable[[onnx.ModelProto], object]
 
 @dataclass(frozen=True)
 class Foreign:
-    """How a foreign recogniser differs from others. blank: its class; names: of input and output; left: of the graph."""
+    """How a foreign recogniser differs from others. blank: its class; names: of input and output."""
 
     opset: int = 13
     height: int = 32

@@ -40,6 +40,11 @@ def test_a_profile_is_given_by_three_shapes() -> None:
     assert Profile(16, 40, 104, 400).corners(Form()) == ((1, 1, 32, 40), (16, 1, 32, 104), (16, 1, 32, 400))
 
 
+def test_the_shapes_of_a_profile_have_the_form_of_the_model() -> None:
+    colour = Form(channels=3, height=48)
+    assert Profile(16, 320, 320, 960).corners(colour) == ((1, 3, 48, 320), (16, 3, 48, 320), (16, 3, 48, 960))
+
+
 def test_facts_are_read_back() -> None:
     profiles = profiles_for({**ASPECT, "profiles": 3})
     assert Profiles.from_facts(profiles.facts()) == profiles

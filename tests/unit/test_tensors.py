@@ -101,6 +101,26 @@ def test_any_size_becomes_a_tensor(resampler: str, size: tuple[int, int]) -> Non
     assert set(resized.ravel().tolist()) == {77}
 
 
+@pytest.mark.parametrize("resampler", RESAMPLERS)
+def test_a_tensor_in_colour_has_the_planes_blue_green_and_red(resampler: str) -> None:
+    colours = {"rule": "fixed", "width": 100, "height": 48, "channels": 3, "interpolation": resampler}
+    preprocess = Preprocess.from_settings(colours)
+    planes = [scribble(100, 48, seed) for seed in (1, 2, 3)]
+    image = preprocess.decode(png(np.dstack(planes)))  # OpenCV writes blue, green, red
+    assert image is not None
+    np.testing.assert_array_equal(preprocess.resize(image), planes)
+
+
+def test_a_padded_tensor_is_the_word_at_its_true_width_and_gray_behind_it() -> None:
+    padded = Preprocess.from_settings({"rule": "buckets", "widths": [160, 320], "stretch": 1.0, "pad": 160})
+    word = scribble(90, 30)
+    tensor = padded.tensor(word)
+    assert tensor.shape == (1, 32, 160)
+    alone = Preprocess.from_settings({"rule": "fixed", "width": 96}).tensor(word)
+    np.testing.assert_array_equal(tensor[:, :, :96], alone)
+    assert np.abs(tensor[:, :, 96:]).max() < 0.01
+
+
 def test_an_unknown_interpolation_is_refused() -> None:
     with pytest.raises(
         UserError, match=r"interpolation 'lanczos': expected one of opencv-area-cubic, opencv-cubic, pillow-bicubic"
@@ -149,6 +169,17 @@ def test_recipe_layout_leaves_out_what_it_cannot_hold_and_says_so(faulty: Path, 
 
 
 # --- what is written ---------------------------------------------------------------------------------------
+
+
+def test_tensors_of_another_form_are_written_and_read(healthy: Path, tmp_path: Path) -> None:
+    settings = {"rule": "aspect", "stretch": 1.0, "height": 48, "channels": 3, "pad": 64}
+    preprocess = Preprocess.from_settings(settings)
+    make_tensors(healthy, tmp_path / "tensors", preprocess, POLICY)
+    contract = read_json(tmp_path / "tensors" / "contract.json")
+    assert contract["layout"] == "float32 [N, 3, 48, W], one file per W"
+    for indices, images in TensorSet(tmp_path / "tensors", preprocess).batches(4):
+        assert images.shape[:3] == (len(indices), 3, 48)
+        np.testing.assert_array_equal(images[:, 0], images[:, 2])  # the words are gray
 
 
 def test_tensors_are_one_file_per_width_that_the_rows_point_into(made: Path) -> None:
@@ -337,6 +368,8 @@ def test_a_missing_tensor_is_found(made: Path) -> None:
         ({"rule": "fixed"}, "rule"),
         ({"rule": "recipe"}, "rule"),
         ({"rule": "aspect", "stretch": 1.0}, "rule"),
+        ({"rule": "aspect", "height": 48}, "rule"),
+        ({"rule": "aspect", "channels": 3}, "channels"),
         ({"rule": "aspect", "interpolation": "pillow-bicubic"}, "interpolation"),
     ],
 )
