@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from crnn.data.widths import OF_PIXELS
 from crnn.model.precision import QUANTISED, VARIANTS
 from crnn.runtimes.runtime import Runtime
 from engine.config import SOURCES, Config, models_of, planned_widths, trained_weights
@@ -218,9 +219,7 @@ class Layout:
 
     def pixels(self, widths: str) -> dict[str, Any]:
         """What a width rule says of pixels."""
-        return {
-            key: value for key, value in self.config["widths"][widths].items() if key in ("interpolation", "channels")
-        }
+        return {key: value for key, value in self.config["widths"][widths].items() if key in OF_PIXELS}
 
     def plan_bounds(self, widths: str) -> dict[str, Any]:
         """What of a planned width rule bounds the plan (crnn.planning.optimiser)."""
