@@ -20,13 +20,15 @@ sys.path.insert(0, str(STAGES))
 from crnn.model.precision import QUANTISED, VARIANTS
 from crnn.runtimes.registry import known_runtimes
 from engine.code_digest import Modules
-from engine.config import ConfigError, check_meaning, check_schema, drop_nulls
+from engine.config import ConfigError, check_encoding, check_meaning, check_schema, drop_nulls, with_plain_paths
+from engine.evaluations import with_evaluations
 from engine.file_digest import Digests
 from engine.interpreter import offer_own_interpreter
 from engine.layout import CALIBRATION, TUNING, Layout, Run, canonical, network_size, validation_sets
 from engine.makers import Makers
 from engine.resources import DEVICES, needs, occupies
 from engine.store import Store
+from engine.yaml_faults import repeated_keys
 from stage import stage_files
 
 # The shell of a job knows the stages as `crnn make_tensors …`: in the Python of Snakemake, or of the env of conda's.
@@ -37,10 +39,14 @@ BY_CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_met
 
 def checked(config):
     """The config with its defaults. Raises WorkflowError listing every fault."""
-    config, schema = drop_nulls(config), ROOT / "config/schema.yaml"
+    config, schema = with_plain_paths(drop_nulls(config)), ROOT / "config/schema.yaml"
     try:
-        check_schema(config, yaml.load(schema.read_text(), yaml.CSafeLoader))
+        if faults := list(repeated_keys(filter(Path.is_file, map(Path, workflow.configfiles)))):
+            raise ConfigError(faults)
+        check_schema(config, yaml.load(schema.read_text(encoding="utf-8"), yaml.CSafeLoader))
         validate(config, str(schema))  # fills in the defaults
+        config = with_evaluations(config)
+        check_encoding(config, sys.getfilesystemencoding())
         check_meaning(config, known_runtimes(), ROOT, RESULTS)
     except ConfigError as error:
         raise WorkflowError(str(error)) from None

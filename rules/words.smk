@@ -62,12 +62,13 @@ rule import_images:
         **MAKERS.params("import_images", "data"),
         held=held(of_source("images", "folder"), of_source("images", "labels")),
         form=option("form", of_source("images", "form")),
+        names=option("names", of_source("images", "names")),
         directory=subpath(output.data, parent=True),
     message:
         "Packing the images of {wildcards.dataset}"
     shell:
         r"""
-        crnn import_images --folder {input.folder:q} --labels {input.labels:q} {params.form:q} \
+        crnn import_images --folder {input.folder:q} --labels {input.labels:q} {params.form:q} {params.names:q} \
             --output {params.directory:q} --record {output.record:q} >{log:q} 2>&1
         """
 

@@ -7,7 +7,8 @@ import yaml
 from snakemake.utils import update_config, validate
 
 from crnn.runtimes.registry import known_runtimes
-from engine.config import check_meaning, check_schema, drop_nulls
+from engine.config import check_meaning, check_schema, drop_nulls, with_plain_paths
+from engine.evaluations import with_evaluations
 
 ROOT = Path(__file__).parents[1]
 SCHEMA_FILE = ROOT / "config" / "schema.yaml"
@@ -30,10 +31,10 @@ def shipped(*overlays: Config) -> Config:
 
 
 def with_defaults(config: Config) -> Config:
-    config = drop_nulls(config)
+    config = with_plain_paths(drop_nulls(config))
     check_schema(config, SCHEMA)
     validate(config, str(SCHEMA_FILE))
-    return config
+    return with_evaluations(config)
 
 
 def checked(*overlays: Config) -> Config:

@@ -9,8 +9,9 @@ import lmdb
 import numpy as np
 import numpy.typing as npt
 
+from crnn.data.decode import Pixels
 from crnn.data.labels import LabelPolicy
-from crnn.data.preprocess import Pixels, Preprocess, Tensor, normalise
+from crnn.data.preprocess import Preprocess, Tensor, normalise
 from crnn.model.charset import Charset
 from crnn.model.decoding import greedy_decode
 

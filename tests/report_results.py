@@ -20,7 +20,7 @@ from crnn.data.lmdb import write_words
 from crnn.data.preprocess import Preprocess
 from crnn.data.tensors import make_tensors
 from crnn.report.inputs import Inputs, Run
-from crnn.score.accuracy import judge, score
+from crnn.score.accuracy import by_protocol, judge, score
 from crnn.score.audit import audit
 from crnn.score.confidence import confidence
 from stage_calls import call
@@ -128,6 +128,7 @@ class Results:
             **score(judged),
             "confidence": confidence(judged),
             **dict.fromkeys(("memory_mib", "first_answer", "load")),
+            "protocols": by_protocol(self.samples, predictions),
             **(summary if timed else dict.fromkeys(summary)),
             "batching": {"sizes": [1, 2, 3, 5, 16], "words": judged.height, "changed": 0},
             "repeat_texts": {"e2e_changed": 0, "infer_only_changed": 0},

@@ -9,7 +9,9 @@ Every stage is a file below workflow/stages/; its docstring is its help.
 import ast
 import importlib
 import logging
+import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
     from crnn.core.command import Arguments, Command
 
 STAGES = Path(__file__).parent / "stages"
+FAULT = (
+    "this is a fault of the program, not of yours; please report it with the form for bugs "
+    "(.github/ISSUE_TEMPLATE/bug.yml), the lines above, the command and the config"
+)
 
 
 def stage_files() -> dict[str, Path]:
@@ -45,18 +51,28 @@ def load(name: str) -> tuple[Callable[["Arguments"], None], "Command"]:
 
 
 def run(main: Callable[["Arguments"], None], command: "Command", arguments: Sequence[str] | None = None) -> None:
-    """Parse a command line and do what it says; a UserError becomes one line on stderr and exit status 1."""
-    from crnn.core.errors import UserError
+    """Parse a command line and do what it says. What a user can mend becomes one line on stderr and exit status 1.
+
+    Every other exception keeps its traceback, with a line that says so.
+    """
+    from crnn.core.errors import UserError, mendable
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
     try:
         main(command.read(arguments))
     except UserError as error:
         sys.exit(f"error: {error}")
+    except Exception as error:
+        if (said := mendable(error)) is not None:
+            sys.exit(f"error: {said}")
+        traceback.print_exc()
+        sys.exit(f"error: {command.prog}: {FAULT}")
 
 
 def main() -> None:
     """Run the stage that the command line names."""
+    if sys.getfilesystemencoding() != "utf-8":  # arguments and files are UTF-8, whatever the environment says
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if name in ("-h", "--help"):
         print(overview())

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn.data.labels import LabelPolicy
-from crnn.score.accuracy import judge, score, wilson_interval
+from crnn.score.accuracy import by_protocol, judge, score, wilson_interval
 from examples import POLICY
 
 
@@ -134,3 +134,33 @@ def test_lengths_add_up_to_the_scorable_words() -> None:
 def test_not_one_scorable_word_scores_nothing() -> None:
     result = score(judged(["one", "two"], [None, None], statuses={1: "missing-image", 2: "missing-image"}))
     assert (result["accuracy"], result["ned"], result["unscorable"], result["by_length"]) == (0, 1, 2, [])
+
+
+# --- the accuracies of the field's tables ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("label", "text", "right"),
+    [
+        ("Open", "Open", {"any_case", "case_sensitive", "all_characters"}),
+        ("Open", "open", {"any_case"}),
+        ("Open!", "Open", {"any_case", "case_sensitive"}),
+        ("it's", "its", {"any_case", "case_sensitive"}),
+        ("mind gap", "mindgap", {"any_case", "case_sensitive", "all_characters"}),
+        ("café", "cafe", {"any_case", "case_sensitive"}),
+        ("価格", "価格", {"all_characters"}),
+        ("!", "", set()),
+        ("", "", set()),
+    ],
+)
+def test_each_protocol_compares_its_part_of_a_text(label: str, text: str, right: set[str]) -> None:
+    samples = pl.DataFrame({"index": [1], "label": [label], "status": ["empty-label"]})
+    scores = by_protocol(samples, predictions_of(text))
+    assert {name for name, each in scores.items() if each["correct"]} == right
+
+
+@pytest.mark.parametrize("status", ["missing-image", "corrupt-image", "missing-label", "garbled-label"])
+def test_by_every_protocol_a_word_that_cannot_be_read_is_wrong(status: str) -> None:
+    samples = pl.DataFrame({"index": [1, 2], "label": ["a", "b"], "status": [status, "ok"]})
+    for each in by_protocol(samples, predictions_of("a", "b")).values():
+        assert each == {"correct": 1, "accuracy": 0.5, "accuracy_ci95": wilson_interval(1, 2)}

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from jsonschema import Draft202012Validator
 
 from configs import ROOT, SCHEMA, Config, checked, nested, read
@@ -16,7 +17,8 @@ from crnn.model.layouts import LAYOUTS
 from crnn.model.network import NetworkSize
 from crnn.model.surgery import PASSES, Step
 from crnn.train.settings import TrainingSettings
-from engine.config import ConfigError, drop_nulls
+from engine.config import ConfigError, check_encoding, drop_nulls, with_plain_paths
+from engine.yaml_faults import repeated_keys
 
 
 def fault_of(*overlays: Config) -> str:
@@ -152,7 +154,7 @@ FAULTS: dict[str, tuple[Config, str]] = {
     ),
     "a number for a text": (
         nested("models.crnn.charset", 10),
-        "models.crnn.charset is 10; expected a value of type string (Characters in class order",
+        "models.crnn.charset is 10, as YAML reads it; expected a text, so put it in quotes",
     ),
     "true for a number": (
         nested("models.crnn.hidden", True),
@@ -203,6 +205,98 @@ def test_all_faults_are_told_at_once() -> None:
     lines = fault_of(nested("models.crnn.opset", 9), nested("deployments.ort.batch", 0)).splitlines()
     assert lines[0] == "the configuration has faults:"
     assert [line.split()[1] for line in lines[1:]] == ["deployments.ort.batch", "models.crnn.opset"]
+
+
+# --- what YAML and Snakemake make of a config ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "faults"),
+    [
+        (
+            "datasets: {no: {lmdb: a}}",
+            ["datasets: YAML reads a name there as the truth value false (as no, off and false)"],
+        ),
+        ("models: {2013: {checkpoint: a}}", ["models: YAML reads a name there as 2013, a value of type int"]),
+        ("widths: {1.5: {rule: recipe}}", ["widths: YAML reads a name there as 1.5, a value of type float"]),
+        ("deployments: {2024-01-01: {}}", ["deployments: YAML reads a name there as datetime.date(2024, 1, 1)"]),
+        ("deployments: {ort: {widths: 100}}", ["deployments.ort.widths is 100, as YAML reads it; expected a text"]),
+        ("labels: {characters: 1234567890}", ["labels.characters is 1234567890, as YAML reads it; expected a text"]),
+        ("datasets: {on: {}, off: {}}", ["the truth value true (as yes, on and true)", "the truth value false"]),
+    ],
+)
+def test_what_yaml_takes_for_a_number_or_a_truth_value_is_named(text: str, faults: list[str]) -> None:
+    said = fault_of(yaml.safe_load(text))
+    assert all(fault in said for fault in faults)
+    assert "quotes" in said
+
+
+def test_a_key_that_stands_twice_is_named_with_its_lines(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        "datasets:\n  one: {lmdb: a, lmdb: b}\nmodels: {}\ndatasets:\n  two: {lmdb: c}\nmore: [{a: 1, a: 2}]\n"
+    )
+    said = [fault.partition(" of ")[0] for fault in repeated_keys([file])]
+    assert said == ["datasets.one.lmdb is in line 2", "datasets is in line 1", "more.a is in line 6"]
+    file.write_text("datasets: {one: {lmdb: a}, two: {lmdb: a}}\n")
+    assert list(repeated_keys([file])) == []
+
+
+def test_a_path_has_one_spelling() -> None:
+    entry = {"images": {"folder": "signs//crops/", "labels": "./signs/labels.txt"}}
+    plain = with_plain_paths({"datasets": {"mine": {"lmdb": "words/"}, "signs": entry}, "labels": {"characters": "a/"}})
+    assert plain["datasets"]["mine"]["lmdb"] == "words"
+    assert plain["datasets"]["signs"]["images"] == {"folder": "signs/crops", "labels": "signs/labels.txt"}
+    assert plain["labels"]["characters"] == "a/"
+
+
+@pytest.mark.parametrize("key", ["datasets.mine.lmdb", "models.crnn.checkpoint", "calibration.lmdb", "report.previous"])
+def test_braces_in_a_path_are_refused(key: str) -> None:
+    assert f"{key} is 'a {{b}} c'; Snakemake takes braces for wildcards" in fault_of(nested(key, "a {b} c"))
+
+
+def test_what_an_environment_cannot_pass_on_is_refused() -> None:
+    config = checked()
+    check_encoding(config, "ascii")
+    check_encoding(nested("labels.characters", "é"), "utf-8")
+    with pytest.raises(ConfigError, match="this environment is ascii; set PYTHONUTF8=1"):
+        check_encoding(nested("labels.characters", "é"), "ascii")
+
+
+# --- policies that cannot work -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("labels", "lost"),
+    [
+        ({"characters": "0123ABC"}, "'ABC'"),
+        ({"characters": "abcABC"}, "'ABC'"),
+        ({"characters": "abc", "case": "upper"}, "'abc'"),
+        ({"characters": "aé价"}, "'é价'"),
+    ],
+)
+def test_characters_that_the_policy_itself_removes_are_a_fault(labels: Config, lost: str) -> None:
+    assert f"labels.characters has {lost}, which no compared text has" in fault_of({"labels": labels})
+
+
+def test_a_charset_that_cannot_spell_the_policy_is_a_fault() -> None:
+    said = fault_of(nested("models.crnn.charset", "0123456789"))
+    assert "models.crnn.charset cannot spell 'abcdefghijklmnopqrst' and 6 more of labels.characters" in said
+    marks = {"characters": "abc-", "outside": "reject"}
+    assert "cannot spell '-'" in fault_of({"labels": marks})
+
+
+@pytest.mark.parametrize(
+    ("charset", "characters"), [("ABC", "abc"), ("0123456789abcdefghijklmnopqrstuvwxyy", "0123456789xyz")]
+)
+def test_a_charset_may_be_compared_in_another_case_and_lack_single_characters(charset: str, characters: str) -> None:
+    checked({"models": {"crnn": {"charset": charset}}, "labels": {"characters": characters}})
+
+
+@pytest.mark.parametrize("names", ["(", "[a-z]+", "(a)(b)"])
+def test_an_expression_for_names_has_one_group(names: str) -> None:
+    entry = {"folder": ".", "labels": "l.txt", "names": names}
+    assert f"datasets.mine.images.names is {names}" in fault_of(nested("datasets.mine.images", entry))
 
 
 # --- faults between entries --------------------------------------------------------------------------------

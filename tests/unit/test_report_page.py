@@ -286,6 +286,21 @@ def test_a_run_that_was_not_timed_is_no_error(tmp_path: Path) -> None:
     assert "No word changed on any step" in text
 
 
+def test_an_evaluation_folder_has_a_table_of_its_sets_and_both_means(tmp_path: Path) -> None:
+    svt = Results(tmp_path / "svt", [(picture("Cafe"), "Cafe")], dataset="SVT")
+    cute = Results(tmp_path / "cute", [(picture(text), text) for text in ("Open", "no", "24")], dataset="CUTE80")
+    for each in (svt, cute):
+        each.add_run("torch", {})
+    svt.runs += cute.runs
+    text = rendered(svt, evaluations={"two": ["SVT", "CUTE80"]}).text
+    assert "Evaluation: two" in text
+    assert "DeploymentSVTCUTE80Macro mean" in text
+    section = "".join(text.partition("Evaluation: two")[2].split())
+    assert "torchsmall100.00%case-sensitive0.00%allcharacters0.00%" in section
+    assert "100.00%53.4to100.0case-sensitive50.00%allcharacters50.00%" in section
+    assert "Evaluation" not in rendered(signs(tmp_path / "signs")).text
+
+
 def test_two_datasets_have_two_summaries(tmp_path: Path) -> None:
     other = Results(tmp_path / "other", [(picture("cafe"), "cafe"), (picture("24"), "24")], dataset="menus")
     other.add_run("torch", {})

@@ -25,6 +25,8 @@ def main(args):
         raise UserError("words.lmdb: holds -1 words; make it again")
     if args.words == 0:
         raise RuntimeError("a fault of the program")
+    if args.words == 28:
+        raise OSError(28, "No space left on device", "words.lmdb")
     LOG.info("%d words", args.words)
 '''
 
@@ -62,11 +64,30 @@ def test_a_user_error_is_one_line_and_exit_status_1(runner: Path) -> None:
     assert done.stdout == ""
 
 
-def test_any_other_exception_keeps_its_traceback(runner: Path) -> None:
+def test_what_the_machine_refuses_is_one_line_with_a_remedy(runner: Path) -> None:
+    done = call(runner, "count_words", "--words=28")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert "words.lmdb" in line
+    assert "free some space" in line
+
+
+def test_a_fault_of_the_program_keeps_its_traceback_and_says_where_to_report_it(runner: Path) -> None:
     done = call(runner, "count_words", "--words=0")
     assert done.returncode == 1
     assert done.stderr.startswith("Traceback")
-    assert done.stderr.endswith("RuntimeError: a fault of the program\n")
+    *_, error, last = done.stderr.splitlines()
+    assert error == "RuntimeError: a fault of the program"
+    assert "count_words: this is a fault of the program, not of yours" in last
+    assert (WORKFLOW.parent / ".github/ISSUE_TEMPLATE/bug.yml").is_file()
+
+
+def test_an_environment_that_is_not_utf8_changes_no_argument(runner: Path) -> None:
+    options = [sys.executable, str(runner), "grün"]
+    environment = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run(options, env=environment, capture_output=True, encoding="utf-8", check=False)
+    assert done.stderr == "error: stage 'grün': expected one of count_words\n"
 
 
 def test_help_is_the_docstring_as_it_is_laid_out(runner: Path) -> None:

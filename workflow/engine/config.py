@@ -3,7 +3,9 @@
 Not here: reading keys for rules (`engine.layout`), defaults (Snakemake's `validate` fills them from the schema).
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -12,19 +14,25 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from crnn.core.errors import UserError
+from crnn.data.labels import LabelPolicy
 from crnn.model.charset import Charset
 from crnn.model.contract import Input
 from crnn.model.precision import VARIANTS, Variant
 from crnn.runtimes.runtime import Runtime
+from engine.yaml_faults import names_that_are_no_text
 
 Config = dict[str, Any]
 DEFAULT_HEIGHT = Input().height  # of a width rule that has none to set
 
 MODEL_SOURCES = ("checkpoint", "onnx")  # of a model
-SOURCES = ("lmdb", "images", "iiit5k", "sample")  # of a dataset; the first that an entry has is used
+SOURCES = ("lmdb", "images", "iiit5k", "sample", "evaluation")  # of a dataset; the first that an entry has is used
 OWN_WORDS = ("calibration", "tuning")  # datasets that the workflow makes for itself
 STAGE_READERS = ("raw", "fixed", "fixed.")  # what reads words besides deployments begins like this
 MOST_INLINE = 64 * 1024  # bytes of a charset that may stand on a command line, which takes 128 KiB
+# Keys that hold paths of the user's, in the sections that name files.
+PATHS = ("lmdb", "folder", "labels", "archive", "evaluation", "checkpoint", "onnx", "file", "previous", "start")
+PATH_LISTS = ("fonts", "lexicons")
+WITH_PATHS = ("datasets", "models", "planning", "training", "calibration", "report")
 RENAMED = {
     "shard_words": "parts, the number of parts that the words are divided into",
     "lanes": "calls",
@@ -46,8 +54,35 @@ def drop_nulls(value: Any) -> Any:
     return value
 
 
+def with_plain_paths(config: Config) -> Config:
+    """The config with one spelling for each path: Snakemake takes `words/` and `words` for two."""
+
+    def plain(value: Any, key: str) -> Any:
+        if isinstance(value, dict):
+            return {name: plain(item, name) for name, item in value.items()}
+        if isinstance(value, list) and key in PATH_LISTS:
+            return [plain(item, PATHS[0]) for item in value]
+        return str(Path(value)) if key in PATHS and isinstance(value, str) and value else value
+
+    return {name: plain(value, "") if name in WITH_PATHS else value for name, value in config.items()}
+
+
+def _paths_in(value: Any, key: str) -> Iterator[tuple[str, str]]:
+    """Dotted key and path of every path below a section."""
+    name = key.rpartition(".")[2]
+    if isinstance(value, dict):
+        for inner, item in value.items():
+            yield from _paths_in(item, f"{key}.{inner}")
+    elif name in PATH_LISTS and isinstance(value, list):
+        yield from ((key, item) for item in value)
+    elif name in PATHS and isinstance(value, str):
+        yield key, value
+
+
 def check_schema(config: Config, schema: Config) -> None:
     """Raise ConfigError listing every place where `config` breaks `schema`: the key, its value and what is allowed."""
+    if faults := list(names_that_are_no_text(config)):
+        raise ConfigError(faults)
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
     if errors:
         raise ConfigError(_explain(error) for error in errors)
@@ -74,6 +109,8 @@ def _explain(error: ValidationError) -> str:
             return f"{key}: {value!r} is not a valid name or value; expected a match of {allowed}"
         case "minProperties":
             return f"{key}: is empty; expected at least {allowed} entry"
+    if allowed == "string" and isinstance(value, bool | int | float):
+        return f"{key} is {value!r}, as YAML reads it; expected a text, so put it in quotes"
     meaning = schema.get("description", "")
     return f"{key} is {value!r}; expected {_expected(str(error.validator), allowed, error.message)}" + (
         f" ({meaning})" if meaning else ""
@@ -97,6 +134,12 @@ def _expected(rule: str, allowed: Any, message: str) -> str:
     return message
 
 
+def check_encoding(config: Config, encoding: str) -> None:
+    """Raise ConfigError where the environment's encoding cannot pass on what is in the config."""
+    if encoding != "utf-8" and not str(config).isascii():
+        raise ConfigError([f"it is not all ASCII, and this environment is {encoding}; set PYTHONUTF8=1"])
+
+
 def check_meaning(config: Config, runtimes: Mapping[str, Runtime], root: Path, results: str = "results") -> None:
     """Raise ConfigError where a config with its defaults asks for what does not exist, cannot be made, or is not there.
 
@@ -112,6 +155,7 @@ def check_meaning(config: Config, runtimes: Mapping[str, Runtime], root: Path, r
         ),
         *_planning_faults(config),
         *_training_faults(config),
+        *_policy_faults(config),
         *_file_faults(config, root, results),
     ]
     if all("skip" in deployment for deployment in config["deployments"].values()):
@@ -128,6 +172,42 @@ def _dataset_faults(name: str, entry: Config) -> Iterator[str]:
         yield f"datasets.{name}: has no words; expected one source of {', '.join(SOURCES)}"
     if len([source for source in given if source != "lmdb"]) > 1:
         yield f"datasets.{name}: has {' and '.join(given)}; expected one source (and at most an lmdb beside it)"
+    names = entry.get("images", {}).get("names", "()")
+    try:
+        groups = re.compile(names).groups
+    except re.error as error:
+        groups = 0
+        names = f"{names} ({error})"
+    if groups != 1:
+        yield f"datasets.{name}.images.names is {names}; expected a regular expression with one group, the label"
+
+
+def _policy_faults(config: Config) -> Iterator[str]:
+    """What of the label policy contradicts itself, or what a model can say."""
+    settings = config["labels"]
+    policy = LabelPolicy.from_settings(settings)
+    if lost := policy.unreachable():
+        rest = f"labels.case is {settings['case']!r} and labels.normalise {settings['normalise']!r}"
+        yield (
+            f"labels.characters has {shortened(lost)}, which no compared text has, for {rest}; "
+            "expected characters that these leave as they are (case: keep, normalise: nfc)"
+        )
+        return
+    for name, model in config["models"].items():
+        missing = ""
+        if "metadata" not in model["charset"]:  # which the import of the model knows
+            with suppress(UserError):  # a fault of the model, and named as such
+                missing = policy.unspelled("".join(Charset.from_settings(model["charset"]).characters))
+        if missing:
+            yield (
+                f"models.{name}.charset cannot spell {shortened(missing)} of labels.characters; expected a charset "
+                "with these, or labels.characters without them"
+            )
+
+
+def shortened(characters: str, most: int = 20) -> str:
+    """Characters in quotes, the first ones where they are many."""
+    return repr(characters[:most]) + (f" and {len(characters) - most} more" if len(characters) > most else "")
 
 
 def _model_faults(key: str, entry: Config) -> Iterator[str]:
@@ -276,6 +356,9 @@ def _file_faults(config: Config, root: Path, results: str) -> Iterator[str]:
 
     Snakemake would go on with what an earlier run left of them, and report the old words under the new name.
     """
+    for key, path in chain.from_iterable(_paths_in(config[section], section) for section in WITH_PATHS):
+        if "{" in path or "}" in path:
+            yield f"{key} is {path!r}; Snakemake takes braces for wildcards, so rename it, or name a link to it"
     named = {f"datasets.{name}": entry for name, entry in config["datasets"].items()}
     for key, entry in {**named, "planning": config["planning"], "calibration": config["calibration"]}.items():
         if "lmdb" in entry:

@@ -119,6 +119,15 @@ class Layout:
         own = {CALIBRATION: self.config["calibration"], TUNING: self.config["planning"]}
         return {**self.config["datasets"], **{name: _words_of(entry) for name, entry in own.items()}}
 
+    @cached_property
+    def evaluations(self) -> dict[str, list[str]]:
+        """Evaluation folder, by its name in the config → the datasets that are its sets."""
+        groups: dict[str, list[str]] = {}
+        for name, entry in self.config["datasets"].items():
+            if "group" in entry:
+                groups.setdefault(entry["group"], []).append(name)
+        return groups
+
     def datasets_from(self, source: str) -> list[str]:
         """Names of the datasets that come from `source`; an lmdb beside another source is used instead of it."""
         return [name for name, entry in self.datasets.items() if source == next(key for key in SOURCES if key in entry)]
@@ -552,6 +561,7 @@ class Layout:
             "records": self.records,
             "budgets": self.config["budgets"],
             "skipped": self.skipped,
+            "evaluations": self.evaluations,
             "drawings": [
                 {
                     "svg": plan.replace(".json", ".svg"),

@@ -60,9 +60,9 @@ def scratch_directory(near: Path) -> Iterator[Path]:
 
 
 def write_text(target: Path, text: str) -> None:
-    """Write `text` atomically, as UTF-8."""
+    """Write `text` atomically, as UTF-8; what that cannot hold is escaped as JSON and Python escape it."""
     with atomic_path(target) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(target: Path, value: Any) -> None:

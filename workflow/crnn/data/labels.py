@@ -5,6 +5,7 @@ Kept apart from the charset (`crnn.model.charset`: what the network can say), as
 Not here: accuracy (`crnn.score.accuracy`).
 """
 
+import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -59,3 +60,30 @@ class LabelPolicy:
         kept = ["".join(c for c in part if c in self.characters) for part in folded]
         outside = "".join(character for character, part in zip(composed, kept, strict=True) if not part)
         return "".join(kept), outside
+
+    def unreachable(self) -> str:
+        """Those of `characters` that the rest of the policy leaves in no text, as capitals where it is `lower`."""
+        return "".join(character for character in self.characters if self.apply(character)[0] != character)
+
+    def unspelled(self, charset: str) -> str:
+        """Those of `characters` that are of a kind that nothing in the alphabet `charset` is compared as.
+
+        Kinds are capitals, small letters, letters without case, digits, punctuation and so on. An alphabet that lacks
+        single characters is somebody's choice; one without a kind cannot be meant.
+        """
+        spelled = set(map(_kind, self.apply(charset)[0]))
+        return "".join(character for character in self.characters if _kind(character) not in spelled)
+
+
+def _kind(character: str) -> str:
+    category = unicodedata.category(character)
+    return category if category.startswith("L") else category[0]
+
+
+def label_text(stored: bytes) -> str | None:
+    """A stored label as text; None where it is no UTF-8, or the text that Python prints of bytes (b'word')."""
+    try:
+        text = stored.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    return None if re.fullmatch(r"b(['\"]).*\1", text, re.DOTALL) else text

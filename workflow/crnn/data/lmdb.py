@@ -9,17 +9,15 @@ Not here: decoding pixels (`crnn.data.preprocess`), what a label means (`crnn.da
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import lmdb
 
-from crnn.core.errors import UserError
-from crnn.core.files import atomic_path, scratch_directory
+from crnn.core.errors import UserError, mendable
+from crnn.core.files import atomic_path, scratch_directory, what_it_is
 
-# A reader maps the file whatever this says; a writer needs room for the whole dataset. The file is sparse until
-# written and copied compactly afterwards, so the bound costs nothing.
-MAP_SIZE = 1 << 40
 # `num-samples` may promise more records than there are. Listing a few million lost ones is useful; a corrupt
 # count of 10^15 is not a dataset.
 MOST_LOST_RECORDS = 10_000_000
@@ -38,33 +36,35 @@ class Word:
         return f"image-{self.index:09d}"
 
 
-def _open(directory: Path) -> lmdb.Environment:
+def _open(directory: Path, name: Path) -> lmdb.Environment:
     data = directory / "data.mdb"
     if directory.is_file():
-        raise UserError(f"{directory}: is a file; expected an LMDB folder that holds data.mdb")
+        raise UserError(f"{name}: is a file; expected an LMDB folder that holds data.mdb")
     if directory.is_dir() and not os.access(directory, os.R_OK | os.X_OK):
-        raise UserError(f"{directory}: no permission to read it; chmod it or run as its owner")
+        raise UserError(f"{name}: no permission to read it; chmod it or run as its owner")
     if not data.is_file():
-        raise UserError(f"{directory}: is not an LMDB folder (no data.mdb in it)")
+        raise UserError(f"{name}: is not an LMDB folder (no data.mdb in it)")
     if not os.access(data, os.R_OK):
-        raise UserError(f"{data}: no permission to read it; chmod it or run as its owner")
+        raise UserError(f"{name / 'data.mdb'}: no permission to read it; chmod it or run as its owner")
+    if (instead := what_it_is(data)) is not None:
+        raise UserError(f"{name / 'data.mdb'}: {instead}")
     try:
         # No lock file: results are read-only to their readers, and a lock needs write permission.
         return lmdb.open(str(directory), readonly=True, lock=False, readahead=False, meminit=False)
     except lmdb.Error as error:
-        raise UserError(f"{directory}: is not a readable LMDB ({error})") from error
+        raise UserError(f"{name}: is not a readable LMDB ({error})") from error
 
 
 class Words:
     """Read-only view of an LMDB of words, indexed from 1 as its keys are. Use it as a context manager.
 
     Raises UserError where the folder is no LMDB, cannot be read, or its `num-samples` is missing, not a number,
-    zero, or absurdly larger than what is stored.
+    zero, or absurdly larger than what is stored. `name`: what errors call the folder where it is a copy of another.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self._environment = _open(directory)
+    def __init__(self, directory: Path, name: Path | None = None) -> None:
+        self.name = name or directory
+        self._environment = _open(directory, self.name)
         try:
             self._transaction = self._environment.begin(buffers=True)
             self._count = self._read_count()
@@ -73,23 +73,21 @@ class Words:
             raise
         except lmdb.Error as error:
             self._environment.close()
-            raise UserError(f"{directory}: is not a readable LMDB ({error})") from error
+            raise UserError(f"{self.name}: is not a readable LMDB ({error})") from error
 
     def _read_count(self) -> int:
         stored = self._transaction.get(b"num-samples")
         if stored is None:
-            raise UserError(
-                f"{self.directory}: holds no key 'num-samples'; this is not an LMDB of words, or it is empty"
-            )
+            raise UserError(f"{self.name}: holds no key 'num-samples'; this is not an LMDB of words, or it is empty")
         text = bytes(stored).decode("ascii", "replace").strip()
         if not text.isdecimal():
-            raise UserError(f"{self.directory}: 'num-samples' is {text!r}; expected a number")
+            raise UserError(f"{self.name}: 'num-samples' is {text!r}; expected a number")
         count = int(text)
         if count == 0:
-            raise UserError(f"{self.directory}: 'num-samples' is 0; there is nothing to read")
+            raise UserError(f"{self.name}: 'num-samples' is 0; there is nothing to read")
         entries = self._environment.stat()["entries"]
         if count > entries + MOST_LOST_RECORDS:
-            raise UserError(f"{self.directory}: 'num-samples' is {count}, but only {entries} records are stored")
+            raise UserError(f"{self.name}: 'num-samples' is {count}, but only {entries} records are stored")
         return count
 
     def __len__(self) -> int:
@@ -99,14 +97,40 @@ class Words:
         """Return record `index` (1 … len). Absent keys come back as None, never as an exception."""
         if not 1 <= index <= self._count:
             raise IndexError(index)
-        image = self.image(index)
-        label = self._transaction.get(b"label-%09d" % index)
-        return Word(index, image, None if label is None else bytes(label))
+        return Word(index, self.image(index), self._get(b"label-%09d" % index))
 
     def image(self, index: int) -> bytes | None:
         """The image of record `index` alone."""
-        image = self._transaction.get(b"image-%09d" % index)
-        return None if image is None else bytes(image)
+        return self._get(b"image-%09d" % index)
+
+    def _get(self, key: bytes) -> bytes | None:
+        try:
+            value = self._transaction.get(key)
+        except lmdb.Error as error:
+            raise UserError(f"{self.name}: is damaged at {key.decode()} ({error}); copy it again") from error
+        return None if value is None else bytes(value)
+
+    def stored(self) -> Iterator[tuple[memoryview, memoryview]]:
+        """Every key and value as they lie in the file, in the order of the keys. Raises UserError on damage."""
+        try:
+            with self._transaction.cursor() as cursor:
+                yield from cursor
+        except lmdb.Error as error:
+            raise UserError(f"{self.name}: is damaged ({error}); copy it again") from error
+
+    def keys_beside(self) -> Iterator[bytes]:
+        """Every stored key that is none of a word's and not `num-samples`. What lies between those is not read."""
+        ours = [(kind % 1, kind % self._count) for kind in (b"image-%09d", b"label-%09d")]
+        with self._transaction.cursor() as cursor:
+            there = cursor.first()
+            for first, last in [*ours, (b"num-samples", b"num-samples")]:
+                while there and bytes(cursor.key()) < first:
+                    yield bytes(cursor.key())
+                    there = cursor.next()
+                there = there and cursor.set_range(last) and (bytes(cursor.key()) != last or cursor.next())
+            while there:
+                yield bytes(cursor.key())
+                there = cursor.next()
 
     def __iter__(self) -> Iterator[Word]:
         return (self[index] for index in range(1, self._count + 1))
@@ -119,6 +143,14 @@ class Words:
         self._environment.close()
 
 
+def _new(directory: Path) -> lmdb.Environment:
+    """An empty LMDB with as much room as this process may map: the file is sparse, and copied compactly afterwards."""
+    for bits in range(40, 27, -2):
+        with suppress(lmdb.MemoryError):
+            return lmdb.open(str(directory), map_size=1 << bits, lock=False)
+    raise UserError(f"{directory}: there is no memory to map a file; raise the limit of the process (ulimit -v)")
+
+
 def write_words(directory: Path, pairs: Iterable[tuple[bytes, str]]) -> int:
     """Write (image file bytes, label) pairs as a new LMDB in `directory` and return how many there are.
 
@@ -127,11 +159,11 @@ def write_words(directory: Path, pairs: Iterable[tuple[bytes, str]]) -> int:
     """
     with scratch_directory(directory) as scratch:
         count = 0
-        with lmdb.open(str(scratch), map_size=MAP_SIZE, lock=False) as environment:
+        with _new(scratch) as environment:
             with environment.begin(write=True) as transaction:
                 for count, (image, label) in enumerate(pairs, 1):
                     transaction.put(b"image-%09d" % count, image)
-                    transaction.put(b"label-%09d" % count, label.encode())
+                    transaction.put(b"label-%09d" % count, label.encode("utf-8", "surrogatepass"))
                 transaction.put(b"num-samples", b"%d" % count)
             if count == 0:
                 raise UserError(f"{directory}: no words to write")
@@ -140,13 +172,29 @@ def write_words(directory: Path, pairs: Iterable[tuple[bytes, str]]) -> int:
 
 
 def copy_words(source: Path, directory: Path) -> int:
-    """Copy the LMDB `source` compactly into `directory` and return its number of words.
+    """Copy the LMDB `source` compactly into `directory` and return its number of words. Raises UserError as `Words`."""
+    with scratch_directory(directory) as scratch:
+        count = compact_copy(source, scratch)
+        publish(scratch, directory)
+    return count
+
+
+def compact_copy(source: Path, directory: Path) -> int:
+    """Copy the LMDB `source` into the empty `directory` and return its number of words.
 
     Compaction drops free pages and the sparse tail that many published datasets carry (a data.mdb of 1 TiB).
-    Raises UserError as `Words` does.
     """
-    with Words(source) as words, scratch_directory(directory) as scratch:
-        words._environment.copy(str(scratch), compact=True)
-        with atomic_path(directory / "data.mdb") as temporary:
-            (scratch / "data.mdb").replace(temporary)
+    with Words(source) as words:
+        try:
+            words._environment.copy(str(directory), compact=True)
+        except lmdb.Error as error:
+            if mendable(error):
+                raise
+            raise UserError(f"{source}: is damaged ({error}); copy it again") from error
         return len(words)
+
+
+def publish(scratch: Path, directory: Path) -> None:
+    """Move the LMDB in `scratch` to `directory` in one step."""
+    with atomic_path(directory / "data.mdb") as temporary:
+        (scratch / "data.mdb").replace(temporary)

@@ -1,27 +1,27 @@
-"""From an encoded image to the network's input: decode, resize, normalise.
+"""From an encoded image to the network's input: resize what is decoded, and normalise.
 
 This module is the preprocessing contract: training, calibration, accuracy runs and the end-to-end clock all prepare
 images here. `Preprocess.describe` holds the hash of a canonical image's tensor; a stage that would prepare words
 differently (another OpenCV, another rule) stops instead of scoring garbage.
 
-Not here: how wide a tensor is (`crnn.data.widths`), the files of a dataset's tensors (`crnn.data.tensors`).
+Not here: decoding (`crnn.data.decode`), how wide a tensor is (`crnn.data.widths`), the files of a dataset's tensors
+(`crnn.data.tensors`).
 """
 
 import hashlib
-import io
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from crnn.core.errors import UserError
+from crnn.data.decode import Pixels, decode
 from crnn.data.widths import WidthRule, width_rule
 
-Pixels = npt.NDArray[np.uint8]
 Tensor = npt.NDArray[np.float32]
 
 NORMALISATION = "(pixel / 255 - 0.5) / 0.5"
@@ -29,40 +29,18 @@ CHANNELS = (1, 3)
 PAD = 127  # the gray level that is nearest to 0 once it is normalised, which PaddleOCR pads with
 
 
-def opencv_decode(data: bytes, mode: int = cv2.IMREAD_GRAYSCALE) -> Pixels | None:
-    """Pixels of an image file as OpenCV reads it; None where it is no image or damaged."""
-    if not data:
-        return None
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), mode)
-    except cv2.error:  # a header that claims an impossible size
-        return None
-    return None if image is None else image.astype(np.uint8, copy=False)
-
-
-def _opencv_decode(data: bytes, channels: int) -> Pixels | None:
-    return opencv_decode(data, cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR)
-
-
 def _opencv_resize(image: Pixels, width: int, height: int) -> Pixels:
     method = cv2.INTER_AREA if image.shape[0] > height else cv2.INTER_CUBIC
     return cv2.resize(image, (width, height), interpolation=method).astype(np.uint8, copy=False)
 
 
-# Raster formats alone: Pillow hands some others to outside programs (EPS to Ghostscript).
-PILLOW_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF")
-
-
-def _pillow_decode(data: bytes, channels: int) -> Pixels | None:
-    try:
-        with Image.open(io.BytesIO(data), formats=PILLOW_FORMATS) as image:
-            return np.asarray(image.convert("L")) if channels == 1 else np.asarray(image.convert("RGB"))[:, :, ::-1]
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return None
-
-
 def _opencv_cubic(image: Pixels, width: int, height: int) -> Pixels:
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.uint8, copy=False)
+
+
+def _pillow_gray(image: Pixels | None) -> Pixels | None:
+    """The gray that the CRNN_Dynamic recipe makes of colours, which is rounded otherwise than OpenCV's."""
+    return None if image is None else np.asarray(Image.fromarray(image[..., ::-1]).convert("L"))
 
 
 def _pillow_resize(image: Pixels, width: int, height: int) -> Pixels:
@@ -70,18 +48,13 @@ def _pillow_resize(image: Pixels, width: int, height: int) -> Pixels:
     return np.asarray(Image.fromarray(whole).resize((width, height), Image.Resampling.BICUBIC))
 
 
-class _Resampler(NamedTuple):
-    decode: Callable[[bytes, int], Pixels | None]
-    resize: Callable[[Pixels, int, int], Pixels]
-
-
-RESAMPLERS = {
+RESAMPLERS: dict[str, Callable[[Pixels, int, int], Pixels]] = {
     # Area averaging when shrinking keeps strokes, cubic when growing keeps edges.
-    "opencv-area-cubic": _Resampler(_opencv_decode, _opencv_resize),
+    "opencv-area-cubic": _opencv_resize,
     # What much recognition code does; skips pixels when shrinking.
-    "opencv-cubic": _Resampler(_opencv_decode, _opencv_cubic),
+    "opencv-cubic": _opencv_cubic,
     # What the CRNN_Dynamic recipe does; Pillow widens the kernel when shrinking, OpenCV's cubic does not.
-    "pillow-bicubic": _Resampler(_pillow_decode, _pillow_resize),
+    "pillow-bicubic": _pillow_resize,
 }
 
 # One table serves every pixel: bit-equal to the formula in float32, and faster than three passes over the image.
@@ -120,16 +93,21 @@ class Preprocess:
 
     def decode(self, data: bytes) -> Pixels | None:
         """Encoded image to uint8 [H, W], or [H, W, 3] in colour; None where the bytes are not a whole image."""
-        image = RESAMPLERS[self.resampler].decode(data, self.channels)
+        recipe = self.resampler == "pillow-bicubic" and self.channels == 1
+        image = _pillow_gray(decode(data, 3)) if recipe else decode(data, self.channels)
         return image if image is not None and image.size else None
 
     def resize(self, image: Pixels) -> Pixels:
         """What `decode` returns to uint8 [channels, height, tensor width]."""
         size = image.shape[1], image.shape[0]
         width, filled = self.rule(*size), self.rule.filled(*size)
-        resized = RESAMPLERS[self.resampler].resize(image, filled, self.rule.height)
+        resized = RESAMPLERS[self.resampler](image, filled, self.rule.height)
         planes = resized[None] if self.channels == 1 else resized.transpose(2, 0, 1)
         return planes if filled == width else np.pad(planes, ((0, 0), (0, 0), (0, width - filled)), constant_values=PAD)
+
+    def tensor(self, image: Pixels) -> Tensor:
+        """What `decode` returns to the network's input, float32 [channels, height, tensor width]."""
+        return np.ascontiguousarray(normalise(self.resize(image)))
 
     def describe(self) -> dict[str, Any]:
         """This way in the contract: the rule with its numbers, the resampler, a canonical tensor's hash."""

@@ -24,11 +24,14 @@ from crnn.core.files import file_facts, read_json, scratch_directory, write_json
 from crnn.core.tables import write_table
 from crnn.core.workers import WorkerProcesses
 from crnn.data.buckets import BatchOf, at_most
-from crnn.data.labels import LabelPolicy
+from crnn.data.decode import Pixels, is_foreign
+from crnn.data.labels import LabelPolicy, label_text
 from crnn.data.lmdb import Word, Words
 from crnn.data.parts import WHOLE, Part
-from crnn.data.preprocess import NORMALISATION, Pixels, Preprocess, Tensor, normalise
+from crnn.data.preprocess import NORMALISATION, Preprocess, Tensor, normalise
 
+POLICY_WORDS = 1000  # labels that the policy is tried on before anything is prepared
+NEARLY_ALL = 0.9
 CHUNK = 512  # words a worker prepares at a time; bounds what is in memory, not what is computed
 
 # Columns of samples.parquet: those of a `Sample`, and its row in the file of its width.
@@ -37,7 +40,8 @@ SAMPLES = {
     **{"width": pl.Int64, "height": pl.Int64, "tensor_width": pl.Int64, "status": pl.String, "row": pl.Int64},
 }
 
-Status = Literal["ok", "missing-image", "corrupt-image", "missing-label", "empty-label", "outside-charset"]
+ImageStatus = Literal["missing-image", "corrupt-image", "unsupported-image"]
+LabelStatus = Literal["ok", "missing-label", "garbled-label", "empty-label", "outside-charset"]
 
 
 # --- one word ----------------------------------------------------------------------------------------------
@@ -55,29 +59,51 @@ class Sample:
     width: int
     height: int
     tensor_width: int
-    status: Status
+    status: ImageStatus | LabelStatus
 
 
-def _label_status(label: str | None, text: str, outside: str, policy: LabelPolicy) -> Status:
+def _read_label(stored: bytes | None, policy: LabelPolicy) -> tuple[str | None, str, str, LabelStatus]:
+    """A stored label as text, what of it is compared, what is not, and its status."""
+    if stored is None:
+        return None, "", "", "missing-label"
+    label = label_text(stored)
     if label is None:
-        return "missing-label"
+        return stored.decode("utf-8", "backslashreplace"), "", "", "garbled-label"
+    text, outside = policy.apply(label)
     if outside and policy.outside == "reject":
-        return "outside-charset"
-    return "ok" if text else "empty-label"
+        return label, text, outside, "outside-charset"
+    return label, text, outside, "ok" if text else "empty-label"
+
+
+def _image_status(stored: bytes | None) -> ImageStatus:
+    """Why there are no pixels."""
+    if not stored:
+        return "missing-image"
+    return "unsupported-image" if is_foreign(stored) else "corrupt-image"
 
 
 def prepare(word: Word, preprocess: Preprocess, policy: LabelPolicy) -> tuple[Sample, Pixels | None]:
     """Read one LMDB record: its row of samples.parquet, and uint8 [channels, height, W] where the image can be read."""
-    label = None if word.label is None else word.label.decode("utf-8", "replace")
-    text, outside = policy.apply(label or "")
+    label, text, outside, status = _read_label(word.label, policy)
     image = preprocess.decode(word.image) if word.image else None
     if image is None:
-        status: Status = "corrupt-image" if word.image else "missing-image"
-        return Sample(word.index, word.key, label, text, outside, 0, 0, 0, status), None
+        return Sample(word.index, word.key, label, text, outside, 0, 0, 0, _image_status(word.image)), None
     pixels = preprocess.resize(image)
     height, width = image.shape[:2]
-    status = _label_status(label, text, outside, policy)
     return Sample(word.index, word.key, label, text, outside, width, height, pixels.shape[2], status), pixels
+
+
+def check_policy(words: Words, policy: LabelPolicy) -> None:
+    """Raise UserError where the policy leaves nothing of nearly all labels, of which some are looked at."""
+    some = range(1, len(words) + 1, max(1, len(words) // POLICY_WORDS))
+    labels = [label for index in some if (label := label_text(words[index].label or b""))]
+    empty = [label for label in labels if not policy.apply(label)[0]]
+    if empty and len(empty) >= NEARLY_ALL * len(labels):
+        raise UserError(
+            f"{words.name}: labels.characters ({policy.characters[:40]}) leaves nothing of {len(empty)} of "
+            f"{len(labels)} labels, such as {empty[0][:40]!r}; name the characters of these words, and "
+            "labels.normalise: nfc where they are not ASCII"
+        )
 
 
 # --- a dataset ---------------------------------------------------------------------------------------------
@@ -154,9 +180,11 @@ def make_tensors(
     """Prepare a part of an LMDB's words in `directory`: w{W}.npy, samples.parquet, contract.json. Returns the samples.
 
     The rows of a width are in LMDB order whatever `processes` is. contract.json is written last and lists every tensor
-    file with its hash, so a directory without it is unfinished. Raises UserError as `Words` does.
+    file with its hash, so a directory without it is unfinished. Raises UserError as `Words` and
+    `check_policy` do.
     """
     with Words(words) as reader:
+        check_policy(reader, policy)
         indices = part.indices(len(reader))
     with scratch_directory(directory) as scratch:
         prepared = _prepared(words, indices, preprocess, policy, processes)
@@ -288,13 +316,14 @@ def check_contract(directory: Path, preprocess: Preprocess) -> dict[str, Any]:
 def write_recipe_layout(tensors: TensorSet, directory: Path) -> list[str]:
     """Write the CRNN_Dynamic recipe's files: test_{i}.npy, float32 [1, 1, 32, W], and label.txt (`test_{i}.npy:label`).
 
-    Labels are lower-cased, as there. Words that have no tensor or no label are left out; their keys are returned.
+    Labels are lower-cased, as there. Words that have no tensor, no label or one of several lines are left out; their
+    keys are returned.
     """
     lines: dict[int, str] = {}
     labels = dict(tensors.samples.select("index", "label").iter_rows())
     directory.mkdir(parents=True, exist_ok=True)
     for (index,), tensor in tensors.batches(1):
-        if labels[index] is not None:
+        if labels[index] is not None and len(labels[index].splitlines()) <= 1:
             np.save(directory / f"test_{index}.npy", tensor)
             lines[index] = f"test_{index}.npy:{labels[index].lower()}\n"
     write_text(directory / "label.txt", "".join(lines[index] for index in sorted(lines)))

@@ -18,7 +18,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from crnn.data.preprocess import Pixels, Tensor, normalise_into
+from crnn.data.decode import Pixels
+from crnn.data.preprocess import Tensor, normalise_into
 from crnn.inference.step_timer import StepTimer
 from crnn.model.charset import Charset
 from crnn.model.decoding import greedy_decode

@@ -18,9 +18,10 @@ import numpy as np
 from crnn.core.command import counter
 from crnn.core.errors import UserError
 from crnn.data.buckets import DEFAULT_BATCH
+from crnn.data.decode import Pixels
 from crnn.data.labels import LabelPolicy
 from crnn.data.lmdb import Words
-from crnn.data.preprocess import Pixels, Preprocess, normalise
+from crnn.data.preprocess import Preprocess, normalise
 from crnn.data.tensors import prepare
 from crnn.data.widths import WidthRule
 from crnn.model.charset import Charset

@@ -21,7 +21,7 @@ Object = dict[str, Any]  # of JSON
 NAMES = ("dataset", "model", "deployment")  # what a run is known by
 RUN_KEYS = (
     *(*NAMES, "widths", "runtime", "source", "precision", "device", "simulated", "samples", "correct", "accuracy"),
-    *("accuracy_ci95", "ned", "unscorable", "by_length", "statuses", "host"),
+    *("accuracy_ci95", "ned", "unscorable", "by_length", "statuses", "host", "protocols"),
     *("e2e", "infer_only", "cold_seconds", "latency_ms", "batching"),  # null where they were not taken
     *("confidence", "memory_mib", "first_answer", "load"),
 )
@@ -99,8 +99,8 @@ class Inputs:
     """The whole list. `budgets` maps names of `crnn.score.budgets` to what is allowed; `words_mib` bounds the page.
 
     `previous`: the report.json of an earlier report, with its readings.parquet beside it; `skipped`: deployments that
-    the config describes and does not run; `drawings`: what other stages drew (SVG), to stand among the charts;
-    `training`: the log.jsonl of the runs that made a model's checkpoint.
+    the config describes and does not run; `evaluations`: evaluation folder → its datasets; `drawings`: what other
+    stages drew (SVG), to stand among the charts; `training`: the log.jsonl of the runs that made a model's checkpoint.
     """
 
     runs: tuple[RunFiles, ...]
@@ -110,6 +110,7 @@ class Inputs:
     words_mib: float = 16.0
     previous: Path | None = None
     skipped: tuple[Object, ...] = ()
+    evaluations: dict[str, list[str]] = field(default_factory=dict)
     drawings: tuple[Object, ...] = ()
     training: tuple[Object, ...] = ()
 

@@ -25,6 +25,7 @@ from crnn.report.drawing.training_curve import read_log, training
 from crnn.report.inputs import Inputs, Object, Run, run_names
 from crnn.report.words import DatasetWords, bad_records
 from crnn.score.budgets import Verdict, judge_budgets
+from crnn.score.means import evaluation_means
 
 BAD_RECORDS = 200  # rows listed per dataset; the rest are counted
 OUTPUTS = 4  # of a stage that stand open; a stage of tensors has dozens
@@ -66,6 +67,17 @@ def _group(dataset: str, runs: Sequence[Run], budgets: dict[str, float]) -> Obje
         "statuses": runs[0].row["statuses"],
         "bad": bad_records(runs[0], BAD_RECORDS),
     }
+
+
+def _evaluations(runs: Sequence[Run], evaluations: dict[str, list[str]]) -> list[tuple[str, list[Object]]]:
+    """Of every evaluation folder its name and a row for each model and deployment: means, and accuracies by set."""
+    rows = [run.row for run in runs]
+    scores = {(row["model"], row["deployment"], row["dataset"]): row["protocols"] for row in rows}
+    means = [
+        {**mean, "sets": [scores[mean["model"], mean["deployment"], dataset] for dataset in mean["datasets"]]}
+        for mean in evaluation_means(rows, evaluations)
+    ]
+    return [(name, [mean for mean in means if mean["evaluation"] == name]) for name in evaluations]
 
 
 def _hosts(runs: Sequence[Run]) -> list[Object]:
@@ -145,6 +157,7 @@ def page(
             generated=generated,
             groups=groups,
             runs=runs,
+            evaluations=_evaluations(runs, inputs.evaluations),
             host=host,
             hosts=_hosts(runs),
             comparison=comparison,

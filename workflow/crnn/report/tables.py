@@ -6,7 +6,9 @@ import polars as pl
 
 from crnn.report.comparison import ReportComparison
 from crnn.report.inputs import FLIP_COLUMNS, NAMES, Inputs, Object, Run
+from crnn.score.accuracy import PROTOCOLS
 from crnn.score.budgets import judge_budgets, verdict_rows
+from crnn.score.means import evaluation_means
 
 SCORES = (
     *(*NAMES, "widths", "runtime", "source", "precision", "device", "simulated"),
@@ -48,6 +50,7 @@ def report_json(
         "budgets": inputs.budgets,
         "verdicts": verdict_rows(judge_budgets(rows, inputs.budgets)),
         "rows": rows,
+        "evaluations": evaluation_means(rows, inputs.evaluations),
         "skipped": inputs.skipped,
         "previous": comparison.json if comparison else None,
         "published": published,
@@ -60,6 +63,7 @@ def accuracy_table(runs: Sequence[Run]) -> pl.DataFrame:
         {
             **{name: row[name] for name in SCORES},
             **dict(zip(("accuracy_low", "accuracy_high"), row["accuracy_ci95"], strict=True)),
+            **{name: row["protocols"][name]["accuracy"] for name in PROTOCOLS},
             **{column: row[part] and row[part][key] for column, (part, key) in PARTS.items()},
         }
         for row in (run.row for run in runs)

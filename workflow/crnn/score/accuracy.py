@@ -6,6 +6,8 @@ The protocol is the standard one of scene-text recognition: the whole word must 
 Not here: comparing two runs (`crnn.score.audit`).
 """
 
+import unicodedata
+from collections.abc import Callable
 from math import sqrt
 from statistics import NormalDist
 from typing import Any
@@ -14,6 +16,21 @@ import polars as pl
 from rapidfuzz.distance import Levenshtein
 
 from crnn.data.labels import LabelPolicy
+
+ALPHANUMERIC = "0123456789abcdefghijklmnopqrstuvwxyz"
+READABLE = ("ok", "empty-label", "outside-charset")  # statuses of words whose image and label can be read
+
+
+def _by(policy: LabelPolicy) -> Callable[[str], str]:
+    return lambda text: policy.apply(text)[0]
+
+
+# The accuracies of the field's tables, whatever the config's `labels` say: what of a text each compares.
+PROTOCOLS: dict[str, Callable[[str], str]] = {
+    "any_case": _by(LabelPolicy(ALPHANUMERIC)),
+    "case_sensitive": _by(LabelPolicy(ALPHANUMERIC + ALPHANUMERIC[10:].upper(), case="keep")),
+    "all_characters": lambda text: "".join(unicodedata.normalize("NFC", text).split()),
+}
 
 
 def wilson_interval(correct: int, samples: int) -> list[float]:
@@ -86,3 +103,17 @@ def score(judged: pl.DataFrame) -> dict[str, Any]:
             for row in by_length.iter_rows(named=True)
         ],
     }
+
+
+def by_protocol(samples: pl.DataFrame, predictions: pl.DataFrame) -> dict[str, dict[str, Any]]:
+    """Protocol → correct, accuracy, accuracy_ci95. A label of which a protocol compares nothing counts as wrong."""
+    ordered = samples.sort("index")
+    labels = [label if status in READABLE else "" for label, status in ordered.select("label", "status").iter_rows()]
+    texts = [text or "" for text in predictions.sort("index")["text"]]
+    scores = {}
+    for name, compared in PROTOCOLS.items():
+        pairs = ((compared(label), text) for label, text in zip(labels, texts, strict=True))
+        correct = sum(label != "" and label == compared(text) for label, text in pairs)
+        interval = wilson_interval(correct, samples.height)
+        scores[name] = {"correct": correct, "accuracy": correct / samples.height, "accuracy_ci95": interval}
+    return scores

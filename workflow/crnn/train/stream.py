@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from crnn.core.workers import WorkerProcesses
+from crnn.data.decode import Pixels
 from crnn.data.labels import Case, LabelPolicy
-from crnn.data.preprocess import RESAMPLERS, Pixels, Preprocess
+from crnn.data.preprocess import RESAMPLERS, Preprocess
 from crnn.data.render.sample import Renderer
 from crnn.data.widths import Aspect, WidthRule
 from crnn.model.charset import Charset, steps_needed
@@ -54,7 +55,7 @@ class Preparation:
         tensor_width = fitting_width(jittered(self.preprocess.rule, rng.uniform(*self.jitter)), width, height, text)
         if not text or tensor_width is None:
             return None
-        pixels = RESAMPLERS[self.preprocess.resampler].resize(gray, tensor_width, self.preprocess.rule.height)
+        pixels = RESAMPLERS[self.preprocess.resampler](gray, tensor_width, self.preprocess.rule.height)
         return Prepared(index, pixels, self.charset.encode(text))
 
     def all(self, indices: Sequence[int]) -> list[Prepared]:

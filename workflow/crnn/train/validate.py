@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from crnn.data.decode import Pixels
 from crnn.data.labels import LabelPolicy
 from crnn.data.lmdb import Words
-from crnn.data.preprocess import Pixels, Preprocess, normalise
+from crnn.data.preprocess import Preprocess, normalise
 from crnn.data.tensors import prepare
 from crnn.model.charset import Charset
 from crnn.model.decoding import greedy_decode

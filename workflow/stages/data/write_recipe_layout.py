@@ -17,4 +17,8 @@ def arguments(command: Command) -> None:
 
 def main(args: Arguments) -> None:
     left_out = write_recipe_layout(TensorSet(args.tensors, Preprocess.from_settings(args.widths)), args.output)
-    LOG.info("%d words left out (no image or no label): %s", len(left_out), ", ".join(left_out) or "none")
+    LOG.info(
+        "%d words left out (no image, no label, or one of several lines): %s",
+        len(left_out),
+        ", ".join(left_out) or "none",
+    )

@@ -10,6 +10,7 @@ Reads only what other stages left and the published figures. --inputs is one JSO
              "predictions": ["…/1.parquet", …], "timings": "…/timings.parquet",
              "samples": ["…/samples.parquet", …], "words": "…/words.lmdb"}, …],
    "skipped": [{"deployment": "…", "widths": "…", "runtime": "…", "precision": "…", "reason": "…"}, …],
+   "evaluations": {"six": ["CUTE80", "SVT", …], …},
    "drawings": [{"title": "…", "caption": "…", "svg": "….svg"}, …],
    "training": [{"model": "…", "log": "…/log.jsonl"}, …]}
 

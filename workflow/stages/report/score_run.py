@@ -9,7 +9,7 @@ from crnn.core.command import LOG, Arguments, Command
 from crnn.core.files import read_json, write_json
 from crnn.data.labels import LabelPolicy
 from crnn.inference.timings import cold_seconds, latency_percentiles, summarise_e2e, summarise_infer_only
-from crnn.score.accuracy import judge, score
+from crnn.score.accuracy import by_protocol, judge, score
 from crnn.score.audit import changed_by_repeating
 from crnn.score.confidence import confidence
 
@@ -43,6 +43,7 @@ def main(args: Arguments) -> None:
         **score(judged),
         "confidence": confidence(judged),
         **{part: measured.get(part) for part in ("memory_mib", "first_answer", "load")},
+        "protocols": by_protocol(samples, predictions),
         "e2e": summarise_e2e(timings),
         "infer_only": summarise_infer_only(timings),
         "cold_seconds": cold_seconds(timings),

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import cv2
 
+from crnn.data.decode import decode
 from crnn.data.lmdb import Words
-from crnn.data.preprocess import opencv_decode
 
 HEIGHT = 48  # tallest thumbnail, pixels
 WIDTH = 240  # widest thumbnail, pixels
@@ -19,7 +19,7 @@ QUALITY = 80  # of WebP, where 100 is the best
 
 def thumbnail(image: bytes | None) -> str | None:
     """Encoded image to a WebP of at most WIDTH × HEIGHT, in Base64; never enlarged. None where it cannot be decoded."""
-    pixels = opencv_decode(image or b"", cv2.IMREAD_COLOR)
+    pixels = decode(image or b"", 3)
     if pixels is None:
         return None
     height, width = pixels.shape[:2]

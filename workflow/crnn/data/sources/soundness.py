@@ -1,0 +1,103 @@
+"""Copying an LMDB from elsewhere, and holding it against itself: no record is dropped, and none is read as another.
+
+LMDB reads its file as mapped memory, and believes what stands there. A file that is cut off or damaged can end the
+process that reads it, which no `except` catches; so a process apart reads it first.
+
+Not here: the statuses of single records (`crnn.data.tensors`).
+"""
+
+import re
+from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+
+from crnn.core.errors import UserError
+from crnn.core.files import scratch_directory
+from crnn.core.workers import WorkerProcesses
+from crnn.data.decode import decode
+from crnn.data.labels import label_text
+from crnn.data.lmdb import Words, compact_copy, publish
+
+MOST_NAMED = 20  # other keys that are named
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import found. other_keys: the first key of each kind that is no word's, such as `lexicon-000000001`."""
+
+    words: int
+    other_keys: list[str]
+
+
+def import_words(source: Path, directory: Path) -> Imported:
+    """Copy the LMDB `source` compactly into `directory`, where nothing appears unless it is whole and of words.
+
+    Raises UserError where it is no LMDB of words, is damaged, stores words that `num-samples` leaves out, or has not
+    one image or not one label that can be read; with what was found.
+    """
+    with scratch_directory(directory) as scratch:
+        _copy_apart(source, scratch)
+        with Words(scratch, source) as words:
+            found = _inspected(words)
+        publish(scratch, directory)
+    return found
+
+
+def _copy_apart(source: Path, scratch: Path) -> None:
+    try:
+        with WorkerProcesses(_copy_and_walk, 1) as process:
+            list(process.map([(source, scratch)]))
+    except BrokenProcessPool as error:
+        raise UserError(f"{source}: data.mdb is cut off or damaged, reading it kills; copy it again") from error
+
+
+def _copy_and_walk(folders: tuple[Path, Path]) -> None:
+    """Copy compactly and look at the end of every value: what does this and lives can read all of the copy."""
+    source, scratch = folders
+    compact_copy(source, scratch)
+    with Words(scratch, source) as words:
+        size = (scratch / "data.mdb").stat().st_size
+        for key, value in words.stored():
+            if len(value) > size:
+                raise UserError(f"{source}: data.mdb is damaged at the key {bytes(key)!r}; copy it again")
+            bytes(value[-1:])
+
+
+def _inspected(words: Words) -> Imported:
+    others = list(_other_keys(words))
+    named = f" Other keys: {', '.join(others)}." if others else ""
+    for key in others:
+        if re.fullmatch(r"(image|label)-\d+", key):
+            last = f"{key.partition('-')[0]}-{len(words):09d}"
+            raise UserError(
+                f"{words.name}: stores {key}, which 'num-samples' leaves out: it is {len(words)}, so keys are counted "
+                f"from 1 in nine digits to {last}. Write the right count, or keys of this form"
+            )
+    if not any(word.image and decode(word.image) is not None for word in words):
+        raise UserError(f"{words.name}: not one of {len(words)} images can be read; {_first(words, 'image')}.{named}")
+    if all(word.label is None or label_text(word.label) is None for word in words):
+        raise UserError(f"{words.name}: not one of {len(words)} labels is UTF-8 text; {_first(words, 'label')}.{named}")
+    return Imported(len(words), others)
+
+
+def _first(words: Words, kind: str) -> str:
+    """What stands where the first image or label should."""
+    found = next(((word.index, value) for word in words if (value := getattr(word, kind)) is not None), None)
+    if found is None:
+        return f"no key {kind}-000000001 … is stored"
+    index, value = found
+    text_of_bytes = ", the text that Python prints of bytes" if value.startswith((b"b'", b'b"')) else ""
+    return f"{kind}-{index:09d} begins with {value[:24]!r}{text_of_bytes}"
+
+
+def _other_keys(words: Words) -> Iterator[str]:
+    """The first key of each kind that is no word's, a few of them at most. Keys of words are jumped over."""
+    kinds: set[bytes] = set()
+    for key in words.keys_beside():
+        kind = key.rstrip(b"0123456789")
+        if kind not in kinds:
+            yield key.decode("utf-8", "backslashreplace")
+        kinds.add(kind)
+        if len(kinds) == MOST_NAMED:
+            return
