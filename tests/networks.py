@@ -157,7 +157,7 @@ def load_graph(model: onnx.ModelProto) -> Graph:
 
 def repaired(raw: Path) -> onnx.ModelProto:
     """The graph of an export, operated on as far as runtimes need it."""
-    model, _ = operate(onnx.load(raw), [Step(name) for name in REPAIRS])
+    model, *_ = operate(onnx.load(raw), [Step(name) for name in REPAIRS])
     return model
 
 

@@ -17,7 +17,8 @@ from crnn.core.files import write_json
 from crnn.data.labels import LabelPolicy
 from crnn.data.tensors import TensorSet
 from crnn.model.decoding import greedy_decode
-from crnn.runtimes.onnxruntime.explain import Array, Bisection
+from crnn.runtimes.onnxruntime.explain import Bisection
+from crnn.runtimes.onnxruntime.observe import Array
 from stages.arguments import add_tensor_arguments, matched
 
 

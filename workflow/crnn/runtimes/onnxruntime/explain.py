@@ -11,13 +11,11 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-import numpy.typing as npt
 import onnx
 
-from crnn.model.cuts import computing, shared_cuts, tail
-from crnn.runtimes.onnxruntime.observe import opened
+from crnn.model.cuts import Cut, computing, shared_cuts, tail
+from crnn.runtimes.onnxruntime.observe import Array, Run, opened
 
-Array = npt.NDArray[Any]
 MOST_TAILS = 64  # sessions that are kept
 
 
@@ -31,7 +29,7 @@ class Bisection:
         self._cuts = shared_cuts(second, first)
         names = dict.fromkeys(name for cut in self._cuts for name in cut.tensors)
         self._observe = opened(first, names, threads)
-        self._run = lru_cache(MOST_TAILS)(lambda place: opened(tail(second, self._cuts[place]), (), threads))
+        self._rest = lru_cache(MOST_TAILS)(lambda place: _opened_rest(second, self._cuts[place], threads))
         self._output = second.graph.output[0].name
 
     def nodes(self, image: Array) -> list[onnx.NodeProto]:
@@ -49,5 +47,13 @@ class Bisection:
 
     def _text(self, place: int, inside: dict[str, Array]) -> str:
         """What the second model reads with the first one's tensors at a cut."""
-        run = self._run(place)
-        return self._read(run({name: inside[name] for name in self._cuts[place].tensors})[self._output])
+        run, types = self._rest(place)
+        return self._read(run({name: inside[name].astype(kind) for name, kind in types.items()})[self._output])
+
+
+def _opened_rest(model: onnx.ModelProto, cut: Cut, threads: int) -> tuple[Run, dict[str, Any]]:
+    """What runs the nodes behind a cut, and the type of each tensor that it takes."""
+    rest = tail(model, cut)
+    kinds = {entry.name: entry.type.tensor_type.elem_type for entry in rest.graph.input}
+    types = {name: onnx.helper.tensor_dtype_to_np_dtype(kind) for name, kind in kinds.items()}
+    return opened(rest, (), threads), types

@@ -12,9 +12,10 @@ from crnn.runtimes.onnxruntime.cpu import OnnxSession
 
 Array = npt.NDArray[Any]
 Tensors = dict[str, Array]
+Run = Callable[[Tensors], Tensors]  # a model: its inputs → its outputs
 
 
-def opened(model: onnx.ModelProto, names: Iterable[str], threads: int = 1) -> Callable[[Tensors], Tensors]:
+def opened(model: onnx.ModelProto, names: Iterable[str], threads: int = 1) -> Run:
     """A function of a model's inputs that gives its outputs, and the tensors of these names inside of it."""
     watched = onnx.ModelProto()
     watched.CopyFrom(model)
