@@ -18,6 +18,7 @@ import lmdb
 from crnn.core.errors import UserError, mendable
 from crnn.core.files import atomic_path, scratch_directory, what_it_is
 
+IN_PAGE = 1024  # bytes of a value that lies among others on a page; larger ones may have pages of their own
 # `num-samples` may promise more records than there are. Listing a few million lost ones is useful; a corrupt
 # count of 10^15 is not a dataset.
 MOST_LOST_RECORDS = 10_000_000
@@ -36,7 +37,7 @@ class Word:
         return f"image-{self.index:09d}"
 
 
-def _open(directory: Path, name: Path) -> lmdb.Environment:
+def _open(directory: Path, name: Path, whole: bool) -> lmdb.Environment:
     data = directory / "data.mdb"
     if directory.is_file():
         raise UserError(f"{name}: is a file; expected an LMDB folder that holds data.mdb")
@@ -50,7 +51,7 @@ def _open(directory: Path, name: Path) -> lmdb.Environment:
         raise UserError(f"{name / 'data.mdb'}: {instead}")
     try:
         # No lock file: results are read-only to their readers, and a lock needs write permission.
-        return lmdb.open(str(directory), readonly=True, lock=False, readahead=False, meminit=False)
+        return lmdb.open(str(directory), readonly=True, lock=False, readahead=whole, meminit=False)
     except lmdb.Error as error:
         raise UserError(f"{name}: is not a readable LMDB ({error})") from error
 
@@ -59,12 +60,13 @@ class Words:
     """Read-only view of an LMDB of words, indexed from 1 as its keys are. Use it as a context manager.
 
     Raises UserError where the folder is no LMDB, cannot be read, or its `num-samples` is missing, not a number,
-    zero, or absurdly larger than what is stored. `name`: what errors call the folder where it is a copy of another.
+    zero, or absurdly larger than what is stored. `name`: what errors call the folder where it is a copy of another;
+    `whole`: all is going to be read, in order.
     """
 
-    def __init__(self, directory: Path, name: Path | None = None) -> None:
+    def __init__(self, directory: Path, name: Path | None = None, *, whole: bool = False) -> None:
         self.name = name or directory
-        self._environment = _open(directory, self.name)
+        self._environment = _open(directory, self.name, whole)
         try:
             self._transaction = self._environment.begin(buffers=True)
             self._count = self._read_count()
@@ -110,11 +112,14 @@ class Words:
             raise UserError(f"{self.name}: is damaged at {key.decode()} ({error}); copy it again") from error
         return None if value is None else bytes(value)
 
-    def stored(self) -> Iterator[tuple[memoryview, memoryview]]:
-        """Every key and value as they lie in the file, in the order of the keys. Raises UserError on damage."""
+    def look_at_all(self) -> None:
+        """Follow every record to the end of its value, which ends a process where a damaged file leads out of it."""
+        size = self._environment.info()["map_size"]
         try:
             with self._transaction.cursor() as cursor:
-                yield from cursor
+                for value in cursor.iternext(keys=False):
+                    if len(value) > IN_PAGE and (len(value) > size or value[-1] > 255):
+                        raise lmdb.CorruptedError("a value is longer than the file")
         except lmdb.Error as error:
             raise UserError(f"{self.name}: is damaged ({error}); copy it again") from error
 
@@ -192,6 +197,14 @@ def compact_copy(source: Path, directory: Path) -> int:
                 raise
             raise UserError(f"{source}: is damaged ({error}); copy it again") from error
         return len(words)
+
+
+def copy_and_look(folders: tuple[Path, Path]) -> None:
+    """`compact_copy`, and look at all of the copy: what survives this can read it."""
+    source, scratch = folders
+    compact_copy(source, scratch)
+    with Words(scratch, source, whole=True) as words:
+        words.look_at_all()
 
 
 def publish(scratch: Path, directory: Path) -> None:

@@ -17,7 +17,7 @@ from crnn.core.files import scratch_directory
 from crnn.core.workers import WorkerProcesses
 from crnn.data.decode import decode
 from crnn.data.labels import label_text
-from crnn.data.lmdb import Words, compact_copy, publish
+from crnn.data.lmdb import Words, copy_and_look, publish
 
 MOST_NAMED = 20  # other keys that are named
 
@@ -46,22 +46,10 @@ def import_words(source: Path, directory: Path) -> Imported:
 
 def _copy_apart(source: Path, scratch: Path) -> None:
     try:
-        with WorkerProcesses(_copy_and_walk, 1) as process:
+        with WorkerProcesses(copy_and_look, 1) as process:
             list(process.map([(source, scratch)]))
     except BrokenProcessPool as error:
         raise UserError(f"{source}: data.mdb is cut off or damaged, reading it kills; copy it again") from error
-
-
-def _copy_and_walk(folders: tuple[Path, Path]) -> None:
-    """Copy compactly and look at the end of every value: what does this and lives can read all of the copy."""
-    source, scratch = folders
-    compact_copy(source, scratch)
-    with Words(scratch, source) as words:
-        size = (scratch / "data.mdb").stat().st_size
-        for key, value in words.stored():
-            if len(value) > size:
-                raise UserError(f"{source}: data.mdb is damaged at the key {bytes(key)!r}; copy it again")
-            bytes(value[-1:])
 
 
 def _inspected(words: Words) -> Imported:
