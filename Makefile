@@ -92,11 +92,13 @@ lock:
 	$(LOCK) install --quiet --upgrade pip
 	$(LOCK) install --quiet $(PIP_ARGS) .
 	{ echo "# Exact versions of everything that a run needs; made by \`make lock\`, installed by \`make setup\`."; \
-	  $(LOCK) freeze --exclude crnn-dynamic | sed 's/+cpu//'; } >requirements.lock
+	  $(LOCK) freeze --exclude crnn-dynamic | sed 's/+cpu//; s/^mlcommons_loadgen.*/&; platform_machine == "x86_64"/'; \
+	  } >requirements.lock
 	$(LOCK) install --quiet $(PIP_ARGS) --constraint requirements.lock --group dev --group cluster
 	{ echo "# What checks, tests, pages and cluster profiles need besides; made by \`make lock\`, installed by \`make setup-dev\`."; \
 	  echo "--requirement requirements.lock"; \
-	  $(LOCK) freeze --exclude crnn-dynamic | sed 's/+cpu//' | grep -vxFf requirements.lock; } >requirements-dev.lock
+	  $(LOCK) freeze --exclude crnn-dynamic | sed 's/+cpu//' | grep -vxFf requirements.lock | grep -v ^mlcommons_loadgen; \
+	  } >requirements-dev.lock
 	rm -rf $(VENV)/lock
 
 # Every key of the config, from its schema; a test holds the page to it.

@@ -17,6 +17,7 @@ rule score_run:
         timings=f"{RUN}/timings.parquet",
         texts=f"{RUN}/texts.parquet",
         timing_record=f"{RUN}/timings.json",
+        costs=lambda w: layout.costs(run_of(w)),
         quantised=lambda w: layout.quantised_record(run_of(w)),
     output:
         run=f"{RUN}/run.json",
@@ -32,6 +33,7 @@ rule score_run:
         **MAKERS.params("score_run", "score"),
         labels=LABELS,
         run=option("run", lambda w: layout.run_identity(run_of(w))),
+        costs=lambda w, input: ["--costs", *input.costs] if input.costs else [],
         quantised=lambda w, input: [f"--quantised={file}" for file in input.quantised],
     message:
         "Scoring {wildcards.deployment} on {wildcards.dataset}"
@@ -39,7 +41,7 @@ rule score_run:
         r"""
         crnn score_run {params.run:q} {params.labels:q} --samples {input.samples:q} --predictions {input.predictions:q} \
             {params.quantised:q} --batching {input.batching:q} --timings {input.timings:q} --texts {input.texts:q} \
-            --timing-record {input.timing_record:q} --output {output.run:q} >{log:q} 2>&1
+            --timing-record {input.timing_record:q} {params.costs:q} --output {output.run:q} >{log:q} 2>&1
         """
 
 

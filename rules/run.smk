@@ -141,7 +141,7 @@ rule time_words:
         **made_by_runtime("time_words"),
         **SESSION,
         widths=WIDTHS,
-        measure=option("measure", lambda w: {**config["measure"], "batch": reader_of(w).batch}),
+        measure=option("measure", lambda w: {**layout.clock, "batch": reader_of(w).batch}),
         words=subpath(input.words, parent=True),
         tensors=parents_of("tensors"),
     message:
@@ -153,3 +153,48 @@ rule time_words:
             --threads {threads} --output {output.timings:q} --texts {output.texts:q} --record {output.record:q} \
             >{log:q} 2>&1
         """
+
+
+# measure_starts and load_words, alike: what a deployment costs besides, where the config asks. They take every core.
+for stage, measured in {"measure_starts": "starts", "load_words": "load"}.items():
+
+    rule:
+        name:
+            stage
+        input:
+            words=WORDS,
+            contract=CONTRACT,
+            plan=lambda w: layout.plan(layout.deployments[w.deployment].widths),
+            model=lambda w: reader_of(w).files,
+            build=ancient(f"{RESULTS}/builds/{{model}}/{{deployment}}/build.json"),
+        output:
+            costs=f"{RUN}/{measured}.json",
+            record=f"{RUN}/{measured}.record.json",
+        log:
+            f"{LOGS}/{stage}/{{dataset}}.{{model}}.{{deployment}}.log",
+        benchmark:
+            f"{LOGS}/{stage}/{{dataset}}.{{model}}.{{deployment}}.tsv"
+        conda:
+            runtime_env
+        threads: all_cores
+        resources:
+            **ON_DEVICE,
+            **needs(mb=8000, minutes=240),
+        params:
+            **made_by_runtime(stage),
+            **SESSION,
+            stage=stage,
+            widths=WIDTHS,
+            batch=option("batch", lambda w: reader_of(w).batch),
+            measure=option("measure", config["measure"][measured]),
+            limit=option("limit", config["measure"]["words"]),
+            words=subpath(input.words, parent=True),
+        message:
+            f"Measuring the {measured} of {{wildcards.deployment}} (nothing else runs meanwhile)"
+        shell:
+            r"""
+            crnn {params.stage} --words {params.words:q} {params.widths:q} --contract {input.contract:q} \
+                --model {input.model[0]:q} {params.runtime:q} {params.options:q} {params.calls:q} {params.batch:q} \
+                {params.measure:q} {params.limit:q} --build {input.build:q} --threads {threads} \
+                --output {output.costs:q} --record {output.record:q} >{log:q} 2>&1
+            """

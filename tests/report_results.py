@@ -22,6 +22,7 @@ from crnn.data.tensors import make_tensors
 from crnn.report.inputs import Inputs, Run
 from crnn.score.accuracy import by_protocol, judge, score
 from crnn.score.audit import audit
+from crnn.score.confidence import confidence
 from stage_calls import call
 
 PUBLISHED = Path(__file__).parents[1] / "resources" / "published.json"
@@ -125,6 +126,8 @@ class Results:
             **{"dataset": self.dataset, "model": "small", "deployment": deployment, "widths": "aspect"},
             **{"runtime": "onnxruntime", "source": "fixed", "precision": "fp32", "device": "cpu", "simulated": False},
             **score(judged),
+            "confidence": confidence(judged),
+            **dict.fromkeys(("memory_mib", "first_answer", "load")),
             "protocols": by_protocol(self.samples, predictions),
             **(summary if timed else dict.fromkeys(summary)),
             "batching": {"sizes": [1, 2, 3, 5, 16], "words": judged.height, "changed": 0},

@@ -1,6 +1,7 @@
 """Checkpoints of other code bases: each reads as its own network reads, from images to log-probabilities."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from foreign import CLASSES, FOREIGN, Dtrb, Shi, from_wheel, log_probabilities, 
 from networks import recipe_network, run_network, small_network
 from stage_calls import run_stage
 
+DOCS = Path(__file__).parents[2] / "docs"
 Array = np.ndarray[Any, np.dtype[np.float32]]
 PAPER = NetworkSize()
 COLOUR = replace(PAPER, inputs=3)
@@ -79,6 +81,13 @@ def test_every_layout_is_tested_against_its_own_network() -> None:
 def test_no_checkpoint_is_taken_for_two_families(layout: str) -> None:
     state = (recipe_network(small_network()) if layout == "separate" else FOREIGN[layout]()).state_dict()
     assert [family.name for family in FAMILIES if family.prefixes(state)] == [layout]
+
+
+def test_the_page_has_every_layout_with_its_blank() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \|.*\| (first|last) \|", (DOCS / "checkpoints.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert rows == [(family.name, family.blank) for family in FAMILIES]
 
 
 def test_sizes_and_pooling_are_those_of_the_checkpoint(tmp_path: Path) -> None:

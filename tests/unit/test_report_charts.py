@@ -42,6 +42,7 @@ def test_two_timed_runs_get_every_chart(tmp_path: Path) -> None:
         "Accuracy against throughput",
         "Where the time goes",
         "Accuracy by word length",
+        "Errors among the words kept",
         "Latency distribution",
         "Latency by tensor width",
         "Throughput by batch and width: torch",
@@ -56,7 +57,7 @@ def test_one_run_has_nothing_to_trade_off(tmp_path: Path) -> None:
 
 def test_runs_without_timings_get_the_accuracy_charts_alone(tmp_path: Path) -> None:
     _, svgs = drawn(tmp_path, "torch", "onnxruntime", timed=False)
-    assert list(svgs) == ["Word accuracy", "Accuracy by word length"]
+    assert list(svgs) == ["Word accuracy", "Accuracy by word length", "Errors among the words kept"]
 
 
 def test_a_single_pass_has_no_median_and_no_spread_to_explain(tmp_path: Path) -> None:

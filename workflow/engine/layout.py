@@ -377,6 +377,16 @@ class Layout:
         readers["build"] = entry.name
         return {stage: self.predictions(run.dataset, run.model, entry.widths, name) for stage, name in readers.items()}
 
+    @property
+    def clock(self) -> dict[str, int]:
+        """How long the two clocks run."""
+        return {name: self.config["measure"][name] for name in ("passes", "warmup", "words")}
+
+    def costs(self, run: Run, suffix: str = ".json") -> list[str]:
+        """What else is measured of a run: its starts, its load; none unless the config asks."""
+        folder = f"{self.results}/runs/{run.dataset}/{run.model}/{run.deployment}"
+        return [f"{folder}/{name}{suffix}" for name in ("starts", "load") if self.config["measure"][name]]
+
     def surgery_records(self, run: Run) -> list[str]:
         """Records of reading a dataset with raw and fixed side by side; none where a row starts before surgery."""
         entry = self.deployments[run.deployment]
@@ -495,7 +505,8 @@ class Layout:
             "{results}/runs/{dataset}/{model}/{deployment}/timings.json",
         )
         planned = [*costs, *(f"{plan.parent}/record.json" for plan in plans)]
-        return list(dict.fromkeys([*prepared, *imported, *repaired, *own, *variants, *planned, *read, *timed]))
+        costs = [record for run in self.runs for record in self.costs(run, ".record.json")]
+        return list(dict.fromkeys([*prepared, *imported, *repaired, *own, *variants, *planned, *read, *timed, *costs]))
 
     def own_surgery(self, pattern: str) -> list[str]:
         """`pattern` filled in for every deployment that has passes of its own, of each model."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from crnn.core.command import Arguments, Command, json_object
-from crnn.data.buckets import width_settings
+from crnn.data.buckets import DEFAULT_BATCH, width_settings
 from crnn.data.preprocess import Preprocess
 from crnn.model.contract import Contract
 from crnn.runtimes.registry import find_runtime, known_runtimes
@@ -20,6 +20,16 @@ def add_tensor_arguments(command: Command, *, parts: bool = False) -> None:
     add = command.add_paths if parts else command.add_path
     add("--tensors", "folder that make_tensors wrote")
     command.add_argument("--widths", type=width_settings, required=True, help="width rule or plan.json of the tensors")
+    add_contract(command)
+    command.add_threads()
+
+
+def add_word_arguments(command: Command) -> None:
+    """Arguments that name a dataset's words as encoded, how they are prepared, and how many share a call."""
+    command.add_path("--words", "LMDB folder")
+    command.add_argument("--widths", type=width_settings, required=True, help="width rule or plan.json")
+    command.add_argument("--batch", default=str(DEFAULT_BATCH), help="most words in one call, or a plan.json")
+    command.add_argument("--limit", type=int, default=3000, help="most words to look at, the first (default: 3000)")
     add_contract(command)
     command.add_threads()
 

@@ -1,4 +1,4 @@
-"""The record that a stage leaves beside its output: inputs, outputs, tools, machine, duration.
+"""The record that a stage leaves beside its output: inputs, outputs, tools, machine, duration, memory.
 
 Records are provenance for the report. They hold times and host names, so equal runs leave different ones.
 """
@@ -16,6 +16,7 @@ from typing import Any
 
 from crnn.core.command import Arguments
 from crnn.core.files import file_facts, write_json
+from crnn.core.process import peak_mib
 
 # Instructions that make this work several times faster: Linux's name, and the maker's.
 FAST_INSTRUCTIONS = {
@@ -101,7 +102,7 @@ class Record:
         return cls(args.command.stage, given, args.command.settings(args) | parameters, tools, args.record)
 
     def finish(self, outputs: Iterable[Path], **results: Any) -> None:
-        """Write the record with the seconds since its begin, hashing every input and output file."""
+        """Write the record with its seconds and its peak memory, hashing every input and output file."""
         if self.target is None:
             return
         write_json(
@@ -117,5 +118,6 @@ class Record:
                 "command": sys.argv,
                 "started": datetime.fromtimestamp(self.started, UTC).isoformat(timespec="seconds"),
                 "seconds": round(time.time() - self.started, 3),
+                "peak_mib": round(peak_mib(), 1),
             },
         )

@@ -105,6 +105,10 @@ class Preprocess:
         planes = resized[None] if self.channels == 1 else resized.transpose(2, 0, 1)
         return planes if filled == width else np.pad(planes, ((0, 0), (0, 0), (0, width - filled)), constant_values=PAD)
 
+    def tensor(self, image: Pixels) -> Tensor:
+        """What `decode` returns to the network's input, float32 [channels, height, tensor width]."""
+        return np.ascontiguousarray(normalise(self.resize(image)))
+
     def describe(self) -> dict[str, Any]:
         """This way in the contract: the rule with its numbers, the resampler, a canonical tensor's hash."""
         numbers: dict[str, Any] = asdict(self.rule)  # type: ignore[call-overload]

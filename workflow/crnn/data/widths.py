@@ -7,6 +7,7 @@ text-recognition deployments. Not here: pixels (`crnn.data.preprocess`).
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, ClassVar, Protocol
 
@@ -44,23 +45,33 @@ class _Bucketed:
     height: int
     pad: int | None
 
-    def __call__(self, image_width: int, image_height: int) -> int:
-        ideal = self.ideal(image_width, image_height)
-        return self._nearest(ideal) if self.pad is None else self._holding(max(ideal, self.pad))
+    @property
+    def buckets(self) -> Sequence[int]:
+        """Widths, ascending."""
+        raise NotImplementedError
+
+    @property
+    def limits(self) -> Sequence[float]:
+        """Of each bucket the widest word that gets it, ascending; the last takes all that are wider."""
+        raise NotImplementedError
 
     def ideal(self, image_width: int, image_height: int) -> float:
         """The word's true width, stretched, pixels."""
         return image_width * self.height / image_height * self.stretch
 
+    def __call__(self, image_width: int, image_height: int) -> int:
+        return self._bucket(max(self.ideal(image_width, image_height), self.pad or 0))
+
     def filled(self, image_width: int, image_height: int) -> int:
         bucket = self(image_width, image_height)
         return bucket if self.pad is None else min(max(round(self.ideal(image_width, image_height)), 1), bucket)
 
-    def _nearest(self, ideal: float) -> int:
-        raise NotImplementedError
+    def possible(self) -> Sequence[int]:
+        narrowest = self._bucket(self.pad or 0)
+        return [width for width in self.buckets if width >= narrowest]
 
-    def _holding(self, ideal: float) -> int:
-        raise NotImplementedError
+    def _bucket(self, ideal: float) -> int:
+        return self.buckets[min(bisect_left(self.limits, ideal), len(self.buckets) - 1)]
 
 
 @dataclass(frozen=True)
@@ -82,18 +93,13 @@ class Aspect(_Bucketed):
                 f"multiple of step"
             )
 
-    def _nearest(self, ideal: float) -> int:
-        return self._bucket(-(-(ideal - self.min - self.step / 2) // self.step))
+    @cached_property
+    def buckets(self) -> Sequence[int]:
+        return range(self.min, self.max + 1, self.step)
 
-    def _holding(self, ideal: float) -> int:
-        return self._bucket(-(-(ideal - self.min) // self.step))
-
-    def _bucket(self, number: float) -> int:
-        return self.min + self.step * int(min(max(number, 0), (self.max - self.min) // self.step))
-
-    def possible(self) -> Sequence[int]:
-        lowest = self.min if self.pad is None else self._holding(self.pad)
-        return range(lowest, self.max + 1, self.step)
+    @cached_property
+    def limits(self) -> Sequence[float]:
+        return self.buckets if self.pad is not None else [width + self.step / 2 for width in self.buckets]
 
 
 @dataclass(frozen=True)
@@ -163,13 +169,13 @@ class Buckets(_Bucketed):
         if self.pad is not None and self.upto != self.widths:
             raise UserError(f"{self}: pads words to the next of widths, so upto has nothing to say; leave one out")
 
-    def _nearest(self, ideal: float) -> int:
-        return self.widths[min(bisect_left(self.upto, ideal), len(self.widths) - 1)]
+    @property
+    def buckets(self) -> Sequence[int]:
+        return self.widths
 
-    _holding = _nearest
-
-    def possible(self) -> Sequence[int]:
-        return self.widths if self.pad is None else [width for width in self.widths if width >= self._holding(self.pad)]
+    @property
+    def limits(self) -> Sequence[float]:
+        return self.upto
 
 
 def _ascending(numbers: Sequence[float]) -> bool:

@@ -75,7 +75,9 @@ class Reading(NamedTuple):
 Deliver = Callable[[Reading], None]
 
 
-class _Chunk(NamedTuple):
+class Chunk(NamedTuple):
+    """Work that is to be prepared, in the order of its number."""
+
     number: int
     content: Any
 
@@ -111,7 +113,7 @@ class Scheduler:
             raise self._failure
         return [worker.timer.take() for worker in self._workers]
 
-    def next(self, timer: StepTimer) -> Batch | _Chunk | None:
+    def next(self, timer: StepTimer) -> Batch | Chunk | None:
         """Wait for work. None where nothing is left to do, or another worker has failed."""
         with self._changed:
             while self._failure is None:
@@ -123,7 +125,7 @@ class Scheduler:
                         content = next(self._chunks, None)
                     if content is not None:
                         self._taken += 1
-                        return _Chunk(self._taken - 1, content)
+                        return Chunk(self._taken - 1, content)
                     self._exhausted = True
                     self._flush_if_collated()
                     continue
@@ -144,7 +146,7 @@ class Scheduler:
             self._complete = True
             self._changed.notify_all()
 
-    def put(self, chunk: _Chunk, prepared: Any) -> None:
+    def put(self, chunk: Chunk, prepared: Any) -> None:
         """Hand in a prepared chunk."""
         with self._changed:
             self._prepared[chunk.number] = prepared

@@ -5,6 +5,7 @@ Not here: what is done with a word (`crnn.inference.scheduler`), how wide it is 
 
 from collections.abc import Iterator, Sequence
 
+from crnn.core.errors import UserError
 from crnn.data.buckets import BatchOf
 from crnn.data.decode import Pixels
 from crnn.data.lmdb import Words
@@ -19,16 +20,34 @@ Prepared = tuple[int, Pixels]
 CHUNK = 32  # words that a worker decodes before it looks for a batch to infer: a few milliseconds
 
 
-class EncodedWords:
-    """The images of an LMDB, decoded and resized on the way. Those that cannot be read are left out.
+class WordBatches:
+    """Words of one width make a batch, in the order in which they were taken."""
 
-    Words of one width make a batch in the order of the LMDB.
-    """
+    def __init__(self, batch_of: BatchOf) -> None:
+        self._batch_of = batch_of
+        self._waiting: dict[int, list[Prepared]] = {}
+
+    def collate(self, prepared: list[Prepared]) -> list[Batch]:
+        whole = []
+        for index, pixels in prepared:
+            width = pixels.shape[2]
+            bucket = self._waiting.setdefault(width, [])
+            bucket.append((index, pixels))
+            if len(bucket) == self._batch_of(width):
+                whole.append(_batch(self._waiting.pop(width)))
+        return whole
+
+    def flush(self) -> list[Batch]:
+        return [_batch(bucket) for bucket in self._waiting.values()]
+
+
+class EncodedWords(WordBatches):
+    """The images of an LMDB, decoded and resized on the way. Those that cannot be read are left out."""
 
     def __init__(self, words: Words, preprocess: Preprocess, batch_of: BatchOf, limit: int | None = None) -> None:
-        self._words, self._preprocess, self._batch_of = words, preprocess, batch_of
+        super().__init__(batch_of)
+        self._words, self._preprocess = words, preprocess
         self._count = len(words) if limit is None else min(len(words), limit)
-        self._waiting: dict[int, list[Prepared]] = {}
 
     def chunks(self) -> Iterator[list[Encoded]]:
         for first in range(1, self._count + 1, CHUNK):
@@ -47,18 +66,14 @@ class EncodedWords:
                     prepared.append((index, self._preprocess.resize(pixels)))
         return prepared
 
-    def collate(self, prepared: list[Prepared]) -> list[Batch]:
-        whole = []
-        for index, pixels in prepared:
-            width = pixels.shape[2]
-            bucket = self._waiting.setdefault(width, [])
-            bucket.append((index, pixels))
-            if len(bucket) == self._batch_of(width):
-                whole.append(_batch(self._waiting.pop(width)))
-        return whole
 
-    def flush(self) -> list[Batch]:
-        return [_batch(bucket) for bucket in self._waiting.values()]
+def readable_images(words: Words, preprocess: Preprocess, limit: int) -> list[bytes]:
+    """The encoded images of the first `limit` words that can be read. Raises UserError where none can."""
+    images = (words.image(index) for index in range(1, min(len(words), limit) + 1))
+    found = [image for image in images if image and preprocess.decode(image) is not None]
+    if not found:
+        raise UserError(f"{words.directory}: none of the first {limit} words has a readable image")
+    return found
 
 
 def _batch(bucket: Sequence[Prepared]) -> Batch:

@@ -23,12 +23,16 @@ RUN_KEYS = (
     *(*NAMES, "widths", "runtime", "source", "precision", "device", "simulated", "samples", "correct", "accuracy"),
     *("accuracy_ci95", "ned", "unscorable", "by_length", "statuses", "host", "protocols"),
     *("e2e", "infer_only", "cold_seconds", "latency_ms", "batching"),  # null where they were not taken
+    *("confidence", "memory_mib", "first_answer", "load"),
 )
 PARTS = {  # keys of the parts of run.json
     "e2e": ("seconds", "images_per_second", "words", "passes", "spread", "breakdown"),
     "infer_only": ("seconds", "batch", "words", "spread"),
     "latency_ms": ("p50", "p90", "p99"),
     "batching": ("sizes", "words", "changed"),
+    "confidence": ("coverage_at_error", "ece", "curve"),
+    "memory_mib": ("build", "base", "load", "run", "growth_per_pass"),
+    "first_answer": ("cold_seconds", "cached_seconds", "steps", "slowest_width"),
 }
 LENGTH_KEYS = ("length", "samples", "correct", "accuracy_ci95")
 AUDIT_KEYS = ("reference", "samples", "flipped", "fixed", "broken", "mcnemar_p", "path")

@@ -34,6 +34,7 @@ class Verdict:
 def _values(row: dict[str, Any]) -> dict[str, float | None]:
     """Each budget's value in one report row; None where the row has none."""
     audit, batching, repeat = row.get("audit"), row.get("batching"), row.get("repeat_texts")
+    memory = row.get("memory_mib")
     surgery = audit and audit.get("surgery")
     return {
         "accuracy_drop": audit and (audit["broken"] - audit["fixed"]) / audit["samples"],
@@ -42,6 +43,7 @@ def _values(row: dict[str, Any]) -> dict[str, float | None]:
         "max_abs_difference": surgery and surgery["max_abs_difference"],
         "changed_by_batching": batching and batching["changed"],
         "changed_by_repeating": repeat and repeat["e2e_changed"] + repeat["infer_only_changed"],
+        "memory_mib": memory and memory["run"],
         "slowdown": row.get("slowdown"),
     }
 
@@ -52,8 +54,9 @@ def judge_budgets(rows: list[dict[str, Any]], budgets: dict[str, float]) -> list
     accuracy_drop: accuracy lost against the reference, fraction of the samples; flipped: words with another text than
     the reference's, fraction of the samples; changed_by_surgery: words that fixed.onnx reads differently from raw.onnx;
     max_abs_difference: of their outputs on these words; changed_by_batching: words whose text depends on the batch
-    size; changed_by_repeating: words with another text in a timed run than in the accuracy run; slowdown: how much
-    longer a pass takes than in another report, which only a comparison knows (`crnn.report.comparison`).
+    size; changed_by_repeating: words with another text in a timed run than in the accuracy run; memory_mib: the most
+    that a process held which loads the deployment and reads words; slowdown: how much longer a pass takes than in
+    another report, which only a comparison knows (`crnn.report.comparison`).
     """
     return [
         Verdict(row["dataset"], row["model"], row["deployment"], name, float(value), budgets[name])

@@ -11,6 +11,7 @@ from crnn.data.labels import LabelPolicy
 from crnn.inference.timings import cold_seconds, latency_percentiles, summarise_e2e, summarise_infer_only
 from crnn.score.accuracy import by_protocol, judge, score
 from crnn.score.audit import changed_by_repeating
+from crnn.score.confidence import confidence
 
 
 def arguments(command: Command) -> None:
@@ -23,6 +24,7 @@ def arguments(command: Command) -> None:
     command.add_path("--timings")
     command.add_path("--texts")
     command.add_path("--timing-record", "record of time_words: host, device")
+    command.add_paths("--costs", "starts.json, load.json: parts of the row as they stand", required=False, default=[])
     command.add_output("run.json to write", record=False)
 
 
@@ -31,12 +33,16 @@ def main(args: Arguments) -> None:
     timings, batching = pl.read_parquet(args.timings), read_json(args.batching)
     timed = read_json(args.timing_record)
     device = timed["results"]["runtime"]
+    judged = judge(samples, predictions, LabelPolicy.from_settings(args.labels))
+    measured = {key: part for path in args.costs for key, part in read_json(path).items()}
     row = {
         **args.run,
         "eight_bit_share": read_json(args.quantised)["results"]["eight_bit_share"] if args.quantised else None,
         "device": device["device"],
         "simulated": device["simulated"],
-        **score(judge(samples, predictions, LabelPolicy.from_settings(args.labels))),
+        **score(judged),
+        "confidence": confidence(judged),
+        **{part: measured.get(part) for part in ("memory_mib", "first_answer", "load")},
         "protocols": by_protocol(samples, predictions),
         "e2e": summarise_e2e(timings),
         "infer_only": summarise_infer_only(timings),

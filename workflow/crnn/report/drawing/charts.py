@@ -352,6 +352,35 @@ def by_batch_and_width(name: str, run: Run, *, titled: bool) -> Figure | None:
     return figure("Throughput by batch and width" + (f": {name}" if titled else ""), chart, caption)
 
 
+def risk_by_coverage(runs: Named) -> Figure | None:
+    """Share of wrong words among those kept, against the share kept; runs with equal curves share one line."""
+    curves: dict[str, list[str]] = {}
+    points = {name: run.row["confidence"]["curve"] for name, run in runs if run.row["confidence"]}
+    for name, curve in points.items():
+        curves.setdefault(repr(curve), []).append(name)
+    if not curves:
+        return None
+    rows = [
+        {"run": _joined(names), "coverage": coverage * 100, "risk": risk * 100}
+        for names in curves.values()
+        for coverage, risk in points[names[0]]
+    ]
+    chart = (
+        alt.Chart(pl.DataFrame(rows))
+        .mark_line(strokeWidth=2)
+        .encode(
+            x=x_axis("coverage", "records kept, the most confident first (%)", domain=[0, 100]),
+            y=y_axis("risk", "of them wrong (%)", zero=True),
+            color=_run_colour(list(dict.fromkeys(row["run"] for row in rows))),
+        )
+    )
+    caption = (
+        "Every record from the most confident one down. Low and flat is best: a curve that rises early has confident "
+        "mistakes. Runs with equal curves share a line."
+    )
+    return figure("Errors among the words kept", chart, caption)
+
+
 def figures(runs: Named) -> list[Figure]:
     """Every chart that the runs of one dataset allow."""
     timed = [(name, run) for name, run in runs if run.row["e2e"]]
@@ -365,6 +394,7 @@ def figures(runs: Named) -> list[Figure]:
         trade_off(timed) if len(timed) > 1 else None,
         breakdown(timed) if timed else None,
         by_length(runs),
+        risk_by_coverage(runs),
         latency_distribution(calls) if calls.height else None,
         latency_by_width(calls, runs),
         *(by_batch_and_width(name, run, titled=len(runs) > 1) for name, run in timed),

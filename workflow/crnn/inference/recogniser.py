@@ -1,0 +1,162 @@
+"""Reading images of words with a bundle, from Python.
+
+    with Recogniser.open(Path("results/bundles/crnn/ort")) as recogniser:
+        for reading in recogniser.read([Path("word.png"), image_bytes, pixels]):
+            print(reading.text, reading.confidence)
+
+Words go through the scheduler of the end-to-end clock: prepared on every core, in batches of equal width.
+
+Not here: what is in a bundle (`crnn.inference.bundle`).
+"""
+
+import os
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import cv2
+import numpy as np
+
+from crnn.core.errors import UserError
+from crnn.data.buckets import BatchOf
+from crnn.data.preprocess import Pixels, Preprocess
+from crnn.inference.bundle import Bundle
+from crnn.inference.scheduler import Scheduler
+from crnn.inference.scheduler import Reading as CallReading
+from crnn.inference.sources import CHUNK, Prepared, WordBatches
+from crnn.inference.step_timer import StepTimer
+
+Image = Path | str | bytes | Pixels  # a file, its bytes, or uint8 [H, W] gray or [H, W, 3] blue, green, red
+AHEAD = 1024  # readings that wait to be taken from a stream
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read of the image at a place of those given: a text with its confidence, or why there is none."""
+
+    place: int
+    text: str | None = None
+    confidence: float | None = None
+    error: str | None = None
+
+
+class Recogniser:
+    """A bundle, loaded. Threads may share one; their calls of `read` take turns. Close it, or use it in `with`."""
+
+    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
+        """threads: cores to use, by default all that this process may."""
+        cores = threads or len(os.sched_getaffinity(0))
+        self.bundle = bundle
+        self._preprocess, self._charset = bundle.preprocess, bundle.charset
+        self._session = bundle.load(cores, cores)
+        self._workers = max(cores, self._session.calls)
+        self._turn = threading.Lock()
+
+    @classmethod
+    def open(cls, folder: Path | str, threads: int | None = None) -> "Recogniser":
+        """Load a bundle. Raises UserError where it is not whole, or this machine cannot run it."""
+        return cls(Bundle.open(Path(folder)), threads)
+
+    def read(self, images: Iterable[Image]) -> list[Reading]:
+        """Read images; their readings are in the order of the images."""
+        return sorted(self.stream(images), key=lambda reading: reading.place)
+
+    def stream(self, images: Iterable[Image]) -> Iterator[Reading]:
+        """Read images as they come; yield readings as they are had, which is not the order of the images.
+
+        A word waits until there are enough of its width for a call, or until the images end.
+        """
+        source = _GivenImages(images, self._preprocess, self.bundle.most)
+        reader = threading.Thread(target=self._run, args=(source,), daemon=True)
+        reader.start()
+        try:
+            while (found := source.found.get()) is not None:
+                if isinstance(found, BaseException):
+                    raise found
+                yield found
+        finally:
+            source.stopped.set()
+            reader.join()
+
+    def _run(self, source: "_GivenImages") -> None:
+        def deliver(call: CallReading) -> None:
+            for reading in map(Reading, call.indices, call.texts, call.confidences):
+                source.hand_out(reading)
+
+        end: BaseException | None = None
+        try:
+            with self._turn:
+                Scheduler(source, self._session, self._charset, self._workers).run(deliver)
+        except BaseException as error:
+            end = error
+        source.hand_out(end)
+
+    def close(self) -> None:
+        """Release the device."""
+        self._session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _GivenImages(WordBatches):
+    """Images of a caller's, read and prepared on the way; what cannot be read is handed out at once, with the reason."""
+
+    def __init__(self, images: Iterable[Image], preprocess: Preprocess, most: BatchOf) -> None:
+        super().__init__(most)
+        self.found: queue.Queue[Reading | BaseException | None] = queue.Queue(AHEAD)
+        self.stopped = threading.Event()
+        self._images, self._preprocess = enumerate(images), preprocess
+
+    def chunks(self) -> Iterator[list[tuple[int, Image]]]:
+        while not self.stopped.is_set() and (chunk := list(islice(self._images, CHUNK))):
+            yield chunk
+
+    def prepare(self, chunk: list[tuple[int, Image]], timer: StepTimer) -> list[Prepared]:
+        prepared = []
+        for place, image in chunk:
+            try:
+                with timer.step("decode"):
+                    pixels = self._pixels(image)
+                with timer.step("resize"):
+                    prepared.append((place, self._preprocess.resize(pixels)))
+            except (OSError, ValueError, UserError) as error:
+                self.hand_out(Reading(place, error=str(error)))
+        return prepared
+
+    def _pixels(self, image: Image) -> Pixels:
+        """Gray [H, W] or blue, green, red [H, W, 3], as the recogniser takes them. Raises UserError, OSError."""
+        if isinstance(image, np.ndarray):
+            return in_channels(image, self._preprocess.channels)
+        data = image if isinstance(image, bytes) else Path(image).read_bytes()
+        pixels = self._preprocess.decode(data)
+        if pixels is None:
+            raise UserError("is no whole image" if data else "is empty")
+        return pixels
+
+    def hand_out(self, found: Reading | BaseException | None) -> None:
+        """Let the caller have a reading, an error, or the end; whoever does not take any more is not waited for."""
+        while not self.stopped.is_set():
+            with suppress(queue.Full):
+                return self.found.put(found, timeout=0.1)
+
+
+def in_channels(image: Pixels, channels: int) -> Pixels:
+    """uint8 [H, W] or [H, W, 3] as the other, where it has to be. Raises UserError on anything else."""
+    form = image.shape[2:] if image.ndim > 1 and image.size and image.dtype == np.uint8 else None
+    if form not in ((), (3,)):
+        raise UserError(f"is an array {image.dtype} {list(image.shape)}; expected uint8 [H, W] or [H, W, 3]")
+    if form == () and channels == 3:
+        return np.repeat(image[:, :, None], 3, axis=2)
+    return image if channels == 3 or form == () else np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)

@@ -1,0 +1,146 @@
+"""Starts of a deployment, each in a fresh process: how long the first text takes, and how much memory it takes to read.
+
+A start loads the model, reads the first word from bytes to text, calls the network once and again at every width, and
+then reads words in passes, as the end-to-end clock does. The first start of several is cold: the model's files are no
+longer in the page cache, and what the device's driver keeps between processes is empty.
+
+Not here: the clocks of a run (`crnn.inference.timings`).
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import median
+from typing import Any, cast
+
+from crnn.core.files import scratch_directory
+from crnn.core.process import age_seconds, peak_mib, resident_mib
+from crnn.core.workers import follow_parent
+from crnn.data.buckets import batch_sizes
+from crnn.data.lmdb import Words
+from crnn.data.preprocess import Pixels, Preprocess, Tensor, normalise
+from crnn.inference.benchmark import EndToEnd
+from crnn.inference.sources import readable_images
+from crnn.inference.timings import Timings
+from crnn.model.contract import Contract
+from crnn.model.decoding import greedy_decode
+from crnn.runtimes.registry import find_runtime
+from crnn.runtimes.runtime import Options, Session
+
+PASSES, WORDS = 8, 400  # of each start, and most words in one
+REPEATS = 5  # calls at each width after the first
+# Where a driver keeps what it compiled, by the device of the runtime.
+CACHES = {"gpu": "CUDA_CACHE_PATH", "npu": "ASCEND_CACHE_PATH"}
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a fresh process is told. limit: of the words; batch: as `crnn.data.buckets.batch_sizes` takes it."""
+
+    words: Path
+    preprocess: Preprocess
+    contract: Contract
+    runtime: str
+    model: Path
+    options: Options
+    threads: int
+    calls: int
+    batch: int | str
+    limit: int
+
+    def observe(self, cache: Path) -> dict[str, Any]:
+        """Load and read in this process, whose driver keeps its cache in `cache`: seconds and MiB, for `summarise`."""
+        runtime = find_runtime(self.runtime)
+        os.environ.update({CACHES[runtime.device]: str(cache)} if runtime.device else {})
+        begun, base = age_seconds(), resident_mib()
+        session = runtime.load(self.model, self.options, self.threads, self.calls)
+        try:
+            loaded, load = age_seconds(), peak_mib()
+            images = self._images()
+            first = next(images)
+            seconds, output = _timed_call(session, first)
+            text = greedy_decode(output, self.contract.charset)[0][0]
+            answered = age_seconds()
+            steps = {"start": begun, "load": loaded - begun, "read": answered - loaded}
+            later = ((each, _timed_call(session, each)[0]) for each in images)
+            widths = [_at_width(session, *each) for each in [(first, seconds), *later]]
+            passes = list(self._passes(session))
+        finally:
+            session.close()
+        memory = {"base": base, "load": load, "run": peak_mib(), "passes": passes}
+        return {"text": text, "seconds": answered, "steps": steps, "widths": widths, "memory": memory}
+
+    def _images(self) -> Iterator[Tensor]:
+        """The first readable word of every width, as they come."""
+        seen: set[int] = set()
+        with Words(self.words) as words:
+            for image in readable_images(words, self.preprocess, self.limit):
+                pixels = self.preprocess.resize(cast(Pixels, self.preprocess.decode(image)))
+                if pixels.shape[-1] not in seen:
+                    seen.add(pixels.shape[-1])
+                    yield normalise(pixels)[None]
+
+    def _passes(self, session: Session) -> Iterator[float]:
+        """Read the words again and again; MiB in memory after each pass."""
+        workers, charset = max(self.threads, session.calls), self.contract.charset
+        batch_of = self.contract.batch_of(batch_sizes(self.batch))
+        reading = EndToEnd(self.words, self.preprocess, session, charset, batch_of, workers)
+        for number in range(PASSES):
+            reading.run(Timings(), number, min(self.limit, WORDS))
+            yield resident_mib()
+
+
+def _timed_call(session: Session, image: Tensor) -> tuple[float, Tensor]:
+    called = time.perf_counter()
+    output = session.infer(image)
+    return time.perf_counter() - called, output
+
+
+def _at_width(session: Session, image: Tensor, first: float) -> dict[str, float]:
+    """Milliseconds of the first call at a width, which took `first` seconds, and of a later one; batch 1."""
+    later = median(_timed_call(session, image)[0] for _ in range(REPEATS))
+    return {"width": image.shape[3], "first_ms": first * 1e3, "later_ms": later * 1e3}
+
+
+def observe(start: Start, count: int) -> list[dict[str, Any]]:
+    """What `count` fresh processes find, one after the other; the first one cold."""
+    for file in start.model.parent.iterdir():  # drop the build from the page cache, as far as nobody else uses it
+        with file.open("rb") as stream:
+            os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    found = []
+    with scratch_directory(start.model) as cache:
+        for _ in range(count):
+            with ProcessPoolExecutor(1, get_context("spawn"), initializer=follow_parent) as process:
+                found.append(process.submit(start.observe, cache).result())
+    return found
+
+
+def summarise(starts: list[dict[str, Any]], build_mib: float | None = None) -> dict[str, Any]:
+    """The parts `memory_mib` and `first_answer` of a report row.
+
+    memory_mib: the most that a process held by then (`base`: before it loaded), of the largest start;
+    growth_per_pass: the median step from one pass to the next, in the second half of the passes of all starts.
+    first_answer: seconds from the beginning of a process to the first text, cold, and the median of the others;
+    `steps`, `widths` and the width whose first call is slowest against a later one are those of the cold one.
+    """
+    cold, *others = starts
+    memory = [each["memory"] for each in starts]
+    steps = [after - before for each in memory for before, after in pairwise(each["passes"][PASSES // 2 - 1 :])]
+    peaks = {
+        name: max(each[name] for each in memory) for name in ("base", "load", "run", "device") if name in memory[0]
+    }
+    return {
+        "memory_mib": {"build": build_mib, **peaks, "growth_per_pass": median(steps)},
+        "first_answer": {
+            "cold_seconds": cold["seconds"],
+            "cached_seconds": median(each["seconds"] for each in others) if others else None,
+            "steps": cold["steps"],
+            "widths": cold["widths"],
+            "slowest_width": max(cold["widths"], key=lambda each: each["first_ms"] / each["later_ms"]),
+        },
+    }
