@@ -9,7 +9,7 @@ Not here: decoding pixels (`crnn.data.preprocess`), what a label means (`crnn.da
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,36 +37,46 @@ class Word:
         return f"image-{self.index:09d}"
 
 
-def _open(directory: Path, name: Path, whole: bool) -> lmdb.Environment:
+def _open(directory: Path) -> lmdb.Environment:
     data = directory / "data.mdb"
     if directory.is_file():
-        raise UserError(f"{name}: is a file; expected an LMDB folder that holds data.mdb")
+        raise UserError(f"{directory}: is a file; expected an LMDB folder that holds data.mdb")
     if directory.is_dir() and not os.access(directory, os.R_OK | os.X_OK):
-        raise UserError(f"{name}: no permission to read it; chmod it or run as its owner")
+        raise UserError(f"{directory}: no permission to read it; chmod it or run as its owner")
     if not data.is_file():
-        raise UserError(f"{name}: is not an LMDB folder (no data.mdb in it)")
+        raise UserError(f"{directory}: is not an LMDB folder (no data.mdb in it)")
     if not os.access(data, os.R_OK):
-        raise UserError(f"{name / 'data.mdb'}: no permission to read it; chmod it or run as its owner")
+        raise UserError(f"{data}: no permission to read it; chmod it or run as its owner")
     if (instead := what_it_is(data)) is not None:
-        raise UserError(f"{name / 'data.mdb'}: {instead}")
+        raise UserError(f"{data}: {instead}")
     try:
         # No lock file: results are read-only to their readers, and a lock needs write permission.
-        return lmdb.open(str(directory), readonly=True, lock=False, readahead=whole, meminit=False)
+        return lmdb.open(str(directory), readonly=True, lock=False, readahead=False, meminit=False)
     except lmdb.Error as error:
-        raise UserError(f"{name}: is not a readable LMDB ({error})") from error
+        raise UserError(f"{directory}: is not a readable LMDB ({error})") from error
+
+
+@contextmanager
+def _damage_named(directory: Path) -> Iterator[None]:
+    """Turn what LMDB says of a damaged file into a UserError; of a full disk and the like it stays what it is."""
+    try:
+        yield
+    except lmdb.Error as error:
+        if mendable(error):
+            raise
+        raise UserError(f"{directory}: is damaged ({error}); copy it again") from error
 
 
 class Words:
     """Read-only view of an LMDB of words, indexed from 1 as its keys are. Use it as a context manager.
 
     Raises UserError where the folder is no LMDB, cannot be read, or its `num-samples` is missing, not a number,
-    zero, or absurdly larger than what is stored. `name`: what errors call the folder where it is a copy of another;
-    `whole`: all is going to be read, in order.
+    zero, or absurdly larger than what is stored.
     """
 
-    def __init__(self, directory: Path, name: Path | None = None, *, whole: bool = False) -> None:
-        self.name = name or directory
-        self._environment = _open(directory, self.name, whole)
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._environment = _open(directory)
         try:
             self._transaction = self._environment.begin(buffers=True)
             self._count = self._read_count()
@@ -75,21 +85,23 @@ class Words:
             raise
         except lmdb.Error as error:
             self._environment.close()
-            raise UserError(f"{self.name}: is not a readable LMDB ({error})") from error
+            raise UserError(f"{self.directory}: is not a readable LMDB ({error})") from error
 
     def _read_count(self) -> int:
         stored = self._transaction.get(b"num-samples")
         if stored is None:
-            raise UserError(f"{self.name}: holds no key 'num-samples'; this is not an LMDB of words, or it is empty")
+            raise UserError(
+                f"{self.directory}: holds no key 'num-samples'; this is not an LMDB of words, or it is empty"
+            )
         text = bytes(stored).decode("ascii", "replace").strip()
         if not text.isdecimal():
-            raise UserError(f"{self.name}: 'num-samples' is {text!r}; expected a number")
+            raise UserError(f"{self.directory}: 'num-samples' is {text!r}; expected a number")
         count = int(text)
         if count == 0:
-            raise UserError(f"{self.name}: 'num-samples' is 0; there is nothing to read")
+            raise UserError(f"{self.directory}: 'num-samples' is 0; there is nothing to read")
         entries = self._environment.stat()["entries"]
         if count > entries + MOST_LOST_RECORDS:
-            raise UserError(f"{self.name}: 'num-samples' is {count}, but only {entries} records are stored")
+            raise UserError(f"{self.directory}: 'num-samples' is {count}, but only {entries} records are stored")
         return count
 
     def __len__(self) -> int:
@@ -106,22 +118,9 @@ class Words:
         return self._get(b"image-%09d" % index)
 
     def _get(self, key: bytes) -> bytes | None:
-        try:
+        with _damage_named(self.directory):
             value = self._transaction.get(key)
-        except lmdb.Error as error:
-            raise UserError(f"{self.name}: is damaged at {key.decode()} ({error}); copy it again") from error
         return None if value is None else bytes(value)
-
-    def look_at_all(self) -> None:
-        """Follow every record to the end of its value, which ends a process where a damaged file leads out of it."""
-        size = self._environment.info()["map_size"]
-        try:
-            with self._transaction.cursor() as cursor:
-                for value in cursor.iternext(keys=False):
-                    if len(value) > IN_PAGE and (len(value) > size or value[-1] > 255):
-                        raise lmdb.CorruptedError("a value is longer than the file")
-        except lmdb.Error as error:
-            raise UserError(f"{self.name}: is damaged ({error}); copy it again") from error
 
     def keys_beside(self) -> Iterator[bytes]:
         """Every stored key that is none of a word's and not `num-samples`. What lies between those is not read."""
@@ -189,25 +188,27 @@ def compact_copy(source: Path, directory: Path) -> int:
 
     Compaction drops free pages and the sparse tail that many published datasets carry (a data.mdb of 1 TiB).
     """
-    with Words(source) as words:
-        try:
-            words._environment.copy(str(directory), compact=True)
-        except lmdb.Error as error:
-            if mendable(error):
-                raise
-            raise UserError(f"{source}: is damaged ({error}); copy it again") from error
+    with Words(source) as words, _damage_named(source):
+        words._environment.copy(str(directory), compact=True)
         return len(words)
-
-
-def copy_and_look(folders: tuple[Path, Path]) -> None:
-    """`compact_copy`, and look at all of the copy: what survives this can read it."""
-    source, scratch = folders
-    compact_copy(source, scratch)
-    with Words(scratch, source, whole=True) as words:
-        words.look_at_all()
 
 
 def publish(scratch: Path, directory: Path) -> None:
     """Move the LMDB in `scratch` to `directory` in one step."""
     with atomic_path(directory / "data.mdb") as temporary:
         (scratch / "data.mdb").replace(temporary)
+
+
+def copy_and_look(folders: tuple[Path, Path]) -> None:
+    """`compact_copy`, and follow each record of the copy to its end: what survives this can read it."""
+    source, scratch = folders
+    compact_copy(source, scratch)
+    size = (scratch / "data.mdb").stat().st_size
+    # Read in the order of the file, and ahead: nothing of it is in memory yet.
+    with lmdb.open(str(scratch), readonly=True, lock=False) as environment, environment.begin(buffers=True) as records:
+        with _damage_named(source), records.cursor() as cursor:
+            for value in cursor.iternext(keys=False):
+                if len(value) > size:
+                    raise lmdb.CorruptedError("a value is longer than the file")
+                if len(value) > IN_PAGE:
+                    _ = value[-1]

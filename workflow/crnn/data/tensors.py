@@ -100,7 +100,7 @@ def check_policy(words: Words, policy: LabelPolicy) -> None:
     empty = [label for label in labels if not policy.apply(label)[0]]
     if empty and len(empty) >= NEARLY_ALL * len(labels):
         raise UserError(
-            f"{words.name}: labels.characters ({policy.characters[:40]}) leaves nothing of {len(empty)} of "
+            f"{words.directory}: labels.characters ({policy.characters[:40]}) leaves nothing of {len(empty)} of "
             f"{len(labels)} labels, such as {empty[0][:40]!r}; name the characters of these words, and "
             "labels.normalise: nfc where they are not ASCII"
         )
