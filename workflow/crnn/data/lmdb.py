@@ -204,11 +204,14 @@ def copy_and_look(folders: tuple[Path, Path]) -> None:
     source, scratch = folders
     compact_copy(source, scratch)
     size = (scratch / "data.mdb").stat().st_size
-    # Read in the order of the file, and ahead: nothing of it is in memory yet.
-    with lmdb.open(str(scratch), readonly=True, lock=False) as environment, environment.begin(buffers=True) as records:
-        with _damage_named(source), records.cursor() as cursor:
-            for value in cursor.iternext(keys=False):
-                if len(value) > size:
-                    raise lmdb.CorruptedError("a value is longer than the file")
-                if len(value) > IN_PAGE:
-                    _ = value[-1]
+    with (
+        _damage_named(source),
+        lmdb.open(str(scratch), readonly=True, lock=False) as environment,  # reads ahead, in the order of the file
+        environment.begin(buffers=True) as transaction,
+        transaction.cursor() as cursor,
+    ):
+        for value in cursor.iternext(keys=False):
+            if len(value) > size:
+                raise lmdb.CorruptedError("a value is longer than the file")
+            if len(value) > IN_PAGE:
+                _ = value[-1]

@@ -48,40 +48,37 @@ def read_labels(labels: Path, form: Form | None, is_there: IsThere, names: str |
     expression; the lines are paths then, and its first group in the name of a file, without the suffix, is the label.
     Raises UserError where the file cannot be read, is not of this form, or lists nothing.
     """
-    content = _content(labels)
+    try:
+        if (instead := what_it_is(labels)) is not None:
+            raise UserError(f"{labels}: {instead}")
+        content = labels.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise UserError(f"{labels}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{labels}: is not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from error
+    form = form or _form_of(content)
     if names is not None:
         entries = list(_named_entries(content, labels, is_there, names))
+    elif form == "json":
+        entries = list(_json_entries(content, labels))
+    elif form == "text":
+        entries = list(_line_entries(content, is_there))
     else:
-        entries = list(_entries(content, labels, form or _form_of(content), is_there))
+        entries = list(_table_entries(content, labels, form))
     if not entries:
         raise UserError(f"{labels}: lists no images")
     return entries
 
 
-def _content(labels: Path) -> str:
-    try:
-        if (instead := what_it_is(labels)) is not None:
-            raise UserError(f"{labels}: {instead}")
-        return labels.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise UserError(f"{labels}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{labels}: is not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from error
-
-
 def _form_of(content: str) -> Form:
-    first = content.lstrip().partition("\n")[0].strip("\r")
+    first = _first_line(content.lstrip())
     if first[:1] in ("{", "[") and "\t" not in first:
         return "json"
     return next((form for form in SEPARATORS if _separator(first, form)), "text")
 
 
-def _entries(content: str, labels: Path, form: Form, is_there: IsThere) -> Iterator[Entry]:
-    if form == "json":
-        return _json_entries(content, labels)
-    if form == "text":
-        return _line_entries(content, is_there)
-    return _table_entries(content, labels, form)
+def _first_line(content: str) -> str:
+    return content.partition("\n")[0].strip("\r")
 
 
 # --- tables ------------------------------------------------------------------------------------------------
@@ -100,7 +97,7 @@ def _separator(line: str, form: Form) -> str | None:
 
 
 def _table_entries(content: str, labels: Path, form: Form) -> Iterator[Entry]:
-    first = content.partition("\n")[0].strip("\r")
+    first = _first_line(content)
     separator = _separator(first, form)
     if separator is None:
         raise UserError(f"{labels}, line 1: expected a header line with the columns 'file' and 'text', found {first!r}")
@@ -130,41 +127,35 @@ def _check_row(row: list[str], header: list[str], where: str) -> None:
 
 def _json_entries(content: str, labels: Path) -> Iterator[Entry]:
     """A list of objects, an object of such a list (MMOCR's data_list), one of path → text, or an object per line."""
-    for line, value in _json_values(content, labels):
-        inner = value.get("data_list", value) if isinstance(value, dict) else value
-        if isinstance(inner, dict) and _column(inner, FILE_NAMES) is None:
-            inner = [{"file": file, "text": text} for file, text in inner.items()]
-        for item in inner if isinstance(inner, list) else [inner]:
-            yield _json_entry(item, labels, line)
-
-
-def _json_values(content: str, labels: Path) -> Iterator[tuple[int, Any]]:
     try:
-        yield 1, json.loads(content)
-        return
+        values = [(1, json.loads(content))]
+    except (ValueError, RecursionError):
+        values = [(number, _parsed(line, f"{labels}, line {number}")) for number, line in _lines(content)]
+    for number, value in values:
+        found = value.get("data_list", value) if isinstance(value, dict) else value
+        if isinstance(found, dict) and _column(found, FILE_NAMES) is None:
+            found = [{"file": file, "text": text} for file, text in found.items()]
+        for item in found if isinstance(found, list) else [found]:
+            yield Entry(*_file_and_text(item, f"{labels}, line {number}"), number)
+
+
+def _parsed(line: str, where: str) -> Any:
+    try:
+        return json.loads(line)
     except (ValueError, RecursionError) as error:
-        whole = error
-    for number, line in enumerate(content.splitlines(), 1):
-        try:
-            value = json.loads(line) if line.strip() else None
-        except (ValueError, RecursionError):
-            raise UserError(f"{labels}, line {number}: is no JSON, nor is the whole file ({whole})") from None
-        if value is not None:
-            yield number, value
+        raise UserError(f"{where}: is no JSON ({error}), nor is the whole file") from None
 
 
-def _json_entry(item: Any, labels: Path, line: int) -> Entry:
+def _file_and_text(item: Any, where: str) -> tuple[str, str]:
     found = item if isinstance(item, dict) else {}
-    instances = found.get("instances")
-    if isinstance(instances, list) and len(instances) == 1 and isinstance(instances[0], dict):
-        found = {**instances[0], **found}  # MMOCR: the text of a word stands in the one instance of its image
+    match found.get("instances"):
+        case [{**instance}]:  # MMOCR: the text of a word stands in the one instance of its image
+            found = instance | found
     file, text = (found.get(_column(found, known)) for known in (FILE_NAMES, TEXT_NAMES))
     if not isinstance(file, str) or isinstance(text, bool) or not isinstance(text, str | int):
-        raise UserError(
-            f"{labels}, line {line}: expected an object with the keys 'file' and 'text' that hold texts, "
-            f"found {json.dumps(item, ensure_ascii=False)[:100]}"
-        )
-    return Entry(file, str(text), line)
+        said = json.dumps(item, ensure_ascii=False)[:100]
+        raise UserError(f"{where}: expected an object with the keys 'file' and 'text' that hold texts, found {said}")
+    return file, str(text)
 
 
 # --- lines -------------------------------------------------------------------------------------------------
