@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import lmdb
@@ -90,9 +91,8 @@ class Words:
     def _read_count(self) -> int:
         stored = self._transaction.get(b"num-samples")
         if stored is None:
-            raise UserError(
-                f"{self.directory}: holds no key 'num-samples'; this is not an LMDB of words, or it is empty"
-            )
+            keys = ", ".join(bytes(key).decode("utf-8", "backslashreplace") for key in islice(self._keys(), 5))
+            raise UserError(f"{self.directory}: holds no key 'num-samples', so no words. Its keys: {keys or 'none'}")
         text = bytes(stored).decode("ascii", "replace").strip()
         if not text.isdecimal():
             raise UserError(f"{self.directory}: 'num-samples' is {text!r}; expected a number")
@@ -121,6 +121,10 @@ class Words:
         with _damage_named(self.directory):
             value = self._transaction.get(key)
         return None if value is None else bytes(value)
+
+    def _keys(self) -> Iterator[memoryview]:
+        with self._transaction.cursor() as cursor:
+            yield from cursor.iternext(values=False)
 
     def keys_beside(self) -> Iterator[bytes]:
         """Every stored key that is none of a word's and not `num-samples`. What lies between those is not read."""

@@ -32,6 +32,7 @@ from crnn.data.preprocess import NORMALISATION, Preprocess, Tensor, normalise
 
 POLICY_WORDS = 1000  # labels that the policy is tried on before anything is prepared
 NEARLY_ALL = 0.9
+LEFT_OUT = ("empty-label", "outside-charset")  # statuses of labels of which the policy compares nothing
 CHUNK = 512  # words a worker prepares at a time; bounds what is in memory, not what is computed
 
 # Columns of samples.parquet: those of a `Sample`, and its row in the file of its width.
@@ -96,13 +97,14 @@ def prepare(word: Word, preprocess: Preprocess, policy: LabelPolicy) -> tuple[Sa
 def check_policy(words: Words, policy: LabelPolicy) -> None:
     """Raise UserError where the policy leaves nothing of nearly all labels, of which some are looked at."""
     some = range(1, len(words) + 1, max(1, len(words) // POLICY_WORDS))
-    labels = [label for index in some if (label := label_text(words[index].label or b""))]
-    empty = [label for label in labels if not policy.apply(label)[0]]
-    if empty and len(empty) >= NEARLY_ALL * len(labels):
+    read = [_read_label(words[index].label, policy) for index in some]
+    labels = [label for label, *_, status in read if label and status in ("ok", *LEFT_OUT)]
+    lost = [label for label, *_, status in read if label and status in LEFT_OUT]
+    if lost and len(lost) >= NEARLY_ALL * len(labels):
         raise UserError(
-            f"{words.directory}: labels.characters ({policy.characters[:40]}) leaves nothing of {len(empty)} of "
-            f"{len(labels)} labels, such as {empty[0][:40]!r}; name the characters of these words, and "
-            "labels.normalise: nfc where they are not ASCII"
+            f"{words.directory}: labels.characters ({policy.characters[:40]}) and labels.outside ({policy.outside}) leave "
+            f"nothing of {len(lost)} of {len(labels)} labels, such as {lost[0][:40]!r}; name the characters of these "
+            "words, and labels.normalise: nfc where they are not ASCII"
         )
 
 

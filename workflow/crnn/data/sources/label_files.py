@@ -20,7 +20,7 @@ from crnn.core.files import what_it_is
 
 Form = Literal["csv", "tsv", "json", "text"]
 FORMS: tuple[Form, ...] = get_args(Form)
-SEPARATORS: dict[Form, str] = {"csv": ",;", "tsv": "\t"}
+SEPARATORS = ",;\t"  # of the cells of a table
 
 # What tools call the two columns: ours, Hugging Face, EasyOCR, MMOCR, PaddleOCR and others.
 FILE_NAMES = ("file", "filename", "file_name", "img_path", "image_path", "path", "image", "img", "name")
@@ -29,7 +29,6 @@ TEXT_NAMES = ("text", "label", "words", "word", "transcription", "gt", "ground_t
 TRIED = 200  # lines by which the parting of lines is decided
 
 IsThere = Callable[[str], bool]  # whether a path of a label file leads to a file
-Split = Callable[[str], tuple[str, str] | None]  # a line as path and label; None where it has nothing to part them
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def read_labels(labels: Path, form: Form | None, is_there: IsThere, names: str |
     elif form == "text":
         entries = list(_line_entries(content, is_there))
     else:
-        entries = list(_table_entries(content, labels, form))
+        entries = list(_table_entries(content, labels))
     if not entries:
         raise UserError(f"{labels}: lists no images")
     return entries
@@ -74,7 +73,7 @@ def _form_of(content: str) -> Form:
     first = _first_line(content.lstrip())
     if first[:1] in ("{", "[") and "\t" not in first:
         return "json"
-    return next((form for form in SEPARATORS if _separator(first, form)), "text")
+    return "csv" if _separator(first) else "text"
 
 
 def _first_line(content: str) -> str:
@@ -90,15 +89,15 @@ def _column(header: Iterable[str], known: tuple[str, ...]) -> str | None:
     return next((spelled[name] for name in known if name in spelled), None)
 
 
-def _separator(line: str, form: Form) -> str | None:
+def _separator(line: str) -> str | None:
     """What separates the cells of a header line; None where the line is none."""
-    parted = ((separator, [cell.strip('"') for cell in line.split(separator)]) for separator in SEPARATORS[form])
+    parted = ((separator, [cell.strip('"') for cell in line.split(separator)]) for separator in SEPARATORS)
     return next((each for each, names in parted if _column(names, FILE_NAMES) and _column(names, TEXT_NAMES)), None)
 
 
-def _table_entries(content: str, labels: Path, form: Form) -> Iterator[Entry]:
+def _table_entries(content: str, labels: Path) -> Iterator[Entry]:
     first = _first_line(content)
-    separator = _separator(first, form)
+    separator = _separator(first)
     if separator is None:
         raise UserError(f"{labels}, line 1: expected a header line with the columns 'file' and 'text', found {first!r}")
     reader = csv.reader(io.StringIO(content, newline=""), delimiter=separator, strict=True)
@@ -110,9 +109,7 @@ def _table_entries(content: str, labels: Path, form: Form) -> Iterator[Entry]:
                 _check_row(row, header, f"{labels}, line {reader.line_num}")
                 yield Entry(row[file], row[text], reader.line_num)
     except csv.Error as error:
-        raise UserError(
-            f"{labels}: is not a whole {form.upper()} table ({error}); look for an unpaired quote"
-        ) from error
+        raise UserError(f"{labels}: is not a whole table ({error}); look for an unpaired quote") from error
 
 
 def _check_row(row: list[str], header: list[str], where: str) -> None:
@@ -128,9 +125,10 @@ def _check_row(row: list[str], header: list[str], where: str) -> None:
 def _json_entries(content: str, labels: Path) -> Iterator[Entry]:
     """A list of objects, an object of such a list (MMOCR's data_list), one of path → text, or an object per line."""
     try:
-        values = [(1, json.loads(content))]
-    except (ValueError, RecursionError):
-        values = [(number, _parsed(line, f"{labels}, line {number}")) for number, line in _lines(content)]
+        values = [(1, json.loads(content, object_pairs_hook=_no_key_twice))]
+    except (ValueError, RecursionError) as error:
+        where = f"{labels}: is no JSON ({error}), nor is line"
+        values = [(number, _parsed(line, f"{where} {number}")) for number, line in _lines(content)]
     for number, value in values:
         found = value.get("data_list", value) if isinstance(value, dict) else value
         if isinstance(found, dict) and _column(found, FILE_NAMES) is None:
@@ -139,11 +137,18 @@ def _json_entries(content: str, labels: Path) -> Iterator[Entry]:
             yield Entry(*_file_and_text(item, f"{labels}, line {number}"), number)
 
 
-def _parsed(line: str, where: str) -> Any:
+def _parsed(line: str, complaint: str) -> Any:
     try:
-        return json.loads(line)
+        return json.loads(line, object_pairs_hook=_no_key_twice)
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{where}: is no JSON ({error}), nor is the whole file") from None
+        raise UserError(f"{complaint} ({error})") from None
+
+
+def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("an object has one key twice")
+    return found
 
 
 def _file_and_text(item: Any, where: str) -> tuple[str, str]:
@@ -161,37 +166,27 @@ def _file_and_text(item: Any, where: str) -> tuple[str, str]:
 # --- lines -------------------------------------------------------------------------------------------------
 
 
-def _at(separator: str) -> Split:
-    def split(line: str) -> tuple[str, str] | None:
-        file, found, text = line.partition(separator)
-        return (file.strip(), text.strip()) if found else None
-
-    return split
-
-
-def _at_comma(line: str) -> tuple[str, str] | None:
-    """ICDAR's gt.txt: `word_1.png, "Text"`, where a quote within is written with a backslash, or twice."""
-    file, found, text = line.partition(",")
-    return (_unquoted(file.strip()), _unquoted(text.strip())) if found else None
-
-
-def _unquoted(cell: str) -> str:
-    quoted = len(cell) > 1 and cell[0] == cell[-1] == '"'
-    return re.sub(r'\\(["\\])|"(")', r"\1\2", cell[1:-1]) if quoted else cell
+# How a line may be parted, in the order of preference where no path, or the path of each, is there.
+SPLITS = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"(?P<file>.*?)\|\|\|(?P<text>.*)",
+        r"(?P<file>.*?)\t(?P<text>.*)",  # PaddleOCR
+        r'"?(?P<file>.*?)"?[ \t]*,[ \t]*"(?P<quoted>.*)"',  # ICDAR's gt.txt
+        r"(?P<file>.*?),(?P<text>.*)",
+        r"(?P<file>[^ \t]+)(?:[ \t]+(?P<text>.*))?",
+        r"(?P<file>.+?\.(?:png|jpe?g|bmp|gif|tiff?|webp))[ \t]+(?P<text>.*)",  # a path with blanks
+        r"(?P<text>.*[^ \t])[ \t]+(?P<file>[^ \t]+)",  # the label first
+    )
+)
+AT_BLANKS = SPLITS[4]  # parts every line
 
 
-def _at_blanks(line: str) -> tuple[str, str]:
-    file, *text = re.split(r"[ \t]+", line, maxsplit=1)
-    return file, "".join(text)
-
-
-def _label_first(line: str) -> tuple[str, str] | None:
-    match = re.fullmatch(r"(.*\S)[ \t]+(\S+)", line)
-    return (match[2], match[1]) if match else None
-
-
-# In the order of preference where no path, or the path of each, is there.
-SPLITS: tuple[Split, ...] = (_at("|||"), _at("\t"), _at_comma, _at_blanks, _label_first)
+def _parted(line: str, split: re.Pattern[str]) -> tuple[str, str]:
+    """A line as path and label."""
+    found = next(match.groupdict() for each in (split, AT_BLANKS) if (match := each.fullmatch(line)))
+    quoted = re.sub(r'\\(["\\])|"(")', r"\1\2", found.get("quoted") or "")  # with a backslash before a quote, or two
+    return found["file"].strip(), quoted or (found.get("text") or "").strip()
 
 
 def _lines(content: str) -> list[tuple[int, str]]:
@@ -204,19 +199,16 @@ def _line_entries(content: str, is_there: IsThere) -> Iterator[Entry]:
     lines = _lines(content)
     tried = [line for _, line in lines[:: max(1, len(lines) // TRIED)]]
 
-    def score(split: Split) -> tuple[int, int]:
-        parted = [split(line) for line in tried]
-        files = [(found or _at_blanks(line))[0] for found, line in zip(parted, tried, strict=True)]
-        return sum(map(is_there, files)), all(parted)
+    def score(split: re.Pattern[str]) -> tuple[int, bool]:
+        return sum(is_there(_parted(line, split)[0]) for line in tried), all(map(split.fullmatch, tried))
 
     best = max(SPLITS, key=score)
-    for number, line in lines:
-        yield Entry(*(best(line) or _at_blanks(line)), number)
+    return (Entry(*_parted(line, best), number) for number, line in lines)
 
 
 def _named_entries(content: str, labels: Path, is_there: IsThere, names: str) -> Iterator[Entry]:
     for number, line in _lines(content):
-        file = line if is_there(line) else _at_blanks(line)[0]
+        file = line if is_there(line) else _parted(line, AT_BLANKS)[0]
         name = re.split(r"[/\\]", file)[-1]
         match = re.fullmatch(names, name.rpartition(".")[0] or name)
         if match is None:
