@@ -6,6 +6,7 @@ A stage turns these into one line and exit status 1; every other exception keeps
 import errno
 import os
 import re
+import resource
 
 
 class UserError(Exception):
@@ -15,6 +16,7 @@ class UserError(Exception):
 DISK = "free some space, or put the results on another disk"
 PLACE = "put the results where you may write, or change the permissions"
 MEMORY = "give the job more memory, or less to do at once (fewer cores, a smaller batch)"
+ENOUGH = 4 << 30  # bytes of address space that every stage runs in
 # What a machine refuses, by number of the error: the remedy. Libraries of other languages say it in the same words.
 REMEDIES = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO), DISK),
@@ -26,7 +28,7 @@ REMEDIES = {
     errno.ESTALE: "run again; the network's file system lost the file",
 }
 REMEDY_OF = {re.escape(os.strerror(number)): remedy for number, remedy in REMEDIES.items()} | {
-    r"(?i)bad.alloc|out of memory|not enough memory|insufficient memory|failed to allocate": MEMORY,
+    r"(?i)bad.alloc|out of memory|not enough memory|insufficient memory|failed to (allocate|map)": MEMORY,
     r"process pool was terminated abruptly": f"a worker was killed, most often for want of memory: {MEMORY}",
     r"start new thread": REMEDIES[errno.EAGAIN],
     r"requested and \d+ written": DISK,
@@ -45,4 +47,9 @@ def mendable(error: BaseException) -> str | None:
         if re.search(pattern, said):
             return f"{said}; {remedy}"
     cause = error.__cause__ or error.__context__
-    return None if cause is None else mendable(cause)
+    if cause is not None:
+        return mendable(cause)
+    # Libraries that find no room when they are loaded fail in every way.
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    cramped = limit != resource.RLIM_INFINITY and limit < ENOUGH
+    return f"{said}; this process may map {limit >> 20} MiB of memory (ulimit -v), raise that" if cramped else None

@@ -8,6 +8,7 @@ Not here: how an image becomes a tensor (`crnn.data.preprocess`), what a label m
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import chain
@@ -102,9 +103,9 @@ def check_policy(words: Words, policy: LabelPolicy) -> None:
     lost = [label for label, *_, status in read if label and status in LEFT_OUT]
     if lost and len(lost) >= NEARLY_ALL * len(labels):
         raise UserError(
-            f"{words.directory}: labels.characters ({policy.characters[:40]}) and labels.outside ({policy.outside}) leave "
-            f"nothing of {len(lost)} of {len(labels)} labels, such as {lost[0][:40]!r}; name the characters of these "
-            "words, and labels.normalise: nfc where they are not ASCII"
+            f"{words.directory}: labels.characters ({policy.characters[:40]}) and labels.outside ({policy.outside}) "
+            f"leave nothing of {len(lost)} of {len(labels)} labels, such as {lost[0][:40]!r}; name the characters of "
+            "these words, and labels.normalise: nfc where they are not ASCII"
         )
 
 
@@ -158,16 +159,16 @@ def _write_tensors(prepared: Iterable[tuple[Sample, Pixels | None]], directory: 
     """Append each word to its width's file; return samples (with `row`) and the widths met."""
     appenders: dict[int, _NpyAppender] = {}
     rows: list[dict[str, Any]] = []
-    for sample, pixels in prepared:
-        row = None
-        if pixels is not None:
-            width = sample.tensor_width
-            if width not in appenders:
-                appenders[width] = _NpyAppender(directory / f"w{width}.npy", pixels.shape)
-            row = appenders[width].append(pixels)
-        rows.append({**asdict(sample), "row": row})
-    for appender in appenders.values():
-        appender.close()
+    with ExitStack() as files:
+        for sample, pixels in prepared:
+            row = None
+            if pixels is not None:
+                width = sample.tensor_width
+                if width not in appenders:
+                    appenders[width] = _NpyAppender(directory / f"w{width}.npy", pixels.shape)
+                    files.callback(appenders[width].close)
+                row = appenders[width].append(pixels)
+            rows.append({**asdict(sample), "row": row})
     return pl.DataFrame(rows, schema=SAMPLES), sorted(appenders)
 
 
