@@ -25,7 +25,7 @@ from crnn.model.precision.quantise import convolutions, never_negative
 from crnn.model.surgery import Step, operate
 
 SMALL = NetworkSize(channels=(4, 4, 8, 8, 8, 8, 8), hidden=8, classes=37)
-SIZES = {"channels": list(SMALL.channels), "hidden": SMALL.hidden, "classes": SMALL.classes}
+SIZES = {"channels": list(SMALL.channels), "hidden": SMALL.hidden}
 
 REPAIRS = ("drop_zero_states", "split_bidirectional", "fold_constants")
 
@@ -157,7 +157,7 @@ def load_graph(model: onnx.ModelProto) -> Graph:
 
 def repaired(raw: Path) -> onnx.ModelProto:
     """The graph of an export, operated on as far as runtimes need it."""
-    model, _ = operate(onnx.load(raw), [Step(name) for name in REPAIRS])
+    model, *_ = operate(onnx.load(raw), [Step(name) for name in REPAIRS])
     return model
 
 

@@ -117,7 +117,7 @@ def _expected(rule: str, allowed: Any, message: str) -> str:
         case "enum":
             return f"one of {', '.join(map(str, allowed))}"
         case "type":
-            return f"a value of type {allowed}"
+            return f"a value of type {allowed if isinstance(allowed, str) else ' or '.join(allowed)}"
         case "minimum" | "minItems":
             return f"at least {allowed}" + (" items" if rule == "minItems" else "")
         case "maximum" | "maxItems":
@@ -188,7 +188,7 @@ def _policy_faults(config: Config) -> Iterator[str]:
         return
     for name, model in config["models"].items():
         missing = ""
-        if "metadata" not in model["charset"]:  # which the import of the model knows
+        if not _in_the_file(model["charset"]):
             with suppress(UserError):  # a fault of the model, and named as such
                 missing = policy.unspelled("".join(Charset.from_settings(model["charset"]).characters))
         if missing:
@@ -213,19 +213,19 @@ def _model_faults(key: str, entry: Config) -> Iterator[str]:
     except UserError as error:
         yield f"{key}.{error}"
     charset = entry["charset"]
-    if isinstance(charset, dict):
-        named = [source for source in ("file", "metadata") if source in charset]
-        if len(named) != 1 or (named == ["metadata"] and "onnx" not in entry):
-            yield f"{key}.charset is {charset}; expected one of file and, of an ONNX file, metadata"
-            return
-        if named == ["metadata"]:
-            return
-    elif len(str(charset).encode()) > MOST_INLINE:
+    if len(str(charset).encode()) > MOST_INLINE:
         yield f"{key}.charset is too long for the config; put its characters into a file, one a line: {{file: …}}"
+    if _in_the_file(charset) and "onnx" in entry:
+        return
     try:
         Charset.from_settings(charset)
     except UserError as error:
         yield f"{key}.{error}"
+
+
+def _in_the_file(charset: Any) -> bool:
+    """Whether a charset stands in the model file, whose import reads it."""
+    return isinstance(charset, dict) and charset.keys() & {"file", "metadata"} == {"metadata"}
 
 
 def models_of(deployment: Config, config: Config) -> tuple[str, ...]:

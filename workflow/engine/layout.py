@@ -9,9 +9,11 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from crnn.data.widths import OF_PIXELS
 from crnn.model.precision import QUANTISED, VARIANTS
 from crnn.runtimes.runtime import Runtime
 from engine.config import SOURCES, Config, models_of, planned_widths, trained_weights
@@ -218,9 +220,7 @@ class Layout:
 
     def pixels(self, widths: str) -> dict[str, Any]:
         """What a width rule says of pixels."""
-        return {
-            key: value for key, value in self.config["widths"][widths].items() if key in ("interpolation", "channels")
-        }
+        return {key: value for key, value in self.config["widths"][widths].items() if key in OF_PIXELS}
 
     def plan_bounds(self, widths: str) -> dict[str, Any]:
         """What of a planned width rule bounds the plan (crnn.planning.optimiser)."""
@@ -367,6 +367,22 @@ class Layout:
 
     def audited(self, run: Run) -> dict[str, list[str]]:
         """Stage → readings of every part, from the reference to a deployment's build, in order."""
+        widths = self.deployments[run.deployment].widths
+        path = self.audit_path(run)
+        return {stage: self.predictions(run.dataset, run.model, widths, name) for stage, name in path.items()}
+
+    def explained(self, run: Run) -> dict[str, str]:
+        """Stage → which nodes turned the words on the step to it, of the steps between two ONNX files."""
+        others = {REFERENCE, *self.deployments}
+        folder = f"{self.results}/explained/{run.dataset}/{run.model}/{self.deployments[run.deployment].widths}"
+        return {
+            stage: f"{folder}/{before}/{after}.json"
+            for (_, before), (stage, after) in pairwise(self.audit_path(run).items())
+            if others.isdisjoint((before, after))
+        }
+
+    def audit_path(self, run: Run) -> dict[str, str]:
+        """Stage → reader, from the reference to a deployment's build, in order."""
         entry = self.deployments[run.deployment]
         readers = {self.first_stage(run.model): self.reference(run.model, entry.widths)}
         if entry.source != "checkpoint":
@@ -375,8 +391,7 @@ class Layout:
             readers["fixed"] = "fixed"
         if entry.variant != "fp32":
             readers[f"{entry.variant}{entry.repaired.removeprefix('fixed')}"] = entry.variant_stem
-        readers["build"] = entry.name
-        return {stage: self.predictions(run.dataset, run.model, entry.widths, name) for stage, name in readers.items()}
+        return {**readers, "build": entry.name}
 
     @property
     def clock(self) -> dict[str, int]:
