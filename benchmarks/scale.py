@@ -33,6 +33,7 @@ from crnn.inference.scheduler import Reading, Scheduler
 from crnn.inference.sources import EncodedWords
 from crnn.inference.timings import Timings
 from crnn.model.charset import Charset
+from crnn.model.contract import Contract
 from crnn.model.export import export_onnx
 from crnn.model.network import CRNN, NetworkSize
 from crnn.runtimes.onnxruntime.cpu import OnnxSession
@@ -88,7 +89,7 @@ def _peak_mib() -> float:
 
 def tiny_model(folder: Path) -> Path:
     torch.manual_seed(0)
-    export_onnx(CRNN(TINY).eval(), folder / "tiny.onnx")
+    export_onnx(CRNN(TINY).eval(), Contract(Charset(CHARACTERS)), folder / "tiny.onnx")
     return folder / "tiny.onnx"
 
 

@@ -10,7 +10,6 @@ IMPORT = {
     "charset": option("charset", lambda w: canonical(config["models"][w.model]["charset"])),
     "input": option("input", of_model("input")),
     "blank": option("blank", of_model("blank")),
-    "tolerance": option("tolerance", of_model("tolerance")),
 }
 
 
@@ -101,6 +100,7 @@ rule import_onnx:
         held=held(lambda w: [layout.model_source(w.model), *layout.charset_files(w.model)]),
         output=option("model-output", of_model("output")),
         opset=option("opset", of_model("opset")),
+        tolerance=option("tolerance", of_model("tolerance")),
     message:
         "Bringing the ONNX file of {wildcards.model} to the form of every model"
     shell:

@@ -13,12 +13,15 @@ from crnn.data.decode import Pixels
 from crnn.data.labels import LabelPolicy
 from crnn.data.preprocess import Preprocess, Tensor, normalise
 from crnn.model.charset import Charset
+from crnn.model.contract import Contract
 from crnn.model.decoding import greedy_decode
 
 Levels = npt.NDArray[np.int64]
 
-CHARSET = Charset("0123456789abcdefghijklmnopqrstuvwxyz")
-POLICY = LabelPolicy(CHARSET.characters)
+CHARACTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
+CHARSET = Charset(CHARACTERS)
+CONTRACT = Contract(CHARSET)  # of networks of 37 classes that are as CRNNs are
+POLICY = LabelPolicy(CHARACTERS)
 ASPECT = Preprocess.from_settings({"rule": "aspect"})
 FIXED = Preprocess.from_settings({"rule": "fixed", "width": 100})
 RECIPE = Preprocess.from_settings({"rule": "recipe"})
@@ -148,4 +151,4 @@ class MoodyReader(PixelReader):
 def read_alone(index: int) -> str:
     """What `PixelReader` reads on a word of `healthy_words` that is prepared (`ASPECT`) and read by itself."""
     image = normalise(ASPECT.resize(scribble(*SIZES[index - 1], seed=index)))
-    return greedy_decode(PixelReader().infer(image[None, None]), CHARSET)[0][0]
+    return greedy_decode(PixelReader().infer(image[None]), CHARSET)[0][0]

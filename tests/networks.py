@@ -25,7 +25,7 @@ from crnn.model.precision.quantise import convolutions, never_negative
 from crnn.model.surgery import Step, operate
 
 SMALL = NetworkSize(channels=(4, 4, 8, 8, 8, 8, 8), hidden=8, classes=37)
-SIZES = {"channels": list(SMALL.channels), "hidden": SMALL.hidden, "classes": SMALL.classes}
+SIZES = {"channels": list(SMALL.channels), "hidden": SMALL.hidden}
 
 REPAIRS = ("drop_zero_states", "split_bidirectional", "fold_constants")
 

@@ -10,6 +10,7 @@ import pytest
 from contract.toolkit import PACKAGES, PACKAGES_2023, Toolkit, Use, install
 from crnn.model.export import export_onnx
 from crnn.model.surgery import Step, operate
+from examples import CONTRACT
 from networks import small_network
 
 DOUBLES = ("aclruntime", "ais_bench", "tensorrt", "pycuda", "cuda", "gpu_double")
@@ -24,9 +25,9 @@ def toolkit(tmp_path: Path) -> Toolkit:
 def fixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small network, exported and repaired."""
     folder = tmp_path_factory.mktemp("model")
-    export_onnx(small_network(), folder / "raw.onnx")
+    export_onnx(small_network(), CONTRACT, folder / "raw.onnx")
     passes = ["fold_constants", "drop_zero_states", "split_bidirectional", "reverse_direction", "prune_unused"]
-    model, _ = operate(onnx.load(folder / "raw.onnx"), [Step(name) for name in passes])
+    model, *_ = operate(onnx.load(folder / "raw.onnx"), [Step(name) for name in passes])
     onnx.save(model, folder / "fixed.onnx")
     return folder / "fixed.onnx"
 

@@ -22,6 +22,7 @@ from crnn.model.precision.convert import convert
 from crnn.runtimes.devices import DeviceLocks
 from crnn.runtimes.onnxruntime.cpu import OnnxSession
 from crnn.runtimes.registry import find_runtime
+from examples import CONTRACT
 from networks import EXPORTS, SMALL, calibrated, images
 from stage_calls import run_stage
 
@@ -301,7 +302,9 @@ def test_a_gpu_is_free_again_when_an_engine_cannot_be_opened(gpu: None, fixed: P
 def test_the_facts_beside_the_engine_say_how_it_was_made(version: str, fixed: Path, tmp_path: Path) -> None:
     arguments = ["--source", str(fixed), "--runtime", "tensorrt", "--output", str(tmp_path / "build")]
     chosen = json.dumps({**SHAPES["one profile"], "typical_width": 100, "workspace_mib": 512})
-    arguments += ["--options", chosen, "--record", str(tmp_path / "build/build.json")]
+    CONTRACT.write(tmp_path / "contract.json")
+    arguments += ["--contract", str(tmp_path / "contract.json"), "--options", chosen]
+    arguments += ["--record", str(tmp_path / "build/build.json")]
     run_stage("build_model", arguments)
     facts = read_json(tmp_path / "build/conversion.json")
     assert read_json(tmp_path / "build/build.json")["results"]["conversion"] == facts

@@ -19,6 +19,7 @@ from crnn.core.files import read_json
 from crnn.runtimes.ascend import toolchain as module
 from crnn.runtimes.ascend.toolchain import find_toolchain
 from crnn.runtimes.registry import find_runtime
+from examples import CONTRACT
 from networks import EXPORTS
 from stage_calls import call
 
@@ -196,8 +197,10 @@ def test_nothing_is_left_in_the_working_directory(
 
 
 def test_the_record_has_chip_version_and_command(toolkit: Toolkit, fixed: Path, tmp_path: Path) -> None:
-    told = {"source": fixed, "runtime": "ascend", "options": json.dumps(options(toolkit)), "output": tmp_path}
-    call("build_model", **told, record=tmp_path / "build.json")
+    CONTRACT.write(tmp_path / "contract.json")
+    told = {"source": fixed, "contract": tmp_path / "contract.json", "runtime": "ascend"}
+    made = {"output": tmp_path, "record": tmp_path / "build.json"}
+    call("build_model", **told, options=json.dumps(options(toolkit)), **made)
     said = read_json(tmp_path / "build.json")["results"]["conversion"]
     assert (said["soc_version"], said["cann"], said["command"][0]) == ("Ascend310P3", "8.0.RC3", "atc")
 

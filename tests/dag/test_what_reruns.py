@@ -215,7 +215,7 @@ CONFIG: dict[str, Row] = {
         config("models.crnn.charset", "0123456789abcdefghijklmnopqrstuvwxyzé"),
         {"import_checkpoint"} | EXPORTED,
         IMPORTED,
-        '"classes":38',
+        '--charset="0123456789abcdefghijklmnopqrstuvwxyzé"',
     ),
     "opset": Row(config("models.crnn.opset", 12), EXPORTED, FIXED, "now: '--opset=12'"),
     "surgery": Row(
@@ -243,9 +243,7 @@ CONFIG: dict[str, Row] = {
     "measure.passes": Row(config("measure.passes", 2), END, TIMED, '"passes":2'),
     "batching.sizes": Row(config("batching.sizes", [1, 2]), END, CHECKED, "--sizes=[1,2]"),
     "budgets.flipped": Row(config("budgets.flipped", 0.02), END, set(), '"flipped":0.02'),
-    "budgets.max_abs_difference": Row(
-        config("budgets.max_abs_difference", 0.0001), REPAIRED, FIXED, "--tolerance=0.0001"
-    ),
+    "tolerance": Row(config("models.crnn.tolerance", 0.0001), EXPORTED, FIXED, "--tolerance=0.0001"),
     "report.title": Row(config("report.title", "words"), END, set(), '"title":"words"'),
     "a deployment added": Row(deployment("ort-8", batch=8), BUILT, RUN, NEW),
     "a deployment with passes of its own added": Row(

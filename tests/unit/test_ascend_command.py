@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn.core.errors import UserError
+from crnn.model.contract import Steps
 from crnn.runtimes.ascend.atc import (
     REMEDIES,
     Conversion,
@@ -19,6 +20,7 @@ from crnn.runtimes.ascend.atc import (
     product,
 )
 from crnn.runtimes.ascend.shapes import Shapes, shapes_for
+from crnn.runtimes.shapes import Form
 
 ASPECT = {"rule": "aspect", "stretch": 1.2, "step": 8, "min": 40, "max": 400}
 FIXED = {"rule": "fixed", "width": 100}
@@ -73,6 +75,28 @@ def test_a_910b4_with_one_shape() -> None:
         "--framework=5 --model=model.onnx --output=model --soc_version=Ascend910B4 --input_format=ND "
         "--input_shape=imgs:16,1,32,100 --log=info --precision_mode_v2=origin --deterministic=1"
     )
+
+
+PPOCR = Form(3, 48, Steps(8, 0))
+EASYOCR = Form(1, 64, Steps(4, -4))
+
+
+def test_colour_images_of_48_rows_in_gears() -> None:
+    options = {"shapes": "gears", "batches": [1, 16], "widths": [320, 640]}
+    assert "--input_shape=imgs:-1,3,48,-1 --dynamic_dims=1,320;1,640;16,320;16,640 " in command(
+        "Ascend310P3", "8.0.RC3", options, form=PPOCR
+    )
+
+
+def test_images_of_64_rows_in_a_range_of_either_spelling() -> None:
+    options = {"shapes": "range", "batch": 16, "width_rule": RECIPE}
+    assert "--input_shape=imgs:1~16,1,64,32~320 " in command("Ascend310P3", "8.0.RC3", options, form=EASYOCR)
+    assert "--input_shape_range=imgs:[1~16,1,64,32~320] " in command("Ascend310P3", "6.0.RC1", options, form=EASYOCR)
+
+
+def test_one_shape_of_colour_images() -> None:
+    options = {"shapes": "static", "batch": 1, "width_rule": {**FIXED, "channels": 3}}
+    assert "--input_shape=imgs:1,3,48,100 " in command("Ascend910B4", "8.5.0", options, form=PPOCR)
 
 
 def test_a_range_of_the_batch_alone_names_the_width_once() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from crnn.core.errors import UserError
 from crnn.data.preprocess import Tensor
 from crnn.inference.call_costs import Costs, rising, time_calls
-from examples import PixelReader
+from examples import CONTRACT, PixelReader
 
 tables = st.lists(st.lists(st.floats(0, 100), min_size=4, max_size=4), min_size=2, max_size=5).map(np.array)
 
@@ -23,7 +23,7 @@ def table(points: dict[tuple[int, int], float]) -> pl.DataFrame:
 
 def test_every_point_is_timed_as_often_as_asked_after_one_call_that_does_not_count() -> None:
     runtime = PixelReader()
-    found = time_calls(runtime, [40, 64], [1, 3], repeats=2)
+    found = time_calls(runtime, CONTRACT, [40, 64], [1, 3], repeats=2)
     assert found.select("width", "batch").rows() == [(40, 1), (40, 3), (64, 1), (64, 3)]
     assert runtime.shapes == 3 * [(1, 1, 32, 40), (3, 1, 32, 40), (1, 1, 32, 64), (3, 1, 32, 64)]
     assert (found["fastest"] > 0).all()
@@ -36,6 +36,7 @@ class Meeting(PixelReader):
 
     def __init__(self, calls: int) -> None:
         super().__init__()
+        self.calls = calls
         self.barrier = Barrier(calls, timeout=10)
 
     def infer(self, images: Tensor) -> Tensor:
@@ -46,7 +47,7 @@ class Meeting(PixelReader):
 
 def test_as_many_calls_are_under_way_as_in_a_run_and_share_their_time() -> None:
     runtime = Meeting(calls=3)
-    (row,) = time_calls(runtime, [40], [2], repeats=1, calls=3).iter_rows(named=True)
+    (row,) = time_calls(runtime, CONTRACT, [40], [2], repeats=1).iter_rows(named=True)
     assert len(runtime.shapes) == 2 * 3
     assert row["seconds"] < 0.2
 
@@ -57,7 +58,7 @@ def test_a_call_that_fails_is_told() -> None:
             raise UserError("the card is gone")
 
     with pytest.raises(UserError, match="the card is gone"):
-        time_calls(Broken(), [40], [1], repeats=1)
+        time_calls(Broken(), CONTRACT, [40], [1], repeats=1)
 
 
 def test_costs_lie_on_a_line_between_the_measured_widths() -> None:

@@ -125,11 +125,11 @@ FAULTS: dict[str, tuple[Config, str]] = {
     ),
     "a mistyped key": (
         nested("models.crnn.chanels", []),
-        "models.crnn: unknown key 'chanels'; allowed: checkpoint, layout, gate_order, blank, activation, input, ",
+        "models.crnn: unknown key 'chanels'; allowed: checkpoint, charset, blank, input, opset, tolerance",
     ),
     "a key of another width rule": (
         nested("widths.w100.stretch", 1.2),
-        "widths.w100: unknown key 'stretch'; allowed: rule, interpolation, width",
+        "widths.w100: unknown key 'stretch'; allowed: rule, interpolation, channels, height, width",
     ),
     "an unknown layout": (
         nested("models.crnn.layout", "keras"),
@@ -179,7 +179,10 @@ FAULTS: dict[str, tuple[Config, str]] = {
         nested("models.crnn.charset", ""),
         "models.crnn.charset is ''; expected a text that is not empty",
     ),
-    "a model without a checkpoint": (nested("models.mine", {"hidden": 64}), "models.mine: missing key 'checkpoint'"),
+    "a model without a checkpoint": (
+        nested("models.mine", {"hidden": 64}),
+        "models.mine: has no model file; expected one of checkpoint, onnx",
+    ),
     "a name that cannot be a folder": (
         nested("datasets.My Words", {"lmdb": "x"}),
         "datasets: 'My Words' is not a valid name or value; expected a match of ^[a-z0-9]",
@@ -261,6 +264,103 @@ def test_what_an_environment_cannot_pass_on_is_refused() -> None:
     check_encoding(nested("labels.characters", "é"), "utf-8")
     with pytest.raises(ConfigError, match="this environment is ascii; set PYTHONUTF8=1"):
         check_encoding(nested("labels.characters", "é"), "ascii")
+
+
+# --- faults of a model, and between models, deployments and widths -----------------------------------------
+
+CHECKPOINT = "resources/checkpoints/crnn-rendered/weights.safetensors"
+COLOUR = {"height": 48, "channels": 3, "colour": "bgr"}
+
+
+def foreign(**entry: Any) -> Config:
+    """A model from an ONNX file beside the shipped one, read by a deployment of its own."""
+    rows = ("torch", "ort", "ort-w100", "ort-recipe")
+    deployments: Config = {name: {"models": ["crnn"]} for name in rows}
+    deployments["ort48"] = {"runtime": "onnxruntime", "widths": "wide", "models": ["foreign"]}
+    widths = {"wide": {"rule": "aspect", "height": 48, "channels": 3, "pad": 320}}
+    model = {"onnx": CHECKPOINT, "input": COLOUR, **entry}  # any file that is there
+    return {"models": {"foreign": model}, "deployments": deployments, "widths": widths}
+
+
+def test_a_model_may_be_an_onnx_file_with_rows_of_its_own() -> None:
+    entry = checked(foreign(charset={"metadata": "character", "append": " "}))["models"]["foreign"]
+    assert (entry["blank"], entry["shape_operators"], entry["opset"]) == ("auto", "keep", 13)
+    assert [each["pass"] for each in entry["surgery"]] == ["fold_constants", "prune_unused"]
+
+
+MODEL_FAULTS: dict[str, tuple[list[Config], str]] = {
+    "three channels of no colour": (
+        [foreign(input={"height": 48, "channels": 3})],
+        "models.foreign.input.colour is missing; of three channels expected gray, rgb or bgr",
+    ),
+    "a mean for each of two channels": (
+        [foreign(input={**COLOUR, "mean": [0.5, 0.5]})],
+        "models.foreign.input.mean is [0.5, 0.5]; expected one number, or one for each channel",
+    ),
+    "neither a checkpoint nor an ONNX file": (
+        [nested("models.other", {"charset": "ab"})],
+        "models.other: has no model file; expected one of checkpoint, onnx",
+    ),
+    "both": (
+        [nested("models.both", {"checkpoint": CHECKPOINT, "onnx": CHECKPOINT})],
+        "models.both: has checkpoint and onnx; expected one of checkpoint, onnx",
+    ),
+    "an ONNX file that is not there": (
+        [foreign(), nested("models.foreign.onnx", "rec.onnx")],
+        "models.foreign.onnx is 'rec.onnx', which does not exist",
+    ),
+    "widths of another height": (
+        [foreign(), nested("widths.wide.height", 32)],
+        "deployments.ort48.widths is 'wide', of height 32 and 3 channels, and models.foreign takes height 48 and 3 "
+        "channels; give that width rule these, or name the models it is for in its `models`",
+    ),
+    "gray widths for a model of colours": (
+        [foreign(), nested("widths.wide.channels", 1)],
+        "deployments.ort48.widths is 'wide', of height 48 and 1 channels, and models.foreign takes height 48 and 3",
+    ),
+    "the recipe's widths for a model of 48 rows": (
+        [foreign(), nested("deployments.ort-recipe.models", ["foreign"])],
+        "deployments.ort-recipe.widths is 'recipe', of height 32 and 1 channels, and models.foreign takes height 48",
+    ),
+    "PyTorch for an ONNX file": (
+        [foreign(), nested("deployments.torch.models", ["foreign"])],
+        "deployments.torch.runtime is 'torch', which runs no ONNX file, and models.foreign is one; or name the models",
+    ),
+    "a row for a model that is not there": (
+        [nested("deployments.ort.models", ["crnn", "mine"])],
+        "deployments.ort.models names 'mine'; expected some of crnn (the keys of models)",
+    ),
+    "metadata of a checkpoint": (
+        [nested("models.crnn.charset", {"metadata": "character"})],
+        "models.crnn.charset is {'metadata': 'character'}; expected one of file and, of an ONNX file, metadata",
+    ),
+    "a charset from two places": (
+        [foreign(charset={"metadata": "character", "file": "dict.txt"})],
+        "expected one of file and, of an ONNX file, metadata",
+    ),
+    "a charset from nowhere": (
+        [foreign(charset={"append": " "})],
+        "expected one of file and, of an ONNX file, metadata",
+    ),
+    "a charset file that is not there": (
+        [nested("models.crnn.charset", {"file": "dict.txt"})],
+        "models.crnn.charset.file is 'dict.txt', which does not exist",
+    ),
+    "a charset that no command line takes": (
+        [nested("models.crnn.charset", "".join(map(chr, range(0x4E00, 0x4E00 + 22_000))))],
+        "models.crnn.charset is too long for the config; put its characters into a file, one a line: {file: …}",
+    ),
+    "a plan measured with a model that its deployment is not for": (
+        [foreign(), nested("widths.planned", {"rule": "planned", "deployment": "ort48"})],
+        "widths.planned.deployment is 'ort48', which is not for the model it is measured with; name one in",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", MODEL_FAULTS)
+def test_a_model_that_cannot_be_read_is_found_before_the_first_job(fault: str) -> None:
+    overlays, message = MODEL_FAULTS[fault]
+    assert message in fault_of(*overlays)
 
 
 # --- policies that cannot work -----------------------------------------------------------------------------

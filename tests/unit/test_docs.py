@@ -24,6 +24,7 @@ from crnn.runtimes.onnxruntime.cpu import OnnxSession
 from crnn.runtimes.registry import find_runtime, known_runtimes
 from documented import code_blocks, commands
 from engine.config import check_schema, drop_nulls
+from examples import CONTRACT
 from networks import EXPORTS, small_network
 
 pytestmark = EXPORTS
@@ -97,7 +98,7 @@ def test_the_example_device_reads_as_onnxruntime_does(tmp_path: Path, monkeypatc
     finally:
         known_runtimes.cache_clear()
     source = tmp_path / "fixed.onnx"
-    export_onnx(small_network(), source)
+    export_onnx(small_network(), CONTRACT, source)
     files = example.build(source, tmp_path / "build", {})
     assert [path.name for path in files] == list(example.files)
     session, reference = example.load(files[0], {}, cv2.getNumThreads()), OnnxSession(source, 1)

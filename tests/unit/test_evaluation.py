@@ -17,7 +17,7 @@ CHEAP, DEAR = (Candidate(0.1, (Span(0, 0, 68.0, 0.0, Bucket(64, 1, 9, seconds)),
 
 def read(image: Pixels) -> str:
     """What PixelReader reads on an image at the width of its own."""
-    (text,), _ = greedy_decode(PixelReader().infer(normalise(ASPECT.resize(image)[None, None])), CHARSET)
+    (text,), _ = greedy_decode(PixelReader().infer(normalise(ASPECT.resize(image)[None])), CHARSET)
     return text
 
 

@@ -15,6 +15,7 @@ from crnn.model.export import export_onnx
 from crnn.model.parity import prove_equal
 from crnn.model.weights import write_weights
 from crnn.runtimes.onnxruntime.cpu import OnnxSession
+from examples import CONTRACT
 from networks import EXPORTS, SMALL, run_network, small_network
 from stage_calls import run_stage
 
@@ -24,7 +25,7 @@ OPSETS = [11, 12, 13]
 
 
 def exported(directory: Path, opset: int = 13, name: str = "raw.onnx") -> onnx.ModelProto:
-    export_onnx(small_network(), directory / name, opset)
+    export_onnx(small_network(), CONTRACT, directory / name, opset)
     return onnx.load(directory / name)
 
 
@@ -60,7 +61,9 @@ def test_each_lstm_is_one_node(opset: int, tmp_path: Path) -> None:
 def test_the_model_computes_what_pytorch_computes(opset: int, tmp_path: Path) -> None:
     exported(tmp_path, opset)
     network, runtime = small_network(), OnnxSession(tmp_path / "raw.onnx", threads=1)
-    assert prove_equal(lambda batch: run_network(network, batch), runtime.infer, 1e-4, "torch and raw.onnx") > 0
+    assert (
+        prove_equal(lambda batch: run_network(network, batch), runtime.infer, CONTRACT, 1e-4, "torch and raw.onnx") > 0
+    )
 
 
 def test_equal_weights_are_exported_to_equal_bytes(tmp_path: Path) -> None:
@@ -93,16 +96,21 @@ def recorded(stage: str, directory: Path, *options: str) -> dict[str, Any]:
     return content
 
 
+def contract_of(directory: Path) -> list[str]:
+    CONTRACT.write(directory / "contract.json")
+    return ["--contract", str(directory / "contract.json")]
+
+
 def export_options(directory: Path, *more: str) -> list[str]:
     weights = directory / "weights.safetensors"
     write_weights(small_network().state_dict(), SMALL, weights)
-    return ["--weights", str(weights), "--output", str(directory / "raw.onnx"), *more]
+    return ["--weights", str(weights), *contract_of(directory), "--output", str(directory / "raw.onnx"), *more]
 
 
 def fix_options(directory: Path, surgery: object = SURGERY, *more: str) -> list[str]:
     raw, fixed = directory / "raw.onnx", directory / "fixed.onnx"
-    export_onnx(small_network(), raw)
-    return ["--raw", str(raw), "--output", str(fixed), "--surgery", json.dumps(surgery), *more]
+    export_onnx(small_network(), CONTRACT, raw)
+    return ["--raw", str(raw), *contract_of(directory), "--output", str(fixed), "--surgery", json.dumps(surgery), *more]
 
 
 def test_the_export_stage_proves_its_output_and_records_how_close_it_is(tmp_path: Path) -> None:

@@ -135,9 +135,9 @@ def test_nothing_is_read_twice_a_deployment_of_pytorch_is_the_reference() -> Non
     renamed = {
         "deployments": {"torch": None, "eager": {"runtime": "torch", "source": "checkpoint", "widths": "aspect"}}
     }
-    assert layout(renamed).reference("aspect") == "eager"
-    assert layout(renamed).reference("w100") == "torch"
-    assert layout({"deployments": {"torch": None}}).reference("aspect") == "torch"
+    assert layout(renamed).reference("crnn", "aspect") == "eager"
+    assert layout(renamed).reference("crnn", "w100") == "torch"
+    assert layout({"deployments": {"torch": None}}).reference("crnn", "aspect") == "torch"
 
 
 def test_a_reader_is_a_stage_of_the_model_or_a_build() -> None:
@@ -168,7 +168,7 @@ def test_a_skipped_deployment_is_a_row_without_files() -> None:
 
 def test_a_trained_checkpoint_belongs_to_the_model_that_names_it() -> None:
     made = layout(nested("models.crnn.checkpoint", "results/training/crnn/weights.safetensors"))
-    assert made.checkpoint("crnn") == made.trained["crnn"]
+    assert made.model_source("crnn") == made.trained["crnn"]
     assert made.training_logs == {"crnn": "results/training/crnn/log.jsonl"}
     assert made.errors_of_training("crnn") == [
         f"results/runs/sample/crnn/{name}/errors.json" for name in made.deployments

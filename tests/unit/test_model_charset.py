@@ -1,6 +1,7 @@
 """The charset, and greedy CTC decoding against an implementation too plain to be wrong."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +13,10 @@ from crnn.core.errors import UserError
 from crnn.data.preprocess import Tensor
 from crnn.model.charset import BLANK, Charset, steps_needed
 from crnn.model.decoding import greedy_decode
-from examples import CHARSET
+from examples import CHARACTERS, CHARSET
 
 ABC = Charset("abc")
-texts = st.text(CHARSET.characters, max_size=12)
+texts = st.text(CHARACTERS, max_size=12)
 
 
 @st.composite
@@ -62,20 +63,84 @@ def test_classes_are_the_characters_in_order_after_the_blank() -> None:
     assert CHARSET.encode("") == []
 
 
-@given(st.text(CHARSET.characters))
+@given(st.text(CHARACTERS))
 def test_no_character_is_the_blank(text: str) -> None:
     assert BLANK not in CHARSET.encode(text)
 
 
 def test_a_text_outside_the_charset_cannot_be_encoded() -> None:
-    with pytest.raises(UserError, match=r"text 'ad!': \['!', 'd'\] not in charset 'abc'"):
+    with pytest.raises(UserError, match=r"text 'ad!': \['!', 'd'\] not in the charset of 3 characters"):
         ABC.encode("ad!")
 
 
-@pytest.mark.parametrize("characters", ["", "abca"])
-def test_a_charset_needs_characters_and_none_twice(characters: str) -> None:
-    with pytest.raises(UserError, match="at least one character, none twice"):
+@pytest.mark.parametrize("characters", ["", [], ["", ""]])
+def test_a_charset_needs_characters(characters: str | list[str]) -> None:
+    with pytest.raises(UserError, match="charset: is empty; expected the characters of the network"):
         Charset(characters)
+
+
+# --- how a charset is told ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("told", ["abc", ["a", "b", "c"]])
+def test_a_charset_is_a_text_or_a_list(told: str | list[str]) -> None:
+    assert Charset.from_settings(told) == ABC
+
+
+def test_a_class_may_stand_for_several_letters() -> None:
+    charset = Charset.from_settings(["th", "e"])
+    assert greedy_decode(path_of([1, 0, 2], charset), charset)[0] == ["the"]
+
+
+FILES = {
+    "a character a line": (b"a\nb\nc\n", "abc"),
+    "no line feed at the end": (b"a\nb\nc", "abc"),
+    "a byte order mark": (b"\xef\xbb\xbfa\nb\n", "ab"),
+    "lines of Windows": (b"a\r\nb\r\n", "ab"),
+    "characters that other programs take for the end of a line": ("\u2028\n\x85\n\x0c\n".encode(), "\u2028\x85\x0c"),
+    "blanks": (" \n\u3000\nb\n".encode(), " \u3000b"),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_has_a_character_a_line(name: str, tmp_path: Path) -> None:
+    content, expected = FILES[name]
+    (tmp_path / "dict.txt").write_bytes(content)
+    assert Charset.from_settings({"file": str(tmp_path / "dict.txt")}) == Charset(expected)
+
+
+def test_an_empty_line_is_a_class_that_stands_for_nothing(tmp_path: Path) -> None:
+    (tmp_path / "dict.txt").write_text("a\n\nb\n")
+    charset = Charset.from_settings({"file": str(tmp_path / "dict.txt")})
+    assert charset.classes == 4
+    assert greedy_decode(path_of([1, 2, 3], charset), charset)[0] == ["ab"]
+
+
+def test_the_metadata_of_an_onnx_file_has_a_character_a_line_and_more_may_follow() -> None:
+    told = {"metadata": "character", "append": " é"}
+    assert Charset.from_settings(told, {"character": "a\nb\n"}) == Charset("ab é")
+
+
+CHARSET_FAULTS: dict[str, tuple[dict[str, str], str]] = {
+    "no such file": ({"file": "dict.txt"}, r"charset.file is '.*dict.txt', which does not exist"),
+    "another encoding": ({"file": "gbk.txt"}, r"charset.file .*gbk.txt: is no UTF-8 text \(.* at byte 0\)"),
+    "no such key": ({"metadata": "chars"}, "charset.metadata is 'chars', which .* lacks; it has: character, shape"),
+}
+
+
+@pytest.mark.parametrize("name", CHARSET_FAULTS)
+def test_a_charset_that_is_not_there_is_named(name: str, tmp_path: Path) -> None:
+    told, message = CHARSET_FAULTS[name]
+    (tmp_path / "gbk.txt").write_bytes("你好".encode("gbk"))
+    placed = {key: str(tmp_path / value) if key == "file" else value for key, value in told.items()}
+    with pytest.raises(UserError, match=message):
+        Charset.from_settings(placed, {"character": "a", "shape": "3,48"})
+
+
+def test_a_repeated_character_is_read_at_each_of_its_classes_and_written_at_the_first() -> None:
+    charset = Charset("aba")
+    assert charset.encode("aab") == [1, 1, 2]
+    assert greedy_decode(path_of([1, 3, 0, 3, 3, 2], charset), charset)[0] == ["aaab"]
 
 
 # --- greedy decoding ---------------------------------------------------------------------------------------

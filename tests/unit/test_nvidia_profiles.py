@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn.core.errors import UserError
-from crnn.runtimes.shapes import asked_widths
+from crnn.runtimes.shapes import Form, asked_widths
 from crnn.runtimes.tensorrt.profiles import Profile, Profiles, profiles_for
 
-ASPECT = {"batch": 16, "width_rule": {"rule": "aspect", "interpolation": "opencv-cubic"}}
+ASPECT = {"batch": 16, "width_rule": {"rule": "aspect", "interpolation": "opencv-cubic", "channels": 1}}
 
 PLANNED: dict[str, tuple[dict[str, Any], list[Profile]]] = {
     "all widths of a rule": (ASPECT, [Profile(16, 40, 224, 400)]),
@@ -37,7 +37,12 @@ def test_profiles_are_planned(name: str) -> None:
 
 
 def test_a_profile_is_given_by_three_shapes() -> None:
-    assert Profile(16, 40, 104, 400).corners() == ((1, 1, 32, 40), (16, 1, 32, 104), (16, 1, 32, 400))
+    assert Profile(16, 40, 104, 400).corners(Form()) == ((1, 1, 32, 40), (16, 1, 32, 104), (16, 1, 32, 400))
+
+
+def test_the_shapes_of_a_profile_have_the_form_of_the_model() -> None:
+    colour = Form(channels=3, height=48)
+    assert Profile(16, 320, 320, 960).corners(colour) == ((1, 3, 48, 320), (16, 3, 48, 320), (16, 3, 48, 960))
 
 
 def test_facts_are_read_back() -> None:

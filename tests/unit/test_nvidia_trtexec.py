@@ -17,6 +17,16 @@ def test_ten_is_told_to_type_strongly_and_eleven_does() -> None:
     assert build_command(settings, 11, "imgs") == [*COMMON, *rest]
 
 
+@pytest.mark.parametrize(("channels", "height"), [(3, 48), (1, 64)])
+def test_images_have_the_form_of_the_model(channels: int, height: int) -> None:
+    form = {"channels": channels, "height": height, "steps": {"stride": 8, "shift": 0}}
+    assert set(build_command(build_settings({**SHAPES, "form": form}), 11, "imgs")) >= {
+        f"--minShapes=imgs:1x{channels}x{height}x40",
+        f"--optShapes=imgs:16x{channels}x{height}x40",
+        f"--maxShapes=imgs:16x{channels}x{height}x400",
+    }
+
+
 def test_several_profiles_are_numbered() -> None:
     command = build_command(build_settings({**SHAPES, "profiles": 2}), 11, "imgs")
     first, second = command.index("--profile=0"), command.index("--profile=1")

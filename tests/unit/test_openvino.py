@@ -15,6 +15,7 @@ from crnn.model.precision.convert import convert
 from crnn.model.precision.winograd import by_winograd
 from crnn.runtimes.onnxruntime.cpu import OnnxSession
 from crnn.runtimes.openvino import cpu as openvino
+from examples import CONTRACT
 from networks import EXPORTS, calibrated, images, repaired, small_network
 
 pytestmark = EXPORTS
@@ -27,7 +28,7 @@ needs_bf16 = pytest.mark.skipif("BF16" not in able, reason="this processor has n
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """raw.onnx, fixed.onnx, winograd.onnx, and uint8.onnx with ranges measured on noise."""
     folder = tmp_path_factory.mktemp("models")
-    export_onnx(small_network(), folder / "raw.onnx")
+    export_onnx(small_network(), CONTRACT, folder / "raw.onnx")
     fixed = repaired(folder / "raw.onnx")
     onnx.save(fixed, folder / "fixed.onnx")
     onnx.save(convert(fixed, "uint8", calibrated(fixed)), folder / "uint8.onnx")
@@ -45,7 +46,7 @@ def test_it_computes_what_onnxruntime_computes_at_every_batch_and_width(
     source: str, models: Path, tmp_path: Path
 ) -> None:
     runtime = loaded(models / source, tmp_path)
-    assert prove_equal(OnnxSession(models / source, 1).infer, runtime.infer, 1e-4, source) > 0
+    assert prove_equal(OnnxSession(models / source, 1).infer, runtime.infer, CONTRACT, 1e-4, source) > 0
 
 
 def test_equal_models_are_equal_files(models: Path, tmp_path: Path) -> None:
@@ -64,7 +65,7 @@ def test_an_output_outlives_the_next_call(models: Path, tmp_path: Path) -> None:
 def test_threads_may_call_at_a_time(models: Path, tmp_path: Path) -> None:
     runtime = loaded(models / "fixed.onnx", tmp_path, calls=2)
     assert runtime.calls == 2
-    batches = list(random_images()) * 6
+    batches = list(random_images(CONTRACT)) * 6
     with ThreadPoolExecutor(2) as pool:
         together = list(pool.map(runtime.infer, batches))
     for batch, output in zip(batches, together, strict=True):

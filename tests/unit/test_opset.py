@@ -9,6 +9,7 @@ import pytest
 from crnn.core.errors import UserError
 from crnn.model.export import export_onnx
 from crnn.model.opset import check_opset
+from examples import CONTRACT
 from networks import EXPORTS, small_network
 
 pytestmark = EXPORTS
@@ -32,7 +33,7 @@ def renew(model: onnx.ModelProto) -> None:
 def test_a_model_that_atc_would_refuse_is_refused(
     change: Callable[[onnx.ModelProto], None], message: str, tmp_path: Path
 ) -> None:
-    export_onnx(small_network(), tmp_path / "raw.onnx")
+    export_onnx(small_network(), CONTRACT, tmp_path / "raw.onnx")
     model = onnx.load(tmp_path / "raw.onnx")
     change(model)
     with pytest.raises(UserError, match=message):

@@ -102,7 +102,7 @@ def test_the_rule_gives_the_words_that_were_planned(
 ) -> None:
     for spans in cheapest_by_count(demand(sizes, costs, lost, bounds(distortion)), price, 7).values():
         candidate = Candidate(price, spans)
-        assert filled(widths_by(width_rule(candidate.rule(1.2)), sizes), costs) == candidate.buckets
+        assert filled(widths_by(width_rule(candidate.rule(bounds())), sizes), costs) == candidate.buckets
 
 
 @given(word_sizes, losses, distortions)
@@ -111,7 +111,7 @@ def test_what_a_plan_loses_is_what_its_words_lose(sizes: Sizes, lost: Floats, di
     for candidate in candidates(demand(sizes, lost=lost, within=within)):
         own, given_widths = (
             (widths_by(width_rule(rule), sizes) - within.min) // within.step
-            for rule in (within.finest, candidate.rule(1.2))
+            for rule in (within.finest, candidate.rule(within))
         )
         assert candidate.lost == pytest.approx(lost[own, given_widths].sum())
 
@@ -140,7 +140,7 @@ def test_no_word_is_distorted_beyond_the_bound(sizes: Sizes, costs: Costs, lost:
     within = bounds(distortion)
     own = widths_by(width_rule(within.finest), sizes)
     for candidate in candidates(demand(sizes, costs, lost, within)):
-        given_widths = widths_by(width_rule(candidate.rule(1.2)), sizes)
+        given_widths = widths_by(width_rule(candidate.rule(within)), sizes)
         assert np.all(np.abs(given_widths - own) <= distortion * own + 1e-9)
 
 
@@ -202,7 +202,7 @@ def test_a_plan_says_what_it_was_made_from_and_what_it_saves() -> None:
     planned = demand(sizes)
     chosen = candidates(planned)[0]
     content = plan_content(chosen, planned, sizes, LINEAR)
-    assert content["rule"] == chosen.rule(1.2)
+    assert content["rule"] == chosen.rule(bounds())
     assert sum(bucket["words"] for bucket in content["buckets"]) == content["words"]["counted"] == 5
     assert content["words"]["nearest_width"] == {"64": 3, "96": 1, "128": 1}
     assert content["words"]["largest_squeeze"] == pytest.approx(1 - 96 / 480)  # 480 columns in 128 at best

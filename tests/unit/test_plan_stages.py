@@ -11,7 +11,7 @@ import pytest
 
 from crnn.core.errors import UserError
 from crnn.core.files import read_json
-from examples import CHARSET, SIZES, png, put_words, read_alone, scribble
+from examples import CHARACTERS, CONTRACT, SIZES, png, put_words, read_alone, scribble
 from stage_calls import added_runtime, call
 
 # Reads pixels with no network; a call costs half a millisecond and something for every pixel.
@@ -30,7 +30,7 @@ class Device(PixelReader):
 def load(model, options, threads, calls=1):
     return Device()
 """
-LABELS = json.dumps({"characters": CHARSET.characters})
+LABELS = json.dumps({"characters": CHARACTERS})
 BOUNDS = {"stretch": 1.2, "step": 8, "min": 40, "max": 400, "buckets": 6, "distortion": 0.4, "batch": 4}
 
 
@@ -50,15 +50,16 @@ def made(device: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     call("make_tensors", words=words, widths=widths, labels=LABELS, output=root / "t", record=root / "tensors.json")
     (root / "build").mkdir()
     (root / "build" / "model.bin").touch()
+    CONTRACT.write(root / "model.json")
     grid = json.dumps({"widths": [40, 200, 400], "batches": [1, 4], "repeats": 3})
-    output = {"output": root / "costs.parquet", "record": root / "costs.json"}
+    output = {"contract": root / "model.json", "output": root / "costs.parquet", "record": root / "costs.json"}
     call("measure_costs", model=root / "build/model.bin", runtime=device, grid=grid, **output)
     return root
 
 
 def plan(made: Path, **bounds: Any) -> Any:
     given = {"samples": made / "t/samples.parquet", "costs": made / "costs.parquet", "words": made / "words.lmdb"}
-    model = {"model": made / "build/model.bin", "runtime": "sleeper", "charset": CHARSET.characters, "labels": LABELS}
+    model = {"model": made / "build/model.bin", "runtime": "sleeper", "contract": made / "model.json", "labels": LABELS}
     output = {"output": made / "plan.json", "record": made / "record.json"}
     call("plan_buckets", **given, **model, bounds=json.dumps(BOUNDS | bounds), **output)
     return read_json(made / "plan.json")
@@ -90,10 +91,10 @@ def test_a_plan_that_loses_words_is_refused_by_its_budget(made: Path) -> None:
 
 def test_the_way_of_resizing_stays_with_the_rule(made: Path) -> None:
     given = {"samples": made / "t/samples.parquet", "costs": made / "costs.parquet", "words": made / "words.lmdb"}
-    model = {"model": made / "build/model.bin", "runtime": "sleeper", "charset": CHARSET.characters, "labels": LABELS}
+    model = {"model": made / "build/model.bin", "runtime": "sleeper", "contract": made / "model.json", "labels": LABELS}
     bounds = json.dumps(BOUNDS | {"accuracy_drop": 2.0})
     output = {"output": made / "cubic.json", "record": made / "cubic.record.json"}
-    call("plan_buckets", **given, **model, bounds=bounds, interpolation="opencv-cubic", **output)
+    call("plan_buckets", **given, **model, bounds=bounds, pixels='{"interpolation": "opencv-cubic"}', **output)
     assert read_json(made / "cubic.json")["rule"]["interpolation"] == "opencv-cubic"
 
 

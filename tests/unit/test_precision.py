@@ -26,6 +26,7 @@ from crnn.model.precision.calibration import (
 from crnn.model.precision.convert import convert, prove_types
 from crnn.model.precision.quantise import convolutions
 from crnn.runtimes.onnxruntime import cpu as ort
+from examples import CONTRACT
 from networks import EXPORTS, Array, calibrated, images, load_graph, repaired, small_network
 
 pytestmark = EXPORTS
@@ -37,7 +38,7 @@ LSTM_AND_SOFTMAX = {"LSTM": {"float": 4}, "LogSoftmax": {"float": 1}}
 @pytest.fixture(scope="module")
 def fixed(tmp_path_factory: pytest.TempPathFactory) -> onnx.ModelProto:
     path = tmp_path_factory.mktemp("models") / "raw.onnx"
-    export_onnx(small_network(), path)
+    export_onnx(small_network(), CONTRACT, path)
     return repaired(path)
 
 

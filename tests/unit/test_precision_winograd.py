@@ -17,6 +17,7 @@ from crnn.model.parity import prove_equal
 from crnn.model.precision.convert import convert, prove_types
 from crnn.model.precision.winograd import by_winograd
 from crnn.runtimes.onnxruntime import cpu as ort
+from examples import CONTRACT
 from networks import EXPORTS, Array, load_graph, repaired, small_network
 
 pytestmark = EXPORTS
@@ -104,7 +105,7 @@ def test_every_opset_of_an_export_will_do(opset: int) -> None:
 @pytest.fixture(scope="module")
 def fixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
-    export_onnx(small_network(), folder / "raw.onnx")
+    export_onnx(small_network(), CONTRACT, folder / "raw.onnx")
     onnx.save(repaired(folder / "raw.onnx"), folder / "fixed.onnx")
     return folder / "fixed.onnx"
 
@@ -116,7 +117,7 @@ def test_the_network_reads_the_same_at_every_batch_and_width(fixed: Path, tmp_pa
     onnx.save(model, tmp_path / "winograd.onnx")
     (file,) = ort.build(tmp_path / "winograd.onnx", tmp_path, {})
     built = ort.load(file, {}, threads=1)
-    assert prove_equal(ort.OnnxSession(fixed, 1).infer, built.infer, 1e-3, "fixed and winograd") > 0
+    assert prove_equal(ort.OnnxSession(fixed, 1).infer, built.infer, CONTRACT, 1e-3, "fixed and winograd") > 0
 
 
 def test_a_network_with_few_channels_has_nothing_to_gain(fixed: Path) -> None:

@@ -14,7 +14,7 @@ from crnn.core.files import read_json
 from crnn.data.tensors import make_tensors
 from crnn.model.export import export_onnx
 from crnn.model.weights import write_weights
-from examples import ASPECT, CHARSET, POLICY, healthy_words
+from examples import ASPECT, CONTRACT, POLICY, healthy_words
 from networks import EXPORTS, SMALL, repaired, small_network
 from stage_calls import call
 
@@ -23,9 +23,10 @@ pytestmark = EXPORTS
 
 @pytest.fixture(scope="module")
 def tensors(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve words as tensors."""
+    """Twelve words as tensors, and beside them the contract of the models that read them."""
     directory = tmp_path_factory.mktemp("dataset")
     make_tensors(healthy_words(directory / "words.lmdb"), directory / "tensors", ASPECT, POLICY)
+    CONTRACT.write(directory / "contract.json")
     return directory / "tensors"
 
 
@@ -36,7 +37,7 @@ def save_raw(directory: Path, classifier: dict[int, float] | None = None) -> Pat
         for number, bias in (classifier or {}).items():
             network.state_dict()["rnn.1.embedding.bias"][number] = bias
     directory.mkdir(exist_ok=True)
-    export_onnx(network, directory / "raw.onnx")
+    export_onnx(network, CONTRACT, directory / "raw.onnx")
     return directory / "raw.onnx"
 
 
@@ -48,8 +49,9 @@ def save_fixed(raw: Path) -> Path:
 def predict(tensors: Path, folder: Path, *models: Path, runtime: str = "onnxruntime", **more: object) -> dict[str, Any]:
     """Read the words with each model; what the record says. Texts go to 1.parquet, 2.parquet, … in `folder`."""
     outputs = [folder / f"{number}.parquet" for number, _ in enumerate(models, 1)]
-    common = {"widths": json.dumps({"rule": "aspect"}), "charset": CHARSET.characters, "record": folder / "r.json"}
-    call("predict", tensors=tensors, model=list(models), output=outputs, runtime=runtime, **common, **more)
+    common = {"widths": json.dumps({"rule": "aspect"}), "contract": tensors.parent / "contract.json"}
+    files = {"tensors": tensors, "model": list(models), "output": outputs, "record": folder / "r.json"}
+    call("predict", **files, **common, runtime=runtime, **more)
     record: dict[str, Any] = read_json(folder / "r.json")
     assert record["outputs"].keys() == set(map(str, outputs))
     return record

@@ -18,7 +18,7 @@ import pytest
 from crnn.core.command import Command
 from crnn.core.errors import UserError
 from crnn.core.files import read_json, sha256
-from examples import CHARSET, SIZES, png, put_words, read_alone, scribble
+from examples import CHARACTERS, CONTRACT, SIZES, png, put_words, read_alone, scribble
 from stage import load
 from stage_calls import added_runtime, call
 from stages.arguments import add_runtime_arguments, add_tensor_arguments, opened_session
@@ -33,7 +33,7 @@ def load(model, options, threads, calls=1):
     runtime.close = lambda: (model.parent / "closed").touch()
     return runtime
 """
-LABELS = json.dumps({"characters": CHARSET.characters})
+LABELS = json.dumps({"characters": CHARACTERS})
 MISLABELLED, CORRUPT = 2, 13
 
 
@@ -75,8 +75,9 @@ def chain(columns: str, tmp_path_factory: pytest.TempPathFactory) -> Chain:
     words, widths = thirteen_words(root / "words.lmdb"), '{"rule": "aspect"}'
     (root / "build").mkdir()
     (root / "build/model.bin").touch()
+    CONTRACT.write(root / "contract.json")
     call("make_tensors", words=words, widths=widths, labels=LABELS, output=root / "t", record=root / "tensors.json")
-    common = {"tensors": root / "t", "widths": widths, "charset": CHARSET.characters}
+    common = {"tensors": root / "t", "widths": widths, "contract": root / "contract.json"}
     model = {**common, "model": root / "build/model.bin", "runtime": columns, "options": "{}", "threads": 1}
     predictions, samples = root / "predictions.parquet", root / "t" / "samples.parquet"
     call("predict", **model, batch=4, output=predictions, record=root / "predictions.json")
@@ -138,7 +139,7 @@ def test_batching_and_times_are_those_of_all_parts(chain: Chain, tmp_path: Path)
     timings = {"output": tmp_path / "t.parquet", "texts": tmp_path / "x.parquet", "record": tmp_path / "t.json"}
     call("time_words", **model, words=words, measure=measure, **timings)
     assert pl.read_parquet(tmp_path / "t.parquet").filter(phase="infer_only").height == 12
-    assert {Path(path).parent for path in read_json(tmp_path / "t.json")["inputs"]} == {words, *parts}
+    assert {Path(path).parent for path in read_json(tmp_path / "t.json")["inputs"]} == {words, chain.root, *parts}
 
 
 def test_score_run_makes_the_row_of_the_report(chain: Chain) -> None:
@@ -163,7 +164,7 @@ def test_the_device_is_released_when_the_stage_fails(columns: str, tmp_path: Pat
     add_tensor_arguments(command)
     add_runtime_arguments(command)
     args = command.read(
-        [f"--tensors={tmp_path}", "--widths={}", "--charset=a", f"--model={tmp_path}/m", f"--runtime={columns}"]
+        [f"--tensors={tmp_path}", "--widths={}", "--contract=c", f"--model={tmp_path}/m", f"--runtime={columns}"]
     )
 
     def fail() -> None:

@@ -20,6 +20,7 @@ from crnn.model.weights import write_weights
 from crnn.runtimes.onnxruntime.cpu import OnnxSession
 from crnn.runtimes.registry import find_runtime, known_runtimes
 from crnn.runtimes.runtime import Session
+from examples import CONTRACT
 from networks import EXPORTS, SMALL, images, repaired, small_network
 from stage_calls import call, put_runtime
 
@@ -34,7 +35,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the small network as each source that a build starts from."""
     directory = tmp_path_factory.mktemp("models")
     write_weights(small_network().state_dict(), SMALL, directory / "weights.safetensors")
-    export_onnx(small_network(), directory / "raw.onnx")
+    export_onnx(small_network(), CONTRACT, directory / "raw.onnx")
     onnx.save(repaired(directory / "raw.onnx"), directory / "fixed.onnx")
     return directory
 
@@ -126,7 +127,7 @@ def test_an_option_that_a_target_does_not_have_is_an_error(name: str, models: Pa
 
 def test_torch_and_onnxruntime_compute_the_same(models: Path, tmp_path: Path) -> None:
     first, second = built("torch", models, tmp_path / "a"), built("onnxruntime", models, tmp_path / "b")
-    assert prove_equal(first.infer, second.infer, 1e-4, "torch and onnxruntime") > 0
+    assert prove_equal(first.infer, second.infer, CONTRACT, 1e-4, "torch and onnxruntime") > 0
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -136,7 +137,7 @@ def test_graph_optimisation_changes_no_answer(source: str, level: str, models: P
     options = {"graph_optimization": level}
     (model,) = onnxruntime.build(models / source, tmp_path, options)
     optimised, as_it_is = onnxruntime.load(model, options, threads=1), OnnxSession(models / source, threads=1)
-    assert prove_equal(as_it_is.infer, optimised.infer, 1e-5, f"{source} and its build") >= 0
+    assert prove_equal(as_it_is.infer, optimised.infer, CONTRACT, 1e-5, f"{source} and its build") >= 0
 
 
 def test_the_optimiser_runs_when_building(models: Path, tmp_path: Path) -> None:
@@ -236,7 +237,13 @@ def extended(tmp_path: Path) -> Path:
 
 def test_adding_a_device_is_adding_a_folder(extended: Path, tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"any")
-    paths = {"--source": "model.onnx", "--output": "build", "--record": "build/build.json"}
+    CONTRACT.write(tmp_path / "contract.json")
+    paths = {
+        "--source": "model.onnx",
+        "--contract": "contract.json",
+        "--output": "build",
+        "--record": "build/build.json",
+    }
     options = [part for option, name in paths.items() for part in (option, str(tmp_path / name))]
     stage = [sys.executable, str(extended / "stage.py"), "build_model", "--runtime", "zeros", *options]
     done = subprocess.run(stage, capture_output=True, text=True, check=False)
@@ -254,8 +261,10 @@ def test_adding_a_device_is_adding_a_folder(extended: Path, tmp_path: Path) -> N
 
 
 def test_the_stage_records_what_was_built_from_what(models: Path, tmp_path: Path) -> None:
-    paths = {"source": models / "raw.onnx", "output": tmp_path, "record": tmp_path / "build.json"}
-    call("build_model", runtime="onnxruntime", options='{"graph_optimization": "basic"}', **paths)
+    CONTRACT.write(models / "contract.json")
+    paths = {"source": models / "raw.onnx", "contract": models / "contract.json"}
+    made = {"output": tmp_path, "record": tmp_path / "build.json"}
+    call("build_model", runtime="onnxruntime", options='{"graph_optimization": "basic"}', **paths, **made)
     record = read_json(tmp_path / "build.json")
     assert record["inputs"][str(models / "raw.onnx")]["sha256"] == sha256(models / "raw.onnx")
     assert record["outputs"][str(tmp_path / "model.onnx")]["sha256"] == sha256(tmp_path / "model.onnx")

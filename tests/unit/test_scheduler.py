@@ -38,16 +38,16 @@ class Scribbles:
 
     def prepare(self, chunk: range, timer: StepTimer) -> list[tuple[int, Pixels]]:
         with timer.step("decode"):
-            return [(index, scribble(32 + 4 * (index % 3), 32, seed=index)) for index in chunk]
+            return [(index, scribble(32 + 4 * (index % 3), 32, seed=index)[None]) for index in chunk]
 
     def collate(self, prepared: list[tuple[int, Pixels]]) -> list[Batch]:
         self.open_chunks -= 1
         whole = []
         for index, pixels in prepared:
-            bucket = self.waiting.setdefault(pixels.shape[1], [])
+            bucket = self.waiting.setdefault(pixels.shape[2], [])
             bucket.append((index, pixels))
             if len(bucket) == self.batch:
-                whole.append(self._batch(self.waiting.pop(pixels.shape[1])))
+                whole.append(self._batch(self.waiting.pop(pixels.shape[2])))
         return whole
 
     def flush(self) -> list[Batch]:

@@ -79,10 +79,16 @@ def test_what_a_value_may_be_is_said_in_words(schema: dict[str, Any], text: str)
     assert allowed(schema) == text
 
 
-def test_a_long_default_stands_below_the_table() -> None:
-    default = next(re.finditer(r"The default of `models\.<name>\.surgery`:\n\n```yaml\n(.*?)```", PAGE, re.DOTALL))[1]
-    stated = SCHEMA["properties"]["models"]["additionalProperties"]["properties"]["surgery"]["default"]
-    assert yaml.safe_load(default) == {"surgery": stated}
+def test_a_long_default_stands_below_the_table_of_its_branch() -> None:
+    branches = SCHEMA["properties"]["models"]["additionalProperties"]["allOf"]
+    stated = {
+        branch["if"]["required"][0]: {"surgery": branch["then"]["properties"]["surgery"]["default"]}
+        for branch in branches
+    }
+    pattern = r"With `(\w+)`:\n\n[^#]*?The default of `models\.<name>\.surgery`:\n\n```yaml\n(.*?)```"
+    shown = {branch: yaml.safe_load(default) for branch, default in re.findall(pattern, PAGE, re.DOTALL)}
+    assert shown == stated
+    assert shown.keys() == {"checkpoint", "onnx"}
 
 
 def test_a_config_file_is_introduced_by_its_first_sentence(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_growing_keeps_edges_sharper_than_averaging_would() -> None:
     edge = np.zeros((16, 50), np.uint8)
     edge[:, 25:] = 200
     grown = FIXED.resize(edge)
-    assert grown.shape == (32, 100)
+    assert grown.shape == (1, 32, 100)
     assert grown.max() > 200  # the overshoot that only a cubic kernel has
 
 
@@ -87,7 +87,7 @@ def test_an_image_of_the_right_size_is_left_alone() -> None:
     pixels = scribble(100, 32)
     for resampler in RESAMPLERS:
         same = Preprocess.from_settings({"rule": "fixed", "width": 100, "interpolation": resampler})
-        np.testing.assert_array_equal(same.resize(pixels), pixels)
+        np.testing.assert_array_equal(same.resize(pixels), pixels[None])
 
 
 @pytest.mark.parametrize("resampler", RESAMPLERS)
@@ -97,8 +97,28 @@ def test_any_size_becomes_a_tensor(resampler: str, size: tuple[int, int]) -> Non
     gray = preprocess.decode(png(np.full(size[::-1], 77, np.uint8)))
     assert gray is not None
     resized = preprocess.resize(gray)
-    assert resized.shape == (32, ASPECT.rule(*size))
+    assert resized.shape == (1, 32, ASPECT.rule(*size))
     assert set(resized.ravel().tolist()) == {77}
+
+
+@pytest.mark.parametrize("resampler", RESAMPLERS)
+def test_a_tensor_in_colour_has_the_planes_blue_green_and_red(resampler: str) -> None:
+    colours = {"rule": "fixed", "width": 100, "height": 48, "channels": 3, "interpolation": resampler}
+    preprocess = Preprocess.from_settings(colours)
+    planes = [scribble(100, 48, seed) for seed in (1, 2, 3)]
+    image = preprocess.decode(png(np.dstack(planes)))  # OpenCV writes blue, green, red
+    assert image is not None
+    np.testing.assert_array_equal(preprocess.resize(image), planes)
+
+
+def test_a_padded_tensor_is_the_word_at_its_true_width_and_gray_behind_it() -> None:
+    padded = Preprocess.from_settings({"rule": "buckets", "widths": [160, 320], "stretch": 1.0, "pad": 160})
+    word = scribble(90, 30)
+    tensor = padded.tensor(word)
+    assert tensor.shape == (1, 32, 160)
+    alone = Preprocess.from_settings({"rule": "fixed", "width": 96}).tensor(word)
+    np.testing.assert_array_equal(tensor[:, :, :96], alone)
+    assert np.abs(tensor[:, :, 96:]).max() < 0.01
 
 
 def test_an_unknown_interpolation_is_refused() -> None:
@@ -151,6 +171,17 @@ def test_recipe_layout_leaves_out_what_it_cannot_hold_and_says_so(faulty: Path, 
 # --- what is written ---------------------------------------------------------------------------------------
 
 
+def test_tensors_of_another_form_are_written_and_read(healthy: Path, tmp_path: Path) -> None:
+    settings = {"rule": "aspect", "stretch": 1.0, "height": 48, "channels": 3, "pad": 64}
+    preprocess = Preprocess.from_settings(settings)
+    make_tensors(healthy, tmp_path / "tensors", preprocess, POLICY)
+    contract = read_json(tmp_path / "tensors" / "contract.json")
+    assert contract["layout"] == "float32 [N, 3, 48, W], one file per W"
+    for indices, images in TensorSet(tmp_path / "tensors", preprocess).batches(4):
+        assert images.shape[:3] == (len(indices), 3, 48)
+        np.testing.assert_array_equal(images[:, 0], images[:, 2])  # the words are gray
+
+
 def test_tensors_are_one_file_per_width_that_the_rows_point_into(made: Path) -> None:
     samples = pl.read_parquet(made / "samples.parquet")
     for width in samples["tensor_width"].unique():
@@ -161,7 +192,7 @@ def test_tensors_are_one_file_per_width_that_the_rows_point_into(made: Path) -> 
         assert group["row"].to_list() == list(range(group.height))
         for index, row in group.select("index", "row").iter_rows():
             expected = ASPECT.resize(scribble(*SIZES[index - 1], seed=index))
-            np.testing.assert_array_equal(tensor[row, 0], normalise(expected))
+            np.testing.assert_array_equal(tensor[row], normalise(expected))
 
 
 def test_samples_hold_a_row_per_record_in_lmdb_order(made: Path) -> None:
@@ -176,7 +207,9 @@ def test_samples_hold_a_row_per_record_in_lmdb_order(made: Path) -> None:
 
 def test_the_contract_says_how_and_lists_every_tensor_file(made: Path) -> None:
     contract = read_json(made / "contract.json")
-    assert contract["rule"] == {"name": "aspect", "stretch": 1.2, "step": 8, "min": 40, "max": 400}
+    numbers = {"stretch": 1.2, "step": 8, "min": 40, "max": 400, "height": 32, "pad": None}
+    assert contract["rule"] == {"name": "aspect", **numbers}
+    assert contract["channels"] == 1
     assert contract["interpolation"] == "opencv-area-cubic"
     assert contract["normalisation"] == "(pixel / 255 - 0.5) / 0.5"
     assert contract["samples"] == 12
@@ -276,7 +309,7 @@ def test_batches_hold_each_word_once_with_its_own_pixels(made: Path, size: int) 
         assert indices == sorted(indices)
         for index, image in zip(indices, images, strict=True):
             expected = ASPECT.resize(scribble(*SIZES[index - 1], seed=index))
-            np.testing.assert_array_equal(image[0], normalise(expected))
+            np.testing.assert_array_equal(image, normalise(expected))
         seen += indices
     assert sorted(seen) == list(range(1, 13))
 
@@ -335,6 +368,8 @@ def test_a_missing_tensor_is_found(made: Path) -> None:
         ({"rule": "fixed"}, "rule"),
         ({"rule": "recipe"}, "rule"),
         ({"rule": "aspect", "stretch": 1.0}, "rule"),
+        ({"rule": "aspect", "height": 48}, "rule"),
+        ({"rule": "aspect", "channels": 3}, "channels"),
         ({"rule": "aspect", "interpolation": "pillow-bicubic"}, "interpolation"),
     ],
 )

@@ -53,7 +53,7 @@ def test_words_are_resized_as_the_deployment_will_resize_them() -> None:
     for index in range(5):
         word, gray = prepare(index), prepare.renderer.draw(index)[0]
         assert word is not None
-        assert np.array_equal(word.pixels, cubic.resize(gray))
+        assert np.array_equal(word.pixels, cubic.resize(gray)[0])
 
 
 def test_labels_are_classes_of_the_charset() -> None:

@@ -2,6 +2,7 @@
 
 import io
 import os
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -157,6 +158,55 @@ def test_a_bucket_may_take_words_that_are_wider_than_it() -> None:
 
 
 # --- fixed, and building from settings -----------------------------------------------------------------------
+
+
+# --- other heights, padding --------------------------------------------------------------------------------
+
+
+@given(aspects(), sides, sides, st.integers(8, 96))
+def test_a_height_scales_the_width_that_a_word_should_have(rule: Aspect, width: int, height: int, rows: int) -> None:
+    other = replace(rule, height=rows)
+    assert other(width, height) == replace(rule, stretch=rule.stretch * rows / 32)(width, height)
+
+
+@st.composite
+def padding_rules(draw: st.DrawFn) -> Aspect | Buckets:
+    """Any rule that keeps the aspect of words and pads them."""
+    height, pad = draw(st.sampled_from([32, 48, 64])), draw(st.integers(1, 500))
+    rule = draw(aspects() | st.builds(lambda each: Buckets(each.widths, each.stretch), bucket_rules()))
+    return replace(rule, height=height, pad=pad)
+
+
+@given(padding_rules(), sides, sides)
+def test_a_padded_word_has_its_own_width_in_the_next_bucket(rule: Aspect | Buckets, width: int, height: int) -> None:
+    own, bucket, filled = rule.ideal(width, height), rule(width, height), rule.filled(width, height)
+    assert bucket in rule.possible()
+    assert bucket == min(
+        (each for each in rule.possible() if each >= max(own, rule.pad or 0)), default=rule.possible()[-1]
+    )
+    assert filled == min(max(round(own), 1), bucket)
+
+
+@given(padding_rules() | aspects() | bucket_rules(), sides, sides)
+def test_every_width_that_a_rule_gives_is_a_possible_one(rule: Aspect | Buckets, width: int, height: int) -> None:
+    assert rule(width, height) in rule.possible()
+    assert 1 <= rule.filled(width, height) <= rule(width, height)
+    assert rule.pad is not None or rule.filled(width, height) == rule(width, height)
+
+
+def test_padding_and_limits_of_buckets_exclude_each_other() -> None:
+    with pytest.raises(UserError, match="pads words to the next of widths, so upto has nothing to say"):
+        Buckets((48, 96), 1.0, (64, 128), pad=48)
+
+
+def test_a_word_of_320_columns_at_most_is_padded_as_paddleocr_does() -> None:
+    rule = width_rule({"rule": "aspect", "stretch": 1.0, "step": 16, "min": 48, "max": 960, "height": 48, "pad": 320})
+    sizes = [(100, 48), (320, 48), (321, 48), (5000, 48)]
+    assert [rule(*size) for size in sizes] == [320, 320, 336, 960]
+    assert [rule.filled(*size) for size in sizes] == [100, 320, 321, 960]
+
+
+# --- one width, and any settings ---------------------------------------------------------------------------
 
 
 @given(sides, sides, st.integers(32, 500))

@@ -109,7 +109,7 @@ def _explain(error: ValidationError) -> str:
             return f"{key}: {value!r} is not a valid name or value; expected a match of {allowed}"
         case "minProperties":
             return f"{key}: is empty; expected at least {allowed} entry"
-    if allowed == "string" and isinstance(value, bool | int | float):
+    if error.validator == "type" and "string" in allowed and isinstance(value, bool | int | float):
         return f"{key} is {value!r}, as YAML reads it; expected a text, so put it in quotes"
     meaning = schema.get("description", "")
     return f"{key} is {value!r}; expected {_expected(str(error.validator), allowed, error.message)}" + (
@@ -122,7 +122,7 @@ def _expected(rule: str, allowed: Any, message: str) -> str:
         case "enum":
             return f"one of {', '.join(map(str, allowed))}"
         case "type":
-            return f"a value of type {allowed}"
+            return f"a value of type {allowed if isinstance(allowed, str) else ' or '.join(allowed)}"
         case "minimum" | "minItems":
             return f"at least {allowed}" + (" items" if rule == "minItems" else "")
         case "maximum" | "maxItems":
@@ -152,6 +152,7 @@ def check_meaning(config: Config, runtimes: Mapping[str, Runtime], root: Path, r
         *chain.from_iterable(
             _deployment_faults(f"deployments.{name}", name, entry, config, runtimes)
             for name, entry in config["deployments"].items()
+            if "cascade" not in entry
         ),
         *_planning_faults(config),
         *_training_faults(config),
@@ -195,7 +196,7 @@ def _policy_faults(config: Config) -> Iterator[str]:
         return
     for name, model in config["models"].items():
         missing = ""
-        if "metadata" not in model["charset"]:  # which the import of the model knows
+        if not _in_the_file(model["charset"]):
             with suppress(UserError):  # a fault of the model, and named as such
                 missing = policy.unspelled("".join(Charset.from_settings(model["charset"]).characters))
         if missing:
@@ -220,19 +221,19 @@ def _model_faults(key: str, entry: Config) -> Iterator[str]:
     except UserError as error:
         yield f"{key}.{error}"
     charset = entry["charset"]
-    if isinstance(charset, dict):
-        named = [source for source in ("file", "metadata") if source in charset]
-        if len(named) != 1 or (named == ["metadata"] and "onnx" not in entry):
-            yield f"{key}.charset is {charset}; expected one of file and, of an ONNX file, metadata"
-            return
-        if named == ["metadata"]:
-            return
-    elif len(str(charset).encode()) > MOST_INLINE:
+    if len(str(charset).encode()) > MOST_INLINE:
         yield f"{key}.charset is too long for the config; put its characters into a file, one a line: {{file: …}}"
+    if _in_the_file(charset) and "onnx" in entry:
+        return
     try:
         Charset.from_settings(charset)
     except UserError as error:
         yield f"{key}.{error}"
+
+
+def _in_the_file(charset: Any) -> bool:
+    """Whether a charset stands in the model file, whose import reads it."""
+    return isinstance(charset, dict) and charset.keys() & {"file", "metadata"} == {"metadata"}
 
 
 def models_of(deployment: Config, config: Config) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from crnn.core.errors import UserError
 
 HEIGHT = 32  # pixels; of tensors of the recipe, and of others where nothing else is said
 NARROWEST = 32  # pixels; a CRNN has no time step for less than that
+OF_PIXELS = ("interpolation", "channels")  # what an entry of the config's `widths` says besides its rule
 
 
 class WidthRule(Protocol):

@@ -69,10 +69,12 @@ class Charset:
 
 
 def _told_text(told: Mapping[str, str], metadata: Mapping[str, str] | None) -> str:
-    if "metadata" in told:
+    if len({"file", "metadata"} & told.keys()) != 1 or ("metadata" in told and metadata is None):
+        raise UserError(f"charset is {told}; expected one of file and, of an ONNX file, metadata")
+    if metadata is not None and "metadata" in told:
         key = told["metadata"]
-        if metadata is None or key not in metadata:
-            known = ", ".join(metadata or {}) or "none"
+        if key not in metadata:
+            known = ", ".join(metadata) or "none"
             raise UserError(f"charset.metadata is {key!r}, which the ONNX file's metadata lacks; it has: {known}")
         return metadata[key]
     path = Path(told["file"])

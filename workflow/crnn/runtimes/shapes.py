@@ -6,13 +6,13 @@ Not here: what a device makes of them (`crnn.runtimes.ascend.shapes`, `crnn.runt
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from crnn.data.preprocess import Preprocess
+from crnn.data.widths import OF_PIXELS, width_rule
 from crnn.model.contract import Contract, Steps
 
 
 def asked_widths(settings: dict[str, Any]) -> tuple[int, ...]:
     """Every width, ascending, that the width rule of a deployment's `widths` entry gives a word."""
-    return tuple(Preprocess.from_settings(settings).rule.possible())
+    return tuple(width_rule({key: value for key, value in settings.items() if key not in OF_PIXELS}).possible())
 
 
 @dataclass(frozen=True)
