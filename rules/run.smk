@@ -170,7 +170,6 @@ for stage, measured in {"measure_starts": "starts", "load_words": "load"}.items(
             contract=CONTRACT,
             plan=lambda w: layout.plan(layout.deployments[w.deployment].widths),
             model=lambda w: reader_of(w).files,
-            build=ancient(f"{RESULTS}/builds/{{model}}/{{deployment}}/build.json"),
         output:
             costs=f"{RUN}/{measured}.json",
             record=f"{RUN}/{measured}.record.json",
@@ -199,6 +198,6 @@ for stage, measured in {"measure_starts": "starts", "load_words": "load"}.items(
             r"""
             crnn {params.stage} --words {params.words:q} {params.widths:q} --contract {input.contract:q} \
                 --model {input.model[0]:q} {params.runtime:q} {params.options:q} {params.calls:q} {params.batch:q} \
-                {params.measure:q} {params.limit:q} --build {input.build:q} --threads {threads} \
+                {params.measure:q} {params.limit:q} --threads {threads} \
                 --output {output.costs:q} --record {output.record:q} >{log:q} 2>&1
             """
