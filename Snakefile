@@ -23,6 +23,7 @@ include: "rules/build.smk"
 include: "rules/plan.smk"
 include: "rules/run.smk"
 include: "rules/report.smk"
+include: "rules/bundle.smk"
 include: "rules/train.smk"
 
 

@@ -24,7 +24,7 @@ from engine.config import ConfigError, check_encoding, check_meaning, check_sche
 from engine.evaluations import with_evaluations
 from engine.file_digest import Digests
 from engine.interpreter import offer_own_interpreter
-from engine.layout import CALIBRATION, TUNING, Layout, Run, canonical, network_size, validation_sets
+from engine.layout import CALIBRATION, GOLDEN, TUNING, Layout, Run, canonical, network_size, validation_sets
 from engine.makers import Makers
 from engine.resources import DEVICES, needs, occupies
 from engine.store import Store
@@ -114,9 +114,9 @@ MAKERS = Makers(Modules(STAGES, CODE), stage_files(), layout.runtimes_in_use, RO
 DIGESTS = Digests(CONTENTS, limit=100 * 10**9)  # bytes, as in profiles/default
 
 
-def made_by_runtime(stage):
-    """The makers of a stage that runs on the job's runtime."""
-    return MAKERS.params_on(stage, lambda wildcards: reader_of(wildcards).runtime.name)
+def made_by_runtime(stage, files=lambda runtime: ()):
+    """The makers of a stage that runs on the job's runtime, and of the files that it reads there besides modules."""
+    return MAKERS.params_on(stage, lambda wildcards: reader_of(wildcards).runtime.name, files)
 
 
 def held(*paths):

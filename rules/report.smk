@@ -50,6 +50,7 @@ rule audit_run:
         samples=lambda w: layout.tensors_of(run_of(w), "samples.parquet"),
         readings=lambda w: [file for files in layout.audited(run_of(w)).values() for file in files],
         surgery=lambda w: layout.surgery_records(run_of(w)),
+        explained=lambda w: layout.explained(run_of(w)).values() if config["measure"]["explain"] else [],
     output:
         audit=f"{RUN}/audit.json",
         flips=f"{RUN}/audit.parquet",
@@ -68,13 +69,59 @@ rule audit_run:
             f"--stage={name}={file}" for name, files in layout.audited(run_of(w)).items() for file in files
         ],
         surgery=lambda w, input: ["--surgery", *input.surgery] if input.surgery else [],
+        explained=lambda w, input: [
+            f"--explained={stage}={file}" for stage, file in layout.explained(run_of(w)).items() if input.explained
+        ],
     message:
         "Following the words to {wildcards.deployment} on {wildcards.dataset}"
     shell:
         r"""
         crnn audit_run --samples {input.samples:q} {params.labels:q} {params.stages:q} {params.surgery:q} \
-            --output {output.audit:q} --flips {output.flips:q} >{log:q} 2>&1
+            {params.explained:q} --output {output.audit:q} --flips {output.flips:q} >{log:q} 2>&1
         """
+
+
+# Of two files of a model that ONNX Runtime runs. `measure.explain` brings it into the report.
+rule explain_words:
+    input:
+        tensors=lambda w: layout.tensors(w.dataset, w.widths),
+        contract=CONTRACT,
+        before=lambda w: layout.reader(w.model, w.widths, w.before).files,
+        after=lambda w: layout.reader(w.model, w.widths, w.after).files,
+        read_before=lambda w: layout.predictions(w.dataset, w.model, w.widths, w.before),
+        read_after=lambda w: layout.predictions(w.dataset, w.model, w.widths, w.after),
+    output:
+        explained=f"{RESULTS}/explained/{{dataset}}/{{model}}/{{widths}}/{{before}}/{{after}}.json",
+    log:
+        f"{LOGS}/explain_words/{{dataset}}.{{model}}.{{widths}}.{{before}}.{{after}}.log",
+    benchmark:
+        f"{LOGS}/explain_words/{{dataset}}.{{model}}.{{widths}}.{{before}}.{{after}}.tsv"
+    conda:
+        "../envs/onnx.yaml"
+    threads: 2
+    resources:
+        **needs(mb=8000, minutes=120),
+    params:
+        **MAKERS.params("explain_words", "onnx"),
+        widths=WIDTHS,
+        labels=LABELS,
+        tensors=parents_of("tensors"),
+    message:
+        "Finding the nodes that turn words from {wildcards.before} to {wildcards.after} ({wildcards.widths})"
+    shell:
+        r"""
+        crnn explain_words --tensors {params.tensors:q} {params.widths:q} --contract {input.contract:q} \
+            {params.labels:q} --model {input.before[0]:q} --predictions {input.read_before:q} \
+            --model {input.after[0]:q} --predictions {input.read_after:q} --threads {threads} \
+            --output {output.explained:q} >{log:q} 2>&1
+        """
+
+
+rule explain:
+    input:
+        {file for run in layout.runs for file in layout.explained(run).values()},
+    message:
+        "Words and the nodes that turned them: {input}"
 
 
 # snakemake --cores 1 results/runs/sample/crnn/ort/errors.json; the card of a trained checkpoint shows it.

@@ -91,6 +91,7 @@ LAYOUTS: dict[str, tuple[str, Change]] = {
     "state_dict beside other things": ("a.pth", lambda state: {"epoch": 3, "state_dict": state, "lr": [1e-3]}),
     "model_state_dict": ("a.pth", lambda state: {"model_state_dict": OrderedDict(state), "optimizer": {}}),
     "model": ("a.pth", lambda state: {"model": state}),
+    "in a tuple": ("a.pth", lambda state: (state, {"epoch": 3})),
     "another name": ("a.pth", lambda state: {"epoch": 3, "weights": state}),
     "a wrapper in a wrapper": ("a.pth", lambda state: {f"module.module.{name}": t for name, t in state.items()}),
     "compiled, within a Lightning module": (
@@ -386,7 +387,7 @@ def test_a_program_of_torchscript_is_told_the_way_in(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.jit.save(torch.jit.trace(torch.nn.Linear(1, 1), torch.zeros(1, 1)), tmp_path / "a.pt")
-    with pytest.raises(UserError, match=r"a\.pt: is a TorchScript archive, .* Export it to ONNX"):
+    with pytest.raises(UserError, match=r"a\.pt: is a program of TorchScript .* Export it to ONNX"):
         read_checkpoint(tmp_path / "a.pt", SMALL)
 
 

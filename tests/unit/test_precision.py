@@ -221,8 +221,8 @@ def test_no_readable_word_is_an_error() -> None:
 # --- what stays whole --------------------------------------------------------------------------------------
 
 ORIGINAL = Reading(words=100, correct=80, flipped=0, divergence=0.0)
-LAYERS = {"first": 1.0, "middle": 100.0, "last": 10.0}
-COSTS = {"first": 0.1, "middle": 0.3, "last": 0.2}  # of divergence per multiplication: first, last, middle
+LAYERS = {"first": 1, "middle": 100, "last": 10}  # multiplications
+TURNED = {"first": 1, "last": 2, "middle": 5}  # words; for its multiplications, the first the most
 
 
 def reader(cost: dict[str, int]) -> Callable[[list[str]], Reading]:
@@ -245,10 +245,16 @@ def reader(cost: dict[str, int]) -> Callable[[list[str]], Reading]:
     ],
 )
 def test_layers_are_given_back_until_the_budget_holds(cost: dict[str, int], whole: list[str]) -> None:
-    chosen, found = choose_whole(LAYERS, reader(cost), COSTS.__getitem__, ORIGINAL, Budget(0.02, 0.02))
+    chosen, found = choose_whole(LAYERS, reader(cost), lambda _: TURNED, ORIGINAL, Budget(0.02, 0.02))
     assert chosen == whole
     assert [step["whole"] for step in found["steps"]] == [whole[:count] for count in range(len(whole) + 1)]
-    assert bool(found["sensitivities"]) == bool(whole)
+    assert [step.get("turned") for step in found["steps"]] == [*[TURNED] * len(whole), None]
+
+
+def test_a_layer_that_turns_words_goes_before_a_cheaper_one_and_the_cheapest_where_none_does() -> None:
+    read, budget = reader({"first": 5, "middle": 5, "last": 5}), Budget(0.02, 0.02)
+    guilty = choose_whole(LAYERS, read, lambda _: {"middle": 1}, ORIGINAL, budget)[0]
+    assert guilty == ["middle", "first", "last"]
 
 
 @pytest.mark.parametrize(("drop", "flipped", "holds"), [(0.02, 0.04, True), (0.01, 0.04, False), (0.02, 0.03, False)])
@@ -271,4 +277,4 @@ def test_the_runtime_that_observes_names_every_output(fixed: onnx.ModelProto, tm
     onnx.save(fixed, tmp_path / "fixed.onnx")
     runtime = ort.OnnxSession(tmp_path / "fixed.onnx", 1)
     batch = images(1, 40)
-    np.testing.assert_array_equal(runtime.observe(batch)["output1"], runtime.infer(batch))
+    np.testing.assert_array_equal(runtime.observe({"imgs": batch})["output1"], runtime.infer(batch))

@@ -26,7 +26,7 @@ DEFAULT_HEIGHT = Input().height  # of a width rule that has none to set
 
 MODEL_SOURCES = ("checkpoint", "onnx")  # of a model
 SOURCES = ("lmdb", "images", "iiit5k", "sample", "evaluation")  # of a dataset; the first that an entry has is used
-OWN_WORDS = ("calibration", "tuning")  # datasets that the workflow makes for itself
+OWN_WORDS = ("calibration", "tuning", "golden")  # datasets that the workflow makes for itself
 STAGE_READERS = ("raw", "fixed", "fixed.")  # what reads words besides deployments begins like this
 MOST_INLINE = 64 * 1024  # bytes of a charset that may stand on a command line, which takes 128 KiB
 # Keys that hold paths of the user's, in the sections that name files.

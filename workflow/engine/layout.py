@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from crnn.runtimes.runtime import Runtime
 from engine.config import SOURCES, Config, models_of, planned_widths, trained_weights
 
 # Words that the workflow makes for itself: to calibrate 8 bits with, and to tune plans on.
-CALIBRATION, TUNING = "calibration", "tuning"
+CALIBRATION, TUNING, GOLDEN = "calibration", "tuning", "golden"
+GOLDEN_WORDS = {"words": 64, "seed": 64}  # what a bundle proves itself with
 REFERENCE = "torch"  # the runtime that every deployment is compared with
 MODEL_FILES = {"checkpoint": "weights.safetensors", "raw": "raw.onnx", "fixed": "fixed.onnx"}
 
@@ -116,7 +118,7 @@ class Layout:
     @cached_property
     def datasets(self) -> Config:
         """The datasets of the config, and the words that the workflow makes for itself."""
-        own = {CALIBRATION: self.config["calibration"], TUNING: self.config["planning"]}
+        own = {CALIBRATION: self.config["calibration"], TUNING: self.config["planning"], GOLDEN: GOLDEN_WORDS}
         return {**self.config["datasets"], **{name: _words_of(entry) for name, entry in own.items()}}
 
     @cached_property
@@ -365,6 +367,22 @@ class Layout:
 
     def audited(self, run: Run) -> dict[str, list[str]]:
         """Stage → readings of every part, from the reference to a deployment's build, in order."""
+        widths = self.deployments[run.deployment].widths
+        path = self.audit_path(run)
+        return {stage: self.predictions(run.dataset, run.model, widths, name) for stage, name in path.items()}
+
+    def explained(self, run: Run) -> dict[str, str]:
+        """Stage → which nodes turned the words on the step to it, of the steps between two ONNX files."""
+        others = {REFERENCE, *self.deployments}
+        folder = f"{self.results}/explained/{run.dataset}/{run.model}/{self.deployments[run.deployment].widths}"
+        return {
+            stage: f"{folder}/{before}/{after}.json"
+            for (_, before), (stage, after) in pairwise(self.audit_path(run).items())
+            if others.isdisjoint((before, after))
+        }
+
+    def audit_path(self, run: Run) -> dict[str, str]:
+        """Stage → reader, from the reference to a deployment's build, in order."""
         entry = self.deployments[run.deployment]
         readers = {self.first_stage(run.model): self.reference(run.model, entry.widths)}
         if entry.source != "checkpoint":
@@ -373,8 +391,7 @@ class Layout:
             readers["fixed"] = "fixed"
         if entry.variant != "fp32":
             readers[f"{entry.variant}{entry.repaired.removeprefix('fixed')}"] = entry.variant_stem
-        readers["build"] = entry.name
-        return {stage: self.predictions(run.dataset, run.model, entry.widths, name) for stage, name in readers.items()}
+        return {**readers, "build": entry.name}
 
     @property
     def clock(self) -> dict[str, int]:
@@ -470,6 +487,26 @@ class Layout:
         """The record of the quantised file that a run's build starts from; none where it is not quantised."""
         entry = self.deployments[run.deployment]
         return [self.model(run.model, f"{entry.variant_stem}.json")] if entry.variant in QUANTISED else []
+
+    def bundles(self) -> list[str]:
+        """The bundle of every deployment that is run, of each model; none where the recipe's widths or pixels are."""
+        return list(
+            dict.fromkeys(
+                f"{self.results}/bundles/{run.model}/{run.deployment}"
+                for run in self.runs
+                if self.config["widths"][self.deployments[run.deployment].widths]["rule"] != "recipe"
+            )
+        )
+
+    def scored(self, model: str, deployment: str) -> list[str]:
+        """The scores of a deployment on every dataset."""
+        datasets = [run.dataset for run in self.runs if (run.model, run.deployment) == (model, deployment)]
+        return [f"{self.results}/runs/{dataset}/{model}/{deployment}/run.json" for dataset in datasets]
+
+    def bundle_identity(self, model: str, deployment: str) -> dict[str, str]:
+        """What a bundle says that it is."""
+        entry = self.deployments[deployment]
+        return {"model": model, "deployment": deployment, "precision": entry.precision}
 
     def run_identity(self, run: Run) -> dict[str, str]:
         """What identifies a run's row in the report."""

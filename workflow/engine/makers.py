@@ -41,11 +41,17 @@ class Makers:
         """The texts by names that a rule can give its params."""
         return named(self.texts(stage, env, runtime, files))
 
-    def params_on(self, stage: str, runtime_of: Callable[[Any], str]) -> dict[str, Any]:
+    def params_on(
+        self, stage: str, runtime_of: Callable[[Any], str], files: Callable[[Runtime], tuple[str, ...]] = lambda _: ()
+    ) -> dict[str, Any]:
         """The same of a stage that runs on the runtime of the job, which `runtime_of` finds by its wildcards.
 
-        What a runtime adds has numbered places.
+        What a runtime adds has numbered places. files: others that the stage reads on a runtime.
         """
+        if stage not in self._known:
+            self._known[stage] = {
+                name: self.texts(stage, name, runtime, files(runtime)) for name, runtime in self.runtimes.items()
+            }
         added = self.added(stage)
 
         def place(number: int) -> Callable[[Any], str]:

@@ -8,7 +8,6 @@ Not here: reading with one from Python (`crnn.inference.recogniser`).
 """
 
 import hashlib
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
@@ -125,12 +124,15 @@ def readme(facts: dict[str, Any], template: str) -> str:
         "stretch": widths["stretch"],
         "buckets": ", ".join(map(str, widths["tensor"])),
         "classes": len(facts["output"]["charset"]) + 1,
-        "python": ".".join(map(str, sys.version_info[:2])),
+        "golden": facts["golden"],
+        "blank": facts["output"]["blank"],
+        "input": INPUT,
+        "output": OUTPUT,
         "filling": (
             "The word is stretched to that width."
             if pad is None
-            else f"The bucket is at least {pad} wide. The word keeps its own width, rounded (halves to the even number) and "
-            f"at most the bucket's, and the columns on its right are filled with the gray level {images['padding']}."
+            else f"The bucket is at least {pad} wide. The word keeps its own width, rounded (halves to the even one) "
+            f"and at most the bucket's; the columns on its right are filled with the gray level {images['padding']}."
         ),
         "scores": "\n".join(map(_score_line, facts["scores"])),
     }
@@ -192,7 +194,7 @@ class Bundle:
         return int(batch[str(width)] if isinstance(batch, dict) else batch)
 
     def load(self, threads: int, calls: int) -> Session:
-        """Load the model. Raises UserError where its runtime is not here, or not of the device that it was built for."""
+        """Load the model. Raises UserError where its runtime is missing, or it was built for another device."""
         runtime = self.facts["runtime"]
         return find_runtime(runtime["name"]).load(
             self.folder / self.facts["model_file"], runtime["options"], threads, calls

@@ -25,10 +25,11 @@ import numpy as np
 
 from crnn.core.errors import UserError
 from crnn.data.buckets import BatchOf
-from crnn.data.preprocess import Pixels, Preprocess
+from crnn.data.decode import Pixels
+from crnn.data.preprocess import Preprocess
 from crnn.inference.bundle import Bundle
-from crnn.inference.scheduler import Scheduler
 from crnn.inference.scheduler import Reading as CallReading
+from crnn.inference.scheduler import Scheduler
 from crnn.inference.sources import CHUNK, Prepared, WordBatches
 from crnn.inference.step_timer import StepTimer
 
@@ -111,7 +112,7 @@ class Recogniser:
 
 
 class _GivenImages(WordBatches):
-    """Images of a caller's, read and prepared on the way; what cannot be read is handed out at once, with the reason."""
+    """A caller's images, read and prepared on the way; what cannot be read is handed out at once, with the reason."""
 
     def __init__(self, images: Iterable[Image], preprocess: Preprocess, most: BatchOf) -> None:
         super().__init__(most)
@@ -149,7 +150,8 @@ class _GivenImages(WordBatches):
         """Let the caller have a reading, an error, or the end; whoever does not take any more is not waited for."""
         while not self.stopped.is_set():
             with suppress(queue.Full):
-                return self.found.put(found, timeout=0.1)
+                self.found.put(found, timeout=0.1)
+                break
 
 
 def in_channels(image: Pixels, channels: int) -> Pixels:

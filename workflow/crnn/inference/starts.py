@@ -22,8 +22,9 @@ from crnn.core.files import scratch_directory
 from crnn.core.process import age_seconds, peak_mib, resident_mib
 from crnn.core.workers import follow_parent
 from crnn.data.buckets import batch_sizes
+from crnn.data.decode import Pixels
 from crnn.data.lmdb import Words
-from crnn.data.preprocess import Pixels, Preprocess, Tensor, normalise
+from crnn.data.preprocess import Preprocess, Tensor, normalise
 from crnn.inference.benchmark import EndToEnd
 from crnn.inference.sources import readable_images
 from crnn.inference.timings import Timings

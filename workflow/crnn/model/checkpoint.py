@@ -179,8 +179,8 @@ def _candidates(name: str, state: StateDict, families: Iterable[Family]) -> list
 
 def _widened(path: Path, found: Candidate, others: tuple[str, ...]) -> StateDict:
     """The tensors in double precision. Raises UserError naming those that are not numbers."""
-    odd = [name for name, t in found.state.items() if t.layout != torch.strided or t.is_quantized or t.is_complex()]
-    if odd or any(tensor.is_meta for tensor in found.state.values()):
+    odd = [name for name, tensor in found.state.items() if not _is_plain(tensor)]
+    if odd:
         raise UserError(
             f"{path}: holds tensors that are sparse, quantised, complex or empty ({_some(odd)}); save plain ones"
         )
@@ -193,6 +193,10 @@ def _widened(path: Path, found: Candidate, others: tuple[str, ...]) -> StateDict
             f"the training broke, so take an earlier checkpoint{more}"
         )
     return state
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    return tensor.layout == torch.strided and not (tensor.is_quantized or tensor.is_complex() or tensor.is_meta)
 
 
 def _is_sound(name: str, tensor: Tensor) -> bool:

@@ -23,7 +23,7 @@ from crnn.model.layouts.family import StateDict
 # Packages whose objects training scripts save beside the weights: settings, numbers, histories. Nothing of them is made
 # or called; each is read as a Shell.
 BESIDE_WEIGHTS = {
-    *("argparse", "collections", "datetime", "easydict", "enum", "lightning", "mmcv", "mmengine", "mmocr", "numpy"),
+    *("argparse", "datetime", "easydict", "enum", "lightning", "mmcv", "mmengine", "mmocr", "numpy"),
     *("omegaconf", "pathlib", "pytorch_lightning", "types", "typing", "yacs"),
 }
 SAVE_TENSORS = "Save only the tensors: torch.save(model.state_dict(), path)"
@@ -51,10 +51,10 @@ def load(path: Path) -> object:
     """What a file of torch.save or of safetensors holds. Raises UserError where it is another file, named if known."""
     if not path.is_file():
         raise UserError(f"{path}: no such checkpoint file")
-    found = what_it_is(path)
-    if found:
-        raise UserError(f"{path}: {found}")
     try:
+        found = what_it_is(path)
+        if found:
+            raise UserError(f"{path}: {found}")
         with path.open("rb") as stream:
             if stream.read(9)[8:] == b"{":
                 return safetensors.torch.load_file(path)
@@ -94,10 +94,10 @@ def _other_file(path: Path, error: Exception) -> str:
             "again without pickle_protocol"
         )
     members = _members(path)
-    if any(name.endswith("constants.pkl") for name in members):
+    if any(name.endswith(("constants.pkl", "archive_format")) for name in members):
         return (
-            "is a TorchScript archive, a program and not only weights. Export it to ONNX where it was made, and name "
-            "that file as models.<name>.onnx"
+            "is a program of TorchScript or torch.export. Export it to ONNX where it was made, and name that file as "
+            "models.<name>.onnx"
         )
     if (members and not any(name.endswith("data.pkl") for name in members)) or tarfile.is_tarfile(path):
         return (
@@ -124,10 +124,11 @@ def _reason(error: Exception) -> str:
 
 def state_dicts(value: object, name: str = "", deep: int = DEEPEST) -> Iterator[tuple[str, StateDict]]:
     """Every mapping with tensors in what a file holds, with the keys that lead to it; what is no tensor is left out."""
-    if not isinstance(value, Mapping) or not deep:
+    if not isinstance(value, Mapping | list | tuple) or not deep:
         return
-    tensors = {str(key): item.detach() for key, item in value.items() if isinstance(item, Tensor)}
-    if tensors:
+    items = value if isinstance(value, Mapping) else dict(enumerate(value))
+    tensors = {str(key): item.detach() for key, item in items.items() if isinstance(item, Tensor)}
+    if tensors and items is value:
         yield name, tensors
-    for key, item in value.items():
+    for key, item in items.items():
         yield from state_dicts(item, f"{name}.{key}" if name else str(key), deep - 1)

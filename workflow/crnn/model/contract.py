@@ -9,7 +9,7 @@ Not here: the width of an image and its pixels (`crnn.data`), bringing a model t
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -27,6 +27,8 @@ OPSETS = (11, 12, 13)
 NEWEST_IR = 8
 
 METADATA = "contract"  # key of an ONNX file's metadata
+
+SAMPLED_WIDTHS = (*range(64, 80), 101, 160, 200, 320)  # at which time steps are counted
 
 Colour = Literal["gray", "rgb", "bgr"]
 Axes = Literal["TNC", "NTC"]
@@ -104,6 +106,16 @@ class Steps:
 
     stride: int = 4
     shift: int = 4
+
+    @classmethod
+    def of(cls, counted: Callable[[int], int], widths: Iterable[int] = SAMPLED_WIDTHS) -> "Steps | None":
+        """The formula of the steps that were counted for some widths; None where there is none."""
+        found = {width: counted(width) for width in widths}
+        first, last = min(found), max(found)
+        stride = 1 if first == last else round((last - first) / max(found[last] - found[first], 1))
+        shifts = range(stride * found[first] - first, stride * (found[first] + 1) - first)
+        formulas = (cls(stride, shift) for shift in shifts)
+        return next((f for f in formulas if all(f(width) == steps for width, steps in found.items())), None)
 
     def __call__(self, width: int) -> int:
         return (width + self.shift) // self.stride

@@ -27,7 +27,6 @@ Array = npt.NDArray[np.float32]
 Run = Callable[[Array], Array]  # the foreign model: images as it takes them to its output as it gives it
 
 LEAST = np.float32(1e-30)  # what a probability counts as at least: float32 has no logarithm of 0
-SAMPLED_WIDTHS = (*range(64, 80), 101, 160, 200, 320)
 TIGHT = 1e-3  # how near to 1 the probabilities of a time step add up
 
 
@@ -207,19 +206,13 @@ def _blank(steps: Array) -> str:
 
 def _steps(run: Run, contract: Contract) -> Steps | None:
     """The formula of the time steps, from those of several widths."""
-    widths = SAMPLED_WIDTHS if contract.width is None else (contract.width,)
     axis = {"TNC": 0, "NTC": 1}[contract.output.axes]
-    counted = {
-        width: run(as_taken(np.zeros((1, *_image_shape(contract, width)), np.float32), contract.input)).shape[axis]
-        for width in widths
-    }
-    first, last = min(counted), max(counted)
-    strides = [1] if first == last else [round((last - first) / max(counted[last] - counted[first], 1))]
-    for stride in strides:
-        for shift in range(stride * counted[first] - first, stride * (counted[first] + 1) - first):
-            if all(Steps(stride, shift)(width) == steps for width, steps in counted.items()):
-                return Steps(stride, shift)
-    return None
+
+    def counted(width: int) -> int:
+        images = np.zeros((1, *_image_shape(contract, width)), np.float32)
+        return int(run(as_taken(images, contract.input)).shape[axis])
+
+    return Steps.of(counted) if contract.width is None else Steps.of(counted, [contract.width])
 
 
 # --- the nodes ---------------------------------------------------------------------------------------------

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 
 from crnn.core.errors import UserError
-from crnn.model.contract import Steps
 
 KERNELS = (3, 3, 3, 3, 3, 3, 2)
 BATCH_NORM_AFTER = frozenset({2, 4, 6})
@@ -60,10 +59,9 @@ class NetworkSize:
         values: dict[str, Any] = {k: tuple(value) if isinstance(value, list) else value for k, value in fields.items()}
         return cls(**values)
 
-    @property
-    def steps(self) -> Steps:
+    def steps(self, width: int) -> int:
         """How many time steps an image of a width gives."""
-        return Steps(4, 4 if self.pooling == "padded" else -4)
+        return width // 4 + (1 if self.pooling == "padded" else -1)
 
 
 class RecurrentLayer(nn.Module):

@@ -84,12 +84,15 @@ def surgery_of(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
 
 
 def audit(
-    path: list[tuple[str, pl.DataFrame]], surgery: Mapping[str, Any] | None = None
+    path: list[tuple[str, pl.DataFrame]],
+    surgery: Mapping[str, Any] | None = None,
+    explained: Mapping[str, Any] | None = None,
 ) -> tuple[dict[str, Any], pl.DataFrame]:
     """Compare neighbouring stages of a path of judged runs, and its first with its last.
 
     Returns the `audit` part of a report row and every flipped word with its edge. The reference is the first stage.
     `surgery`, as `surgery_of` returns it, is about the edge from raw to fixed.
+    `explained`: what explain_words found of the edge to a stage.
     """
     edges, rows = [], []
     for (source, before), (target, after) in itertools.pairwise(path):
@@ -97,6 +100,7 @@ def audit(
         difference = surgery["max_abs_difference"] if surgery and (source, target) == ("raw", "fixed") else None
         counts = asdict(compare(before.height, flipped))
         edges.append({"from": source, "to": target, **counts, "max_abs_difference": difference})
+        edges[-1]["explained"] = (explained or {}).get(target)
         rows.append(
             flipped.select("index", pl.lit(source).alias("from"), pl.lit(target).alias("to"), pl.exclude("index"))
         )

@@ -7,6 +7,7 @@ calibration.json: the ranges by variant, `whole`, and every candidate that was t
 """
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -28,10 +29,11 @@ from crnn.model.precision.convert import convert
 from crnn.model.precision.multiplications import multiplications, multiplying, tensors_of
 from crnn.model.precision.quantise import convolutions, never_negative
 from crnn.runtimes.onnxruntime.cpu import OnnxSession, build
+from crnn.runtimes.onnxruntime.explain import Bisection
 from crnn.runtimes.onnxruntime.observe import observed
 from stages.arguments import add_tensor_arguments, matched
 
-EVERY = 5  # batches, which come by width: enough of them to rank layers by a mean over all steps
+MOST_BLAMED = 50  # words of a reading: enough to rank layers
 
 
 def arguments(command: Command) -> None:
@@ -77,28 +79,38 @@ class Candidates:
 
     def read(self, whole: list[str]) -> Reading:
         """All words, with every convolution quantised but for `whole`."""
-        outputs = list(self._infer(whole, every=1))
+        outputs = list(self._infer(whole))
         distances = [divergence(a, b) for a, b in zip(self._outputs, outputs, strict=True)]
-        reading = self._reading(self._decoded(outputs), float(np.mean(distances)))
+        texts = self._decoded(outputs)
+        self._turned = [index for index, text in texts.items() if text != self._texts[index]]
+        reading = self._reading(texts, float(np.mean(distances)))
         LOG.info("in float32: %s; %d words flipped, %d right", whole or "nothing", reading.flipped, reading.correct)
         return reading
 
-    def sensitivity(self, layer: str) -> float:
-        """The divergence over a part of the words, with this convolution alone quantised."""
-        outputs = self._infer([name for name in self.layers if name != layer], EVERY)
-        cost = float(np.mean([divergence(a, b) for a, b in zip(self._outputs[::EVERY], outputs, strict=True)]))
-        LOG.info("%s alone in 8 bits: divergence %.3g", layer, cost)
-        return cost
+    def blame(self, whole: list[str]) -> Counter[str]:
+        """Convolution → how many of the words that were turned at the last reading, or of some of them, it turns."""
+        chosen, turned = set(self._turned[:MOST_BLAMED]), Counter[str]()
+        bisection = Bisection(self.model, self._candidate(whole), self._text, self._threads)
+        for (index,), image in self.tensors.batches(1):
+            if index in chosen:
+                turned.update(node.name for node in bisection.nodes(image))
+        LOG.info("words turned by: %s", dict(turned))
+        return turned
 
-    def _infer(self, whole: list[str], every: int) -> Iterator[Tensor]:
+    def _candidate(self, whole: list[str]) -> onnx.ModelProto:
+        return convert(self.model, self._variant, Calibration(self.ranges, tuple(whole)))
+
+    def _infer(self, whole: list[str]) -> Iterator[Tensor]:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            candidate = convert(self.model, self._variant, Calibration(self.ranges, tuple(whole)))
-            onnx.save(candidate, folder / "candidate.onnx")
+            onnx.save(self._candidate(whole), folder / "candidate.onnx")
             (built,) = build(folder / "candidate.onnx", folder / "build", {})
             runtime = OnnxSession(built, self._threads)
-            for _, images in islice(self.tensors.batches(self._batch), 0, None, every):
+            for _, images in self.tensors.batches(self._batch):
                 yield runtime.infer(images)
+
+    def _text(self, output: Tensor) -> str:
+        return greedy_decode(output, self._charset)[0][0]
 
     def _decoded(self, outputs: list[Tensor]) -> dict[int, str]:
         texts: dict[int, str] = {}
@@ -117,7 +129,7 @@ def main(args: Arguments) -> None:
     candidates = Candidates(args)
     budget, original = Budget(**args.budget), candidates.original
     layers = {name: candidates.multiplications[name] for name in candidates.layers}
-    whole, found = choose_whole(layers, candidates.read, candidates.sensitivity, original, budget)
+    whole, found = choose_whole(layers, candidates.read, candidates.blame, original, budget)
     write_json(
         args.output,
         {"ranges": candidates.ranges, "whole": whole, "multiplications": candidates.multiplications, **found},

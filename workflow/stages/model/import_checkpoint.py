@@ -14,7 +14,7 @@ from crnn.core.command import LOG, Arguments, Command
 from crnn.core.record import Record
 from crnn.model.charset import Charset
 from crnn.model.checkpoint import for_bgr, read_checkpoint, require
-from crnn.model.contract import Contract, Input, Output
+from crnn.model.contract import Contract, Input, Output, Steps
 from crnn.model.layouts import LAYOUTS
 from crnn.model.network import NetworkSize
 from crnn.model.weights import write_weights
@@ -49,5 +49,5 @@ def main(args: Arguments) -> None:
     results = {**facts, "network": network, "parameters": parameters}
     LOG.info("%s", results)
     write_weights(imported.state, imported.size, args.output)
-    replace(contract, output=Output(blank=imported.blank), steps=imported.size.steps).write(args.contract)
+    replace(contract, output=Output(blank=imported.blank), steps=Steps.of(imported.size.steps)).write(args.contract)
     record.finish([args.output, args.contract], **results)

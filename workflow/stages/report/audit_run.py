@@ -25,6 +25,7 @@ def arguments(command: Command) -> None:
     command.add_argument("--stage", type=named_path, action="append", required=True, help="name=predictions.parquet")
     records = "records of predict with raw.onnx and fixed.onnx, of the parts"
     command.add_paths("--surgery", records, required=False, default=[])
+    command.add_argument("--explained", type=named_path, action="append", default=[], help="stage=explained.json")
     command.add_output("audit.json to write", record=False)
     command.add_path("--flips", "audit.parquet to write")
 
@@ -37,7 +38,8 @@ def main(args: Arguments) -> None:
         raise UserError("--stage: names one stage; an audit compares two or more, so name each with its predictions")
     samples, policy = pl.read_parquet(args.samples), LabelPolicy.from_settings(args.labels)
     path = [(name, judge(samples, pl.read_parquet(files), policy)) for name, files in stages.items()]
-    summary, flipped = audit(path, surgery_of([read_json(record)["results"] for record in args.surgery]))
+    surgery = surgery_of([read_json(record)["results"] for record in args.surgery])
+    summary, flipped = audit(path, surgery, {stage: read_json(file) for stage, file in args.explained})
     for edge in summary["path"]:
         counts = (edge[key] for key in ("from", "to", "flipped", "fixed", "broken"))
         LOG.info("%s → %s: %d flipped, %d gained, %d lost", *counts)

@@ -1,13 +1,12 @@
-"""Put what an application needs of a deployment into a folder: the bundle of docs/application.md.
+"""Put what an application needs of a deployment into a folder, its bundle: docs/application.md.
 
-  --identity '{"model": "crnn", "deployment": "ort", "runtime": "onnxruntime", "precision": "fp32", …}'
+  --identity '{"model": "crnn", "deployment": "ort", "runtime": "onnxruntime", "precision": "fp32"}'
 
 The golden words are read by the build itself, on the device that it is for.
 """
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 from crnn.core.command import LOG, Arguments, Command
 from crnn.core.files import read_json, scratch_directory, sha256
@@ -15,19 +14,56 @@ from crnn.core.record import tool_versions
 from crnn.data.buckets import BucketPlan
 from crnn.inference.bundle import image_facts, output_facts, write_facts, write_golden, write_programs
 from crnn.runtimes.registry import find_runtime
-from stages.arguments import add_contract, add_runtime_arguments, matched, opened_session
+from stages.arguments import add_runtime_arguments, add_word_arguments, matched, opened_session
 
 SCORES = ("dataset", "samples", "correct", "accuracy", "accuracy_ci95", "e2e", "infer_only", "device", "simulated")
 
 
 def arguments(command: Command) -> None:
+    add_word_arguments(command)
     add_runtime_arguments(command)
-    add_contract(command)
-    command.add_json("--identity", "model, deployment and what else identifies the row")
-    command.add_path("--width-rule", "width rule as JSON, or plan.json")
-    command.add_argument("--batch", required=True, help="most words in one call, or a plan.json")
-    command.add_path("--words", "LMDB of the golden words")
-    command.add_path("--origin", "checkpoint or ONNX file that the model came from")
-    command.add_paths("--runs", "run.json of every dataset")
-    command.add_threads()
+    command.add_json("--identity", "of the row: model, deployment, runtime, precision")
+    command.add_path("--origin", "the checkpoint or ONNX file that the model came from")
+    command.add_paths("--runs", "run.json of each dataset that it read")
     command.add_output("folder to write", record=False)
+
+
+def main(args: Arguments) -> None:
+    runtime, (preprocess, contract) = find_runtime(args.runtime), matched(args)
+    packages = ("numpy", "opencv-python-headless", *runtime.tools)
+    with scratch_directory(args.output) as scratch, opened_session(args, args.model) as session:
+        for name in runtime.files:
+            shutil.copyfile(args.model.with_name(name), scratch / name)
+        build = {name: read_json(scratch / name) for name in runtime.files if name.endswith(".json")}
+        facts = {
+            **args.identity,
+            "model_file": runtime.files[0],
+            **image_facts(preprocess),
+            **output_facts(contract.charset),
+            "rule": args.widths,
+            "batch": batch_facts(args.batch, contract.batch),
+            "runtime": {
+                "name": runtime.name,
+                "options": args.options,
+                "packages": tool_versions(packages),
+                "session": session.describe(),
+                "build": next(iter(build.values()), None),
+            },
+            "scores": [{key: read_json(path)[key] for key in SCORES} for path in args.runs],
+            "origin": {"file": args.origin.name, "sha256": sha256(args.origin)},
+            "workflow": tool_versions(["crnn-dynamic"])["crnn-dynamic"],
+        }
+        golden = list(write_golden(args.words, preprocess, session, contract.charset, scratch))
+        write_programs(runtime, {**facts, "golden": len(golden)}, scratch)
+        write_facts(scratch, facts, golden)
+        shutil.rmtree(args.output, ignore_errors=True)
+        scratch.rename(args.output)
+        args.output.chmod(0o755)
+    LOG.info("%s: %d golden words", args.output, len(golden))
+
+
+def batch_facts(batch: str, only: int | None) -> int | dict[str, int]:
+    """Most words in a call: a number, or width → number of a plan."""
+    if only is not None:
+        return only
+    return int(batch) if batch.isdecimal() else {str(w): n for w, n in BucketPlan.read(Path(batch)).batches.items()}

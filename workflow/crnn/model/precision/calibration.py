@@ -2,7 +2,7 @@
 
 A range is where the mean squared error of the codes is smallest over the calibration words: the largest value would
 leave the common ones too few codes. Then the model is read with every convolution quantised. While it loses more than
-the budgets allow, the convolution that costs the most divergence per multiplication is given back its numbers.
+the budgets allow, the convolution that turns the most words for its multiplications is given back its numbers.
 
 Not here: writing a quantised graph (`crnn.model.precision.quantise`).
 """
@@ -118,23 +118,29 @@ Read = Callable[[list[str]], Reading]
 
 
 def choose_whole(
-    layers: Mapping[str, float], read: Read, sensitivity: Callable[[str], float], original: Reading, budget: Budget
+    layers: dict[str, int],
+    read: Read,
+    blame: Callable[[list[str]], Mapping[str, int]],
+    original: Reading,
+    budget: Budget,
 ) -> tuple[list[str], dict[str, Any]]:
     """The convolutions that stay whole, and how that was found.
 
-    `layers`: convolution → multiplications per word. `read`: with these whole. `sensitivity`: divergence where this
-    one alone is quantised; asked only where quantising everything is too much.
+    `layers`: convolution → multiplications per word. `read`: with these whole. `blame`: convolution → words that it
+    turns, with these whole; asked only where that is too much. The one that turns the most words for its
+    multiplications is next, and the cheapest where none is to blame.
     """
     whole: list[str] = []
-    tried = [(whole, read(whole))]
-    sensitivities: dict[str, float] = {}
-    while not budget.holds(original, tried[-1][1]) and len(whole) < len(layers):
-        sensitivities = sensitivities or {name: sensitivity(name) for name in layers}
+    reading = read(whole)
+    steps: list[dict[str, Any]] = [{"whole": whole, **asdict(reading)}]
+    while not budget.holds(original, reading) and len(whole) < len(layers):
+        turned = blame(whole)
         left = [name for name in layers if name not in whole]
-        whole = [*whole, max(left, key=lambda name: sensitivities[name] / layers[name])]
-        tried.append((whole, read(whole)))
-    steps = [{"whole": names, **asdict(reading)} for names, reading in tried]
-    return whole, {"original": asdict(original), "steps": steps, "sensitivities": sensitivities}
+        whole = [*whole, max(left, key=lambda name: (turned.get(name, 0) / layers[name], -layers[name]))]
+        reading = read(whole)
+        steps[-1]["turned"] = dict(turned)
+        steps.append({"whole": whole, **asdict(reading)})
+    return whole, {"original": asdict(original), "steps": steps}
 
 
 def divergence(original: Array, candidate: Array) -> float:

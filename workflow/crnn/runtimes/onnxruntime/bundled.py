@@ -4,7 +4,7 @@ def open_model(folder, facts):
 
     settings = onnxruntime.SessionOptions()
     settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL  # the file is optimised
-    providers = [facts["runtime"]["session"]["provider"]]
-    session = onnxruntime.InferenceSession(str(folder / facts["model_file"]), settings, providers=providers)
+    provider, file = facts["runtime"]["session"]["provider"], str(folder / facts["model_file"])
+    session = onnxruntime.InferenceSession(file, settings, providers=[provider])
     name = session.get_inputs()[0].name
     return lambda images: session.run(None, {name: images})[0]

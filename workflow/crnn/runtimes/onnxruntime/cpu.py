@@ -36,10 +36,10 @@ class OnnxSession:
     def infer(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         return cast(npt.NDArray[np.float32], self._session.run([self._output], {self._input: images})[0])
 
-    def observe(self, images: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[np.float32]]:
-        """Every output of the model by its name: a calibration model also gives activations."""
+    def observe(self, given: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+        """Every output of the model by its name, from its inputs by theirs."""
         names = [entry.name for entry in self._session.get_outputs()]
-        return dict(zip(names, self._session.run(names, {self._input: images}), strict=True))
+        return dict(zip(names, self._session.run(names, given), strict=True))
 
     def describe(self) -> dict[str, Any]:
         provider = self._session.get_providers()[0]

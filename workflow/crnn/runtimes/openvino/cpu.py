@@ -40,6 +40,8 @@ class OpenVinoSession:
         self._compiled = openvino.Core().compile_model(_read(model), PLUGIN, settings)
         self._hint = hint
         self._requests = threading.local()
+        # Two threads that ask for a first type at once may wait for each other for ever (seen with 2026.4.1).
+        openvino.Type.f32.to_dtype()
 
     def infer(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         request = getattr(self._requests, "request", None)
