@@ -92,6 +92,8 @@ rule check_batching:
         f"{LOGS}/check_batching/{{dataset}}.{{model}}.{{deployment}}.log",
     benchmark:
         f"{LOGS}/check_batching/{{dataset}}.{{model}}.{{deployment}}.tsv"
+    wildcard_constraints:
+        deployment=one_of(layout.alone),
     conda:
         runtime_env
     threads: 2
@@ -131,6 +133,8 @@ rule time_words:
         f"{LOGS}/time_words/{{dataset}}.{{model}}.{{deployment}}.log",
     benchmark:
         f"{LOGS}/time_words/{{dataset}}.{{model}}.{{deployment}}.tsv"
+    wildcard_constraints:
+        deployment=one_of(layout.alone),
     conda:
         runtime_env
     threads: all_cores

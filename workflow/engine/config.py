@@ -152,6 +152,7 @@ def check_meaning(config: Config, runtimes: Mapping[str, Runtime], root: Path, r
         *chain.from_iterable(
             _deployment_faults(f"deployments.{name}", name, entry, config, runtimes)
             for name, entry in config["deployments"].items()
+            if "cascade" not in entry
         ),
         *_planning_faults(config),
         *_training_faults(config),

@@ -8,6 +8,7 @@ Not here: decoding pixels (`crnn.data.preprocess`), what a label means (`crnn.da
 """
 
 import os
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -64,6 +65,7 @@ class Words:
 
     def __init__(self, directory: Path, name: Path | None = None) -> None:
         self.name = name or directory
+        self._turn = threading.Lock()  # a transaction is one thread's at a time
         self._environment = _open(directory, self.name)
         try:
             self._transaction = self._environment.begin(buffers=True)
@@ -105,10 +107,11 @@ class Words:
 
     def _get(self, key: bytes) -> bytes | None:
         try:
-            value = self._transaction.get(key)
+            with self._turn:
+                value = self._transaction.get(key)
+                return None if value is None else bytes(value)
         except lmdb.Error as error:
             raise UserError(f"{self.name}: is damaged at {key.decode()} ({error}); copy it again") from error
-        return None if value is None else bytes(value)
 
     def stored(self) -> Iterator[tuple[memoryview, memoryview]]:
         """Every key and value as they lie in the file, in the order of the keys. Raises UserError on damage."""
