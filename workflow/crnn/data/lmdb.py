@@ -76,9 +76,10 @@ class Words:
     zero, or absurdly larger than what is stored.
     """
 
-        with _damage_named(self.directory), self._turn:
-            value = self._transaction.get(key)
-            return None if value is None else bytes(value)
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._turn = threading.Lock()  # a transaction is one thread's at a time
+        self._environment = _open(directory)
         try:
             self._transaction = self._environment.begin(buffers=True)
             self._count = self._read_count()
@@ -119,18 +120,9 @@ class Words:
         return self._get(b"image-%09d" % index)
 
     def _get(self, key: bytes) -> bytes | None:
-<<<<<<< HEAD
-        try:
-            with self._turn:
-                value = self._transaction.get(key)
-                return None if value is None else bytes(value)
-        except lmdb.Error as error:
-            raise UserError(f"{self.name}: is damaged at {key.decode()} ({error}); copy it again") from error
-=======
-        with _damage_named(self.directory):
+        with _damage_named(self.directory), self._turn:
             value = self._transaction.get(key)
-        return None if value is None else bytes(value)
->>>>>>> h-data
+            return None if value is None else bytes(value)
 
     def _keys(self) -> Iterator[memoryview]:
         with self._transaction.cursor() as cursor:
