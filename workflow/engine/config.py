@@ -90,7 +90,7 @@ def _explain(error: ValidationError) -> str:
     match error.validator:
         case "additionalProperties":
             known = schema.get("properties", {})
-            unknown = sorted(set(value) - set(known))
+            unknown = sorted(map(str, set(value) - set(known)))
             if unknown[0] in RENAMED:
                 return f"{key}: the key {unknown[0]!r} is now {RENAMED[unknown[0]]}"
             return f"{key}: unknown key {', '.join(map(repr, unknown))}; allowed: {', '.join(known)}"
