@@ -15,7 +15,6 @@ from crnn.core.files import read_json
 from crnn.data.buckets import at_most
 from crnn.data.lmdb import Words
 from crnn.inference.load import Scenario
-from crnn.inference.scheduler import Reading
 from crnn.inference.service import Service
 from crnn.inference.sources import readable_images
 from crnn.model.contract import Contract
@@ -36,7 +35,7 @@ def load(model, options, threads, calls=1):
 @pytest.fixture
 def images(tmp_path: Path) -> list[bytes]:
     with Words(healthy_words(tmp_path / "words.lmdb")) as words:
-        return readable_images(words, ASPECT, 99)
+        return [image for image, _ in readable_images(words, ASPECT, 99)]
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +61,8 @@ def served(session: PixelReader, *, window: float = 1.0, batch: int = 4) -> tupl
     """A service of one worker that prepares and one that infers, and its answers."""
     answers: dict[int, str] = {}
 
-    def answer(reading: Reading) -> None:
-        answers.update(zip(reading.indices, reading.texts, strict=True))
+    def answer(requests: list[int], texts: list[str]) -> None:
+        answers.update(zip(requests, texts, strict=True))
 
     return Service(ASPECT, session, CHARSET, at_most(batch), 2, window, answer), answers
 
@@ -109,9 +108,9 @@ def test_what_a_session_raises_ends_the_service(images: list[bytes]) -> None:
 
 def test_unreadable_words_are_not_asked_for(tmp_path: Path) -> None:
     with Words(faulty_words(tmp_path / "words.lmdb")) as words:
-        assert len(readable_images(words, ASPECT, 99)) == 5
+        assert len(list(readable_images(words, ASPECT, 99))) == 5
         with pytest.raises(UserError, match="none of the first 0 words"):
-            readable_images(words, ASPECT, 0)
+            list(readable_images(words, ASPECT, 0))
 
 
 def summary(folder: Path, line: str) -> float:

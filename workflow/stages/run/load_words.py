@@ -36,7 +36,7 @@ def main(args: Arguments) -> None:
     preprocess, contract = matched(args)
     batch_of, found, summaries = contract.batch_of(batch_sizes(args.batch)), [], []
     with Words(args.words) as words:
-        images = readable_images(words, preprocess, args.limit)
+        images = [image for image, _ in readable_images(words, preprocess, args.limit)]
     with opened_session(args, args.model) as session:
         serve = partial(Service, preprocess, session, contract.charset, batch_of, workers(args, session))
         for scenario in args.measure:
