@@ -14,12 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from crnn.data.buckets import BatchOf
-from crnn.data.preprocess import Preprocess, Tensor, normalise
+from crnn.data.preprocess import Tensor, normalise
+from crnn.inference.cascade import Member
 from crnn.inference.sources import Encoded
-from crnn.model.charset import Charset
 from crnn.model.decoding import greedy_decode
-from crnn.runtimes.runtime import Session
 
 Answer = Callable[[list[int], list[str]], None]  # requests and their texts
 
@@ -27,19 +25,9 @@ Answer = Callable[[list[int], list[str]], None]  # requests and their texts
 class Service:
     """A context manager that reads what it is sent. window: most seconds that a call waits for the words of a batch."""
 
-    def __init__(
-        self,
-        preprocess: Preprocess,
-        session: Session,
-        charset: Charset,
-        batch_of: BatchOf,
-        workers: int,
-        window: float,
-        answer: Answer,
-    ) -> None:
-        self._preprocess, self._session, self._charset, self._batch_of = preprocess, session, charset, batch_of
-        self._window, self._answer = window, answer
-        self._preparing, self._reading = ThreadPoolExecutor(workers), ThreadPoolExecutor(session.calls)
+    def __init__(self, reader: Member, workers: int, window: float, answer: Answer) -> None:
+        self._reader, self._window, self._answer = reader, window, answer
+        self._preparing, self._reading = ThreadPoolExecutor(workers), ThreadPoolExecutor(reader.session.calls)
         self._changed = threading.Condition()
         self._waiting: dict[int, deque[tuple[float, int, Tensor]]] = {}  # by width, as they were prepared
         self._unprepared = 0
@@ -59,9 +47,9 @@ class Service:
             self._failure = self._failure or error
 
     def _prepare(self, number: int, image: bytes) -> None:
-        pixels = self._preprocess.decode(image)
+        pixels = self._reader.preprocess.decode(image)
         assert pixels is not None, "an image that cannot be decoded was sent"
-        tensor = normalise(self._preprocess.resize(pixels))
+        tensor = normalise(self._reader.preprocess.resize(pixels))
         with self._changed:
             self._unprepared -= 1
             self._waiting.setdefault(tensor.shape[2], deque()).append((time.perf_counter(), number, tensor))
@@ -73,14 +61,14 @@ class Service:
             words = min((words for words in self._waiting.values() if words), default=None, key=lambda each: each[0][0])
             if words is None:  # an earlier call took them all
                 return
-            size = self._batch_of(words[0][2].shape[2])
+            size = self._reader.batch_of(words[0][2].shape[2])
             self._changed.wait_for(lambda: len(words) >= size or not self._unprepared, min(self._window, 3600))
             taken = [words.popleft() for _ in range(min(size, len(words)))]
         requests, texts = [number for _, number, _ in taken], [""] * len(taken)
         try:
             if taken:
-                output = self._session.infer(np.stack([tensor for *_, tensor in taken]))
-                texts = greedy_decode(output, self._charset)[0]
+                output = self._reader.session.infer(np.stack([tensor for *_, tensor in taken]))
+                texts = greedy_decode(output, self._reader.charset)[0]
         finally:
             self._answer(requests, texts)
 
