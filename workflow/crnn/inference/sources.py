@@ -76,7 +76,7 @@ def readable_images(words: Words, preprocess: Preprocess, limit: int) -> Iterato
             found = True
             yield image, pixels
     if not found:
-        raise UserError(f"{words.name}: none of the first {limit} words has a readable image")
+        raise UserError(f"{words.directory}: none of the first {limit} words has a readable image")
 
 
 def _batch(bucket: Sequence[Prepared]) -> Batch:
