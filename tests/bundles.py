@@ -57,7 +57,7 @@ def pictures(channels: int) -> list[Pixels]:
 def recognised(
     folder: Path, foreign: Foreign | None = None, widths: dict[str, Any] = ASPECT, batch: str | Path = "16"
 ) -> Recognised:
-    """Import a recogniser of `abcd`, build it for ONNX Runtime and make its bundle. batch: a plan.json says widths too."""
+    """Import a recogniser of `abcd`, build it for ONNX Runtime, make its bundle. batch: a plan.json says widths too."""
     foreign = foreign or Foreign(channels=widths.get("channels", 1), height=widths.get("height", 32))
     made = Recognised(folder, str(batch) if isinstance(batch, Path) else json.dumps(widths), str(batch))
     images = dict(enumerate(map(png, pictures(foreign.channels)), 1))

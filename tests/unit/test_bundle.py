@@ -248,5 +248,5 @@ def test_a_bundle_that_is_not_whole_is_refused_in_a_line(damage: str, copied: Pa
 
 
 def test_what_is_no_bundle_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="recogniser.json"):
+    with pytest.raises(UserError, match=r"recogniser\.json"):
         Bundle.open(tmp_path)

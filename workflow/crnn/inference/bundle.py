@@ -135,8 +135,8 @@ def readme(facts: dict[str, Any], template: str) -> str:
         "filling": (
             "The word is stretched to that width (`widths.pad` is null)."
             if pad is None
-            else f"The bucket is at least {pad} wide (`widths.pad`). The word keeps its own width, rounded (halves to the even one) "
-            f"and at most the bucket's; the columns on its right are filled with the gray level "
+            else f"The bucket is at least {pad} wide (`widths.pad`). The word keeps its own width, rounded (halves to "
+            f"the even one) and at most the bucket's; the columns on its right are filled with the gray level "
             f"{images['padding']} (`images.padding`)."
         ),
         "scores": "\n".join(map(_score_line, facts["scores"])),

@@ -53,7 +53,7 @@ def spell(steps):
 
 
 def read(infer, files):
-    """Yield (file, text, confidence, error) of each in order; words of one width share a call, up to `batch` of them."""
+    """Yield (file, text, confidence, error) of each, in order; words of one width share a call, up to `batch`."""
     for chunk in (files[start : start + 512] for start in range(0, len(files), 512)):
         found, waiting = {}, {}
         for file in chunk:
