@@ -21,6 +21,7 @@ from crnn.data.buckets import BatchOf, at_most, batch_sizes
 from crnn.data.lmdb import Words
 from crnn.data.preprocess import Preprocess, Tensor, normalise
 from crnn.inference.benchmark import EndToEnd
+from crnn.inference.cascade import Cascade
 from crnn.inference.scheduler import Batch, Scheduler
 from crnn.inference.sources import EncodedWords
 from crnn.inference.step_timer import StepTimer
@@ -120,7 +121,7 @@ class Deployment:
         known = find_runtime(self.runtime)
         runtime = known.load(self.build / known.files[0], self.options, self.threads, self.threads)
         preprocess, batch_of = Preprocess.from_settings(self.widths), batch_sizes(self.batch)
-        path = EndToEnd(self.words, preprocess, runtime, self.charset, batch_of, self.threads)
+        path = EndToEnd(self.words, Cascade.of_one(preprocess, runtime, self.charset, batch_of), self.threads)
         batches = list(prepared_batches(self.words, preprocess, batch_of))
 
         def bytes_to_text() -> Outcome:

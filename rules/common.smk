@@ -19,6 +19,8 @@ sys.path.insert(0, str(STAGES))
 
 from crnn.model.precision import QUANTISED, VARIANTS
 from crnn.runtimes.registry import known_runtimes
+from engine.cascade_layout import CascadeLayout
+from engine.cascades import with_cascades
 from engine.code_digest import Modules
 from engine.config import ConfigError, check_encoding, check_meaning, check_schema, drop_nulls, with_plain_paths
 from engine.evaluations import with_evaluations
@@ -45,7 +47,7 @@ def checked(config):
             raise ConfigError(faults)
         check_schema(config, yaml.load(schema.read_text(encoding="utf-8"), yaml.CSafeLoader))
         validate(config, str(schema))  # fills in the defaults
-        config = with_evaluations(config)
+        config = with_cascades(with_evaluations(config))
         check_encoding(config, sys.getfilesystemencoding())
         check_meaning(config, known_runtimes(), ROOT, RESULTS)
     except ConfigError as error:
@@ -55,6 +57,7 @@ def checked(config):
 
 config = checked(config)
 layout = Layout(config, known_runtimes(), ROOT, RESULTS)
+cascades = CascadeLayout(layout)
 
 
 def one_of(names):

@@ -92,6 +92,8 @@ rule check_batching:
         f"{LOGS}/check_batching/{{dataset}}.{{model}}.{{deployment}}.log",
     benchmark:
         f"{LOGS}/check_batching/{{dataset}}.{{model}}.{{deployment}}.tsv"
+    wildcard_constraints:
+        deployment=one_of(layout.alone),
     conda:
         runtime_env
     threads: 2
@@ -131,6 +133,8 @@ rule time_words:
         f"{LOGS}/time_words/{{dataset}}.{{model}}.{{deployment}}.log",
     benchmark:
         f"{LOGS}/time_words/{{dataset}}.{{model}}.{{deployment}}.tsv"
+    wildcard_constraints:
+        deployment=one_of(layout.alone),
     conda:
         runtime_env
     threads: all_cores
@@ -166,7 +170,6 @@ for stage, measured in {"measure_starts": "starts", "load_words": "load"}.items(
             contract=CONTRACT,
             plan=lambda w: layout.plan(layout.deployments[w.deployment].widths),
             model=lambda w: reader_of(w).files,
-            build=ancient(f"{RESULTS}/builds/{{model}}/{{deployment}}/build.json"),
         output:
             costs=f"{RUN}/{measured}.json",
             record=f"{RUN}/{measured}.record.json",
@@ -195,6 +198,6 @@ for stage, measured in {"measure_starts": "starts", "load_words": "load"}.items(
             r"""
             crnn {params.stage} --words {params.words:q} {params.widths:q} --contract {input.contract:q} \
                 --model {input.model[0]:q} {params.runtime:q} {params.options:q} {params.calls:q} {params.batch:q} \
-                {params.measure:q} {params.limit:q} --build {input.build:q} --threads {threads} \
+                {params.measure:q} {params.limit:q} --threads {threads} \
                 --output {output.costs:q} --record {output.record:q} >{log:q} 2>&1
             """

@@ -50,8 +50,8 @@ def load(name: str) -> tuple[Callable[["Arguments"], None], "Command"]:
     return stage.main, command
 
 
-def run(main: Callable[["Arguments"], None], command: "Command", arguments: Sequence[str] | None = None) -> None:
-    """Parse a command line and do what it says. What a user can mend becomes one line on stderr and exit status 1.
+def run(name: str, arguments: Sequence[str]) -> None:
+    """Do what a command line says. What a user can mend becomes one line on stderr and exit status 1.
 
     Every other exception keeps its traceback, with a line that says so.
     """
@@ -59,6 +59,7 @@ def run(main: Callable[["Arguments"], None], command: "Command", arguments: Sequ
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
     try:
+        main, command = load(name)
         main(command.read(arguments))
     except UserError as error:
         sys.exit(f"error: {error}")
@@ -66,7 +67,7 @@ def run(main: Callable[["Arguments"], None], command: "Command", arguments: Sequ
         if (said := mendable(error)) is not None:
             sys.exit(f"error: {said}")
         traceback.print_exc()
-        sys.exit(f"error: {command.prog}: {FAULT}")
+        sys.exit(f"error: {name}: {FAULT}")
 
 
 def main() -> None:
@@ -80,7 +81,7 @@ def main() -> None:
     if name not in stage_files():
         sys.exit(f"error: stage {name!r}: expected one of {', '.join(stage_files())}")
     sys.path.insert(0, str(STAGES.parent))
-    run(*load(name), sys.argv[2:])
+    run(name, sys.argv[2:])
 
 
 if __name__ == "__main__":

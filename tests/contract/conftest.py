@@ -12,6 +12,8 @@ from crnn.model.export import export_onnx
 from crnn.model.surgery import Step, operate
 from examples import CONTRACT
 from networks import small_network
+from recognisers import Foreign
+from stage_calls import call
 
 DOUBLES = ("aclruntime", "ais_bench", "tensorrt", "pycuda", "cuda", "gpu_double")
 
@@ -30,6 +32,18 @@ def fixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model, *_ = operate(onnx.load(folder / "raw.onnx"), [Step(name) for name in passes])
     onnx.save(model, folder / "fixed.onnx")
     return folder / "fixed.onnx"
+
+
+@pytest.fixture(scope="session")
+def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """raw.onnx of a recogniser of colour images of 48 rows, with contract.json beside it."""
+    folder = tmp_path_factory.mktemp("imported")
+    source = Foreign(height=48, channels=3).save(folder / "foreign.onnx")
+    told = {"input": '{"height": 48, "channels": 3, "colour": "bgr"}', "charset": '"abcd"'}
+    form = '{"axes": "NTC", "values": "probabilities"}'
+    made = {"contract": folder / "contract.json", "output": folder / "raw.onnx", "record": folder / "raw.json"}
+    call("import_onnx", source=source, model_output=form, **told, **made)
+    return folder / "raw.onnx"
 
 
 def forget() -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ import yaml
 
 from contract.toolkit import PACKAGES, Toolkit, Use
 from crnn.core.errors import UserError
+from crnn.model.contract import Contract
 from crnn.runtimes.ascend.session import execution_milliseconds
 from crnn.runtimes.devices import DeviceLocks
 from crnn.runtimes.onnxruntime.cpu import OnnxSession
 from crnn.runtimes.registry import find_runtime
+from crnn.runtimes.shapes import Form
 from networks import EXPORTS, SMALL, images
 from workspace import ROOT
 
@@ -79,6 +82,23 @@ def test_every_mode_computes_what_onnxruntime_does(
             assert output.shape == (width // 4 + 1, count, SMALL.classes)
             assert output.dtype == np.float32
             np.testing.assert_allclose(output, reference.infer(batch), atol=1e-5)
+    runtime.close()
+
+
+@pytest.mark.parametrize("formula", [True, False], ids=["steps by a formula", "steps as they come"])
+@pytest.mark.parametrize("name", ["range", "gears", "static"])
+def test_a_model_of_another_form_computes_what_onnxruntime_does(
+    formula: bool, name: str, generation: str, toolkit: Toolkit, imported: Path, tmp_path: Path
+) -> None:
+    """Colour images of 48 rows, and another number of time steps."""
+    form = Form.of(Contract.read(imported.with_name("contract.json")))
+    told = asdict(form if formula else replace(form, steps=None))
+    runtime, reference = opened(toolkit, imported, name, tmp_path, form=told), OnnxSession(imported, 1)
+    for count, width in ((1, 100), (3, 100), (16, 100)):
+        batch = np.random.default_rng(count).uniform(-1, 1, (count, 3, 48, width)).astype(np.float32)
+        output = runtime.infer(batch)
+        assert output.shape == (25, count, 5)
+        np.testing.assert_allclose(output, reference.infer(batch), atol=1e-4)
     runtime.close()
 
 

@@ -117,3 +117,28 @@ def test_an_exceeded_budget_fails_the_run_and_leaves_the_report(finished: Worksp
     finally:
         audit.write_text(text)
         assert finished.run("report").returncode == 0
+
+
+def test_what_yaml_makes_of_a_config_is_said_before_the_first_job(workspace: Workspace) -> None:
+    workspace.config["datasets"] = {"sample": None, False: {"lmdb": "words"}, 2013: {"lmdb": "words"}}
+    lines = faults(workspace)
+    assert any("the truth value false" in line for line in lines)
+    assert any("2013" in line and "quotes" in line for line in lines)
+
+
+def test_a_key_that_stands_twice_in_a_file_is_named(workspace: Workspace) -> None:
+    twice = workspace.path / "twice.yaml"
+    twice.write_text("datasets:\n  one: {lmdb: a}\ndatasets:\n  two: {lmdb: b}\n", encoding="utf-8")
+    result = workspace.run("report", "--configfile", str(twice))
+    assert result.returncode != 0
+    assert f"datasets is in line 1 of {twice} and again in line 3" in result.stdout + result.stderr
+
+
+def test_a_trailing_slash_makes_nothing_again(finished: Workspace, workspace: Workspace, tmp_path: Path) -> None:
+    words = tmp_path / "words"
+    words.symlink_to(finished.path / "results/datasets/sample/words.lmdb")
+    target = "results/datasets/mine/words.lmdb/data.mdb"
+    workspace.config["datasets"] = {"sample": None, "mine": {"lmdb": str(words)}}
+    assert workspace.run(target).returncode == 0
+    workspace.config["datasets"]["mine"] = {"lmdb": f"{words}/"}
+    assert workspace.planned(target) == {}

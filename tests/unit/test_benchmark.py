@@ -10,6 +10,7 @@ from crnn.data.buckets import at_most
 from crnn.data.preprocess import Preprocess, Tensor
 from crnn.data.tensors import TensorSet, make_tensors
 from crnn.inference.benchmark import EndToEnd, Repeats, time_infer_only, timed_texts
+from crnn.inference.cascade import Cascade
 from crnn.inference.predict import predict
 from crnn.inference.step_timer import STEPS
 from crnn.inference.timings import Timings, cold_seconds, latency_percentiles, summarise_e2e, summarise_infer_only
@@ -38,7 +39,7 @@ def tensors_of(words: Path, directory: Path, preprocess: Preprocess = ASPECT) ->
 def end_to_end(
     words: Path, runtime: Session, preprocess: Preprocess = ASPECT, batch: int = 3, workers: int = 1
 ) -> EndToEnd:
-    return EndToEnd(words, preprocess, runtime, CHARSET, at_most(batch), workers)
+    return EndToEnd(words, Cascade.of_one(preprocess, runtime, CHARSET, at_most(batch)), workers)
 
 
 def time_words(path: EndToEnd, tensors: TensorSet, repeats: Repeats) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -78,3 +78,8 @@ def test_the_cause_counts_too() -> None:
 @pytest.mark.parametrize("error", [KeyError("width"), RuntimeError("unexpected"), FileNotFoundError(2, "No such file")])
 def test_every_other_error_is_a_fault_of_the_program(error: Exception) -> None:
     assert mendable(error) is None
+
+
+def test_where_little_memory_may_be_mapped_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1 << 29, 1 << 29))
+    assert "may map 512 MiB of memory (ulimit -v)" in str(mendable(NameError("name 'PyDataFrame' is not defined")))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn.data.labels import LabelPolicy
+from crnn.data.labels import LabelPolicy, label_text
 from examples import POLICY
 
 
@@ -53,3 +53,39 @@ def test_accents_can_be_kept() -> None:
 
 def test_rejecting_reports_the_same_characters_as_stripping() -> None:
     assert LabelPolicy("abc", outside="reject").apply("a-b") == LabelPolicy("abc").apply("a-b") == ("ab", "-")
+
+
+# --- policies and alphabets that cannot work ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("policy", "lost"),
+    [
+        (LabelPolicy("abc"), ""),
+        (LabelPolicy("abcABC"), "ABC"),
+        (LabelPolicy("abc", case="upper"), "abc"),
+        (LabelPolicy("aé"), "é"),
+        (LabelPolicy("aé", normalise="nfc"), ""),
+        (LabelPolicy("abe\u0301", normalise="nfc"), "e\u0301"),
+        (LabelPolicy("価格", case="keep", normalise="nfc"), ""),
+    ],
+)
+def test_characters_that_no_compared_text_can_have_are_found(policy: LabelPolicy, lost: str) -> None:
+    assert policy.unreachable() == lost
+
+
+@pytest.mark.parametrize(
+    ("stored", "text"),
+    [
+        (b"Open", "Open"),
+        ("価格".encode(), "価格"),
+        (b"", ""),
+        (b"\xd6l", None),
+        (b"b'Open'", None),
+        (b'b"it\'s"', None),
+        (b"b'", "b'"),
+        (b"bob's", "bob's"),
+    ],
+)
+def test_a_stored_label_is_utf8_text_or_none(stored: bytes, text: str | None) -> None:
+    assert label_text(stored) == text

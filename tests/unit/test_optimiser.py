@@ -1,5 +1,6 @@
 """Plans of buckets: the dynamic programme against every choice there is, and what it promises of each word."""
 
+from dataclasses import replace
 from itertools import combinations, pairwise
 
 import numpy as np
@@ -153,6 +154,18 @@ def test_evenly_spaced_widths_serve_every_word_with_the_nearest(sizes: Sizes, co
     given_widths = widths_by(even, sizes)
     ideals = np.minimum(sizes[:, 0] * 32 / sizes[:, 1] * 1.2, widest)
     assert np.all(np.abs(given_widths - ideals) <= np.abs(np.array(even.widths)[:, None] - ideals).min(axis=0) + 1e-9)
+
+
+@given(word_sizes)
+def test_a_plan_for_another_height_gives_the_widths_at_that_height(sizes: Sizes) -> None:
+    """A word at 64 rows has the width that one of twice the aspect has at 32."""
+    twice = sizes * np.array([2, 1])
+    tall = replace(bounds(), height=64)
+    planned = [candidates(demand(each, within=within))[0] for each, within in ((sizes, tall), (twice, bounds()))]
+    assert [span.bucket for span in planned[0].spans] == [span.bucket for span in planned[1].spans]
+    rule = width_rule(planned[0].rule(tall))
+    assert rule.height == 64
+    assert widths_by(rule, sizes).tolist() == widths_by(width_rule(planned[1].rule(bounds())), twice).tolist()
 
 
 # --- by hand -----------------------------------------------------------------------------------------------

@@ -56,6 +56,36 @@ def test_the_worst_shape_is_the_one_named() -> None:
         prove_equal(summed, model, CONTRACT, 0.01, "a and b")
 
 
+def test_large_numbers_may_differ_by_more_than_small_ones() -> None:
+    def larger(batch: Array) -> Array:
+        return summed(batch) * 1000
+
+    def rounded(batch: Array) -> Array:
+        return np.round(larger(batch))
+
+    assert prove_equal(larger, rounded, CONTRACT, 1e-3, "a and b") == pytest.approx(0.5, abs=0.1)
+
+
+def test_a_fault_says_in_how_many_time_steps_another_class_wins() -> None:
+    def two_classes(batch: Array) -> Array:
+        return np.concatenate([summed(batch) * 0 + 1, summed(batch) * 0], axis=2)
+
+    def swapped(batch: Array) -> Array:
+        output = two_classes(batch)
+        output[:5, 0] = output[:5, 0, ::-1]
+        return output
+
+    with pytest.raises(UserError, match=r"The most likely class changed in 5 of \d+ time steps"):
+        prove_equal(two_classes, swapped, CONTRACT, 0.5, "a and b")
+
+
+@pytest.mark.parametrize("second", [summed, wrong_at(3, 36, float("nan"))], ids=["the first", "both"])
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+def test_a_first_model_without_numbers_is_caught(wrong: float, second: Model) -> None:
+    with pytest.raises(UserError, match="outputs differ by inf"):
+        prove_equal(wrong_at(3, 36, wrong), second, CONTRACT, 0.01, "a and b")
+
+
 @pytest.mark.parametrize("cut", [np.s_[:-1], np.s_[:, :1], np.s_[..., 0]], ids=["a step", "words", "an axis"])
 def test_outputs_of_other_shapes_are_not_equal(cut: Any) -> None:
     output = summed(images(2, 64))

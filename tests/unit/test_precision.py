@@ -14,6 +14,7 @@ from onnx import numpy_helper
 
 from crnn.core.errors import UserError
 from crnn.model.export import export_onnx
+from crnn.model.precision import QUANTISED, VARIANTS
 from crnn.model.precision.calibration import (
     Budget,
     Calibration,
@@ -90,6 +91,13 @@ def test_an_output_that_is_not_float32_is_an_error(fixed: onnx.ModelProto) -> No
     half.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.FLOAT16
     with pytest.raises(UserError, match="output1 is not float32"):
         prove_types(half, "fp16")
+
+
+@pytest.mark.parametrize("variant", sorted(VARIANTS.keys() - {"winograd"}))
+def test_the_metadata_of_a_file_stays(variant: str, fixed: onnx.ModelProto, calibration: Calibration) -> None:
+    made = convert(fixed, variant, calibration if variant in QUANTISED else None)
+    assert list(made.metadata_props) == list(fixed.metadata_props)
+    assert [entry.key for entry in made.metadata_props] == ["contract"]
 
 
 def test_the_original_stays_as_it_is(fixed: onnx.ModelProto, calibration: Calibration) -> None:

@@ -39,7 +39,7 @@ def test_two_timed_runs_get_every_chart(tmp_path: Path) -> None:
     assert list(svgs) == [
         "Word accuracy",
         "End-to-end throughput",
-        "Accuracy against throughput",
+        "Accuracy against cost",
         "Where the time goes",
         "Accuracy by word length",
         "Errors among the words kept",
@@ -52,7 +52,7 @@ def test_two_timed_runs_get_every_chart(tmp_path: Path) -> None:
 
 def test_one_run_has_nothing_to_trade_off(tmp_path: Path) -> None:
     _, svgs = drawn(tmp_path, "torch")
-    assert "Accuracy against throughput" not in svgs
+    assert "Accuracy against cost" not in svgs
 
 
 def test_runs_without_timings_get_the_accuracy_charts_alone(tmp_path: Path) -> None:

@@ -160,7 +160,7 @@ def test_images_under_other_keys_are_named(tmp_path: Path) -> None:
     source = put_words(tmp_path / "source", 1, {}, {1: b"word"})
     said = refused(add(source, **{"image_hr-000000001": IMAGE, "image_lr-000000001": IMAGE}))
     assert "not one of 1 images can be read; no key image-000000001 … is stored" in said
-    assert said.endswith("Other keys: image_hr-000000001, image_lr-000000001.")
+    assert said.endswith("Other keys: image_hr-000000001, image_lr-000000001")
 
 
 @pytest.mark.parametrize(

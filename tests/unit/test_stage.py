@@ -79,7 +79,7 @@ def test_a_fault_of_the_program_keeps_its_traceback_and_says_where_to_report_it(
     assert done.stderr.startswith("Traceback")
     *_, error, last = done.stderr.splitlines()
     assert error == "RuntimeError: a fault of the program"
-    assert "count_words: this is a fault of the program, not of yours" in last
+    assert "error: count_words: this is a fault of the program, not of yours" in last
     assert (WORKFLOW.parent / ".github/ISSUE_TEMPLATE/bug.yml").is_file()
 
 

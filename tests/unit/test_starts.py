@@ -97,11 +97,11 @@ def test_starts_are_fresh_processes_that_read_the_first_word(words: Path, tmp_pa
     model = tmp_path / "build/model.onnx"
     export_onnx(small_network(), CONTRACT, model)
     CONTRACT.write(tmp_path / "contract.json")
-    (tmp_path / "build.json").write_text(json.dumps({"peak_mib": 123.4}))
+    (tmp_path / "build/build.json").write_text(json.dumps({"peak_mib": 123.4}))
     call(
         "measure_starts",
         **{"words": words, "widths": '{"rule": "aspect"}', "contract": tmp_path / "contract.json", "measure": 2},
-        **{"model": model, "runtime": "onnxruntime", "build": tmp_path / "build.json"},
+        **{"model": model, "runtime": "onnxruntime"},
         **{"output": tmp_path / "starts.json", "record": tmp_path / "record.json"},
     )
     found = read_json(tmp_path / "starts.json")

@@ -735,6 +735,13 @@ def test_shape_operators_that_are_left_are_counted(missing: str, tmp_path: Path)
     assert operate(raw, DEFAULT)[2] == {}
 
 
+def test_the_metadata_of_a_file_stays(tmp_path: Path) -> None:
+    raw = raw_model("bidirectional", 13, tmp_path)
+    onnx.helper.set_model_props(raw, {"contract": "{}"})
+    fixed, *_ = operate(raw, DEFAULT)
+    assert [(entry.key, entry.value) for entry in fixed.metadata_props] == [("contract", "{}")]
+
+
 def test_an_unknown_pass_is_an_error_that_lists_the_known_ones() -> None:
     with pytest.raises(UserError, match=r"surgery pass 'fold': expected one of fold_constants, .*prune_unused"):
         Step.from_settings({"pass": "fold"})

@@ -1,6 +1,7 @@
 """Words to tensors: the preprocessing contract, and what becomes of words that cannot be prepared."""
 
 import io
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -398,3 +399,31 @@ def test_a_copied_folder_is_as_good_as_the_first(made: Path, tmp_path: Path) -> 
 def test_the_canonical_hash_tells_ways_of_preparing_apart() -> None:
     ways = [{"rule": "fixed", "interpolation": name} for name in RESAMPLERS] + [{"rule": "fixed", "width": 104}]
     assert len({Preprocess.from_settings(way).describe()["canonical_sha256"] for way in ways}) == len(ways)
+
+
+# --- a policy that leaves nothing --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("labels", "policy"),
+    [
+        (["कमल", "बाजार", "नमस्ते"], POLICY),
+        (["???", "!!!", "..."], POLICY),
+        (["a-b", "c-d", "e-f"], REJECT),
+    ],
+    ids=["another script", "punctuation", "all rejected"],
+)
+def test_a_policy_that_leaves_nothing_of_the_labels_is_an_error(
+    tmp_path: Path, labels: list[str], policy: LabelPolicy
+) -> None:
+    stored = {index: label.encode() for index, label in enumerate(labels, 1)}
+    words = put_words(tmp_path / "words", 3, dict.fromkeys(stored, png(scribble(60, 20))), stored)
+    with pytest.raises(UserError, match=f"leave nothing of 3 of 3 labels, such as '{re.escape(labels[0])}'"):
+        make_tensors(words, tmp_path / "tensors", ASPECT, policy)
+    assert not (tmp_path / "tensors").exists()
+
+
+def test_labels_that_are_missing_or_garbled_are_no_fault_of_the_policy(tmp_path: Path) -> None:
+    words = put_words(tmp_path / "words", 3, {1: png(scribble(60, 20))}, {1: b"", 2: b"\xff"})
+    statuses = make_tensors(words, tmp_path / "tensors", ASPECT, POLICY)["status"].to_list()
+    assert statuses == ["empty-label", "missing-image", "missing-image"]

@@ -3,6 +3,7 @@
 Not here: reading keys for rules (`engine.layout`), defaults (Snakemake's `validate` fills them from the schema).
 """
 
+import copy
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -29,10 +30,9 @@ SOURCES = ("lmdb", "images", "iiit5k", "sample", "evaluation")  # of a dataset; 
 OWN_WORDS = ("calibration", "tuning", "golden")  # datasets that the workflow makes for itself
 STAGE_READERS = ("raw", "fixed", "fixed.")  # what reads words besides deployments begins like this
 MOST_INLINE = 64 * 1024  # bytes of a charset that may stand on a command line, which takes 128 KiB
-# Keys that hold paths of the user's, in the sections that name files.
+# Keys that hold paths of the user's.
 PATHS = ("lmdb", "folder", "labels", "archive", "evaluation", "checkpoint", "onnx", "file", "previous", "start")
 PATH_LISTS = ("fonts", "lexicons")
-WITH_PATHS = ("datasets", "models", "planning", "training", "calibration", "report")
 RENAMED = {
     "shard_words": "parts, the number of parts that the words are divided into",
     "lanes": "calls",
@@ -55,28 +55,23 @@ def drop_nulls(value: Any) -> Any:
 
 
 def with_plain_paths(config: Config) -> Config:
-    """The config with one spelling for each path: Snakemake takes `words/` and `words` for two."""
-
-    def plain(value: Any, key: str) -> Any:
-        if isinstance(value, dict):
-            return {name: plain(item, name) for name, item in value.items()}
-        if isinstance(value, list) and key in PATH_LISTS:
-            return [plain(item, PATHS[0]) for item in value]
-        return str(Path(value)) if key in PATHS and isinstance(value, str) and value else value
-
-    return {name: plain(value, "") if name in WITH_PATHS else value for name, value in config.items()}
+    """A copy with one spelling for each path: Snakemake takes `words/` and `words` for two."""
+    plain = copy.deepcopy(config)
+    for _, holder, place in _paths_in(plain):
+        holder[place] = str(Path(holder[place]))
+    return plain
 
 
-def _paths_in(value: Any, key: str) -> Iterator[tuple[str, str]]:
-    """Dotted key and path of every path below a section."""
-    name = key.rpartition(".")[2]
-    if isinstance(value, dict):
-        for inner, item in value.items():
-            yield from _paths_in(item, f"{key}.{inner}")
-    elif name in PATH_LISTS and isinstance(value, list):
-        yield from ((key, item) for item in value)
-    elif name in PATHS and isinstance(value, str):
-        yield key, value
+def _paths_in(value: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Dotted key of every path, and the mapping or list that holds it, and its place there."""
+    for name, item in value.items() if isinstance(value, dict) else ():
+        inner = f"{key}.{name}".lstrip(".")
+        if name in PATHS and isinstance(item, str) and item:
+            yield inner, value, name
+        elif name in PATH_LISTS and isinstance(item, list):
+            yield from ((inner, item, place) for place, path in enumerate(item) if isinstance(path, str))
+        elif name not in ("deployments", "labels"):  # which hold no paths of the workflow's
+            yield from _paths_in(item, inner)
 
 
 def check_schema(config: Config, schema: Config) -> None:
@@ -152,6 +147,7 @@ def check_meaning(config: Config, runtimes: Mapping[str, Runtime], root: Path, r
         *chain.from_iterable(
             _deployment_faults(f"deployments.{name}", name, entry, config, runtimes)
             for name, entry in config["deployments"].items()
+            if "cascade" not in entry
         ),
         *_planning_faults(config),
         *_training_faults(config),
@@ -172,13 +168,11 @@ def _dataset_faults(name: str, entry: Config) -> Iterator[str]:
         yield f"datasets.{name}: has no words; expected one source of {', '.join(SOURCES)}"
     if len([source for source in given if source != "lmdb"]) > 1:
         yield f"datasets.{name}: has {' and '.join(given)}; expected one source (and at most an lmdb beside it)"
-    names = entry.get("images", {}).get("names", "()")
     try:
-        groups = re.compile(names).groups
-    except re.error as error:
-        groups = 0
-        names = f"{names} ({error})"
-    if groups != 1:
+        one_group = re.compile(names := entry.get("images", {}).get("names", "()")).groups == 1
+    except re.error:
+        one_group = False
+    if not one_group:
         yield f"datasets.{name}.images.names is {names}; expected a regular expression with one group, the label"
 
 
@@ -356,8 +350,8 @@ def _file_faults(config: Config, root: Path, results: str) -> Iterator[str]:
 
     Snakemake would go on with what an earlier run left of them, and report the old words under the new name.
     """
-    for key, path in chain.from_iterable(_paths_in(config[section], section) for section in WITH_PATHS):
-        if "{" in path or "}" in path:
+    for key, holder, place in _paths_in(config):
+        if "{" in (path := holder[place]) or "}" in path:
             yield f"{key} is {path!r}; Snakemake takes braces for wildcards, so rename it, or name a link to it"
     named = {f"datasets.{name}": entry for name, entry in config["datasets"].items()}
     for key, entry in {**named, "planning": config["planning"], "calibration": config["calibration"]}.items():

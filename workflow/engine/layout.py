@@ -21,6 +21,8 @@ from engine.config import SOURCES, Config, models_of, planned_widths, trained_we
 # Words that the workflow makes for itself: to calibrate 8 bits with, and to tune plans on.
 CALIBRATION, TUNING, GOLDEN = "calibration", "tuning", "golden"
 GOLDEN_WORDS = {"words": 64, "seed": 64}  # what a bundle proves itself with
+# What stands for a runtime in the row of a cascade, which has none.
+CASCADE = Runtime("cascade", "crnn.inference.cascade", ("cascade.json",), (), precisions={"mixed": "fp32"})
 REFERENCE = "torch"  # the runtime that every deployment is compared with
 MODEL_FILES = {"checkpoint": "weights.safetensors", "raw": "raw.onnx", "fixed": "fixed.onnx"}
 
@@ -45,6 +47,10 @@ class Deployment:
     calls: int | None = None
     surgery: list[Any] | None = None
     skip: str | None = None
+    cascade: tuple[str, ...] = ()  # the deployments that it is made of
+    keep: str = "last"
+    accuracy_drop: float = 0.005
+    accuracy: float | None = None
 
     @property
     def variant(self) -> str:
@@ -139,17 +145,24 @@ class Layout:
         """Every deployment by name, those that are skipped too."""
         return {
             name: Deployment(
-                **{**entry, "runtime": self.runtimes[entry["runtime"]], "models": models_of(entry, self.config)},
-                name=name,
+                **{**entry, "runtime": self._runtime(entry), "models": models_of(entry, self.config)}, name=name
             )
             for name, entry in self.config["deployments"].items()
         }
 
     @cached_property
+    def alone(self) -> dict[str, Deployment]:
+        """The deployments that are one model on one runtime, and no cascade."""
+        return {name: entry for name, entry in self.deployments.items() if not entry.cascade}
+
+    @cached_property
     def runtimes_in_use(self) -> dict[str, Runtime]:
         """The runtimes of deployments and stages, by name."""
-        used = [self.runtimes[REFERENCE], self.runtimes["onnxruntime"], *(e.runtime for e in self.deployments.values())]
+        used = [self.runtimes[REFERENCE], self.runtimes["onnxruntime"], *(e.runtime for e in self.alone.values())]
         return {runtime.name: runtime for runtime in used}
+
+    def _runtime(self, entry: Config) -> Runtime:
+        return CASCADE if "cascade" in entry else self.runtimes[entry["runtime"]]
 
     @cached_property
     def planned(self) -> list[str]:
@@ -332,7 +345,7 @@ class Layout:
         """Every name that `reader` knows, but for raw and fixed, which are read side by side."""
         used = [entry.variant_stem for entry in self.deployments.values() if entry.variant != "fp32"]
         converted = [f"fixed.{name}" for name in VARIANTS if name not in QUANTISED]
-        return list(dict.fromkeys([REFERENCE, *converted, *used, *self.deployments]))
+        return list(dict.fromkeys([REFERENCE, *converted, *used, *self.alone]))
 
     def reference(self, model: str, widths: str) -> str:
         """The reader that a model's others are compared with: raw.onnx, or PyTorch, where it has a deployment that."""
@@ -367,9 +380,12 @@ class Layout:
 
     def audited(self, run: Run) -> dict[str, list[str]]:
         """Stage → readings of every part, from the reference to a deployment's build, in order."""
-        widths = self.deployments[run.deployment].widths
-        path = self.audit_path(run)
-        return {stage: self.predictions(run.dataset, run.model, widths, name) for stage, name in path.items()}
+        entry, path = self.deployments[run.deployment], self.audit_path(run)
+        found = {stage: self.predictions(run.dataset, run.model, entry.widths, name) for stage, name in path.items()}
+        if entry.cascade:
+            widths = self.deployments[entry.cascade[-1]].widths
+            found[entry.cascade[-1]] = self.predictions(run.dataset, run.model, widths, entry.cascade[-1])
+        return found
 
     def explained(self, run: Run) -> dict[str, str]:
         """Stage → which nodes turned the words on the step to it, of the steps between two ONNX files."""
@@ -384,6 +400,8 @@ class Layout:
     def audit_path(self, run: Run) -> dict[str, str]:
         """Stage → reader, from the reference to a deployment's build, in order."""
         entry = self.deployments[run.deployment]
+        if entry.cascade:  # against its last member, which alone would read every word
+            return {entry.cascade[-1]: entry.cascade[-1], "build": entry.name}
         readers = {self.first_stage(run.model): self.reference(run.model, entry.widths)}
         if entry.source != "checkpoint":
             readers["raw"] = "raw"
@@ -401,12 +419,14 @@ class Layout:
     def costs(self, run: Run, suffix: str = ".json") -> list[str]:
         """What else is measured of a run: its starts, its load; none unless the config asks."""
         folder = f"{self.results}/runs/{run.dataset}/{run.model}/{run.deployment}"
+        if self.deployments[run.deployment].cascade:
+            return [f"{folder}/cascade.json"] if suffix == ".json" else []
         return [f"{folder}/{name}{suffix}" for name in ("starts", "load") if self.config["measure"][name]]
 
     def surgery_records(self, run: Run) -> list[str]:
         """Records of reading a dataset with raw and fixed side by side; none where a row starts before surgery."""
         entry = self.deployments[run.deployment]
-        if entry.source != "fixed":
+        if entry.source != "fixed" or entry.cascade:
             return []
         return self.predictions(run.dataset, run.model, entry.widths, "fixed", ".json")
 
@@ -495,6 +515,7 @@ class Layout:
                 f"{self.results}/bundles/{run.model}/{run.deployment}"
                 for run in self.runs
                 if self.config["widths"][self.deployments[run.deployment].widths]["rule"] != "recipe"
+                and run.deployment in self.alone
             )
         )
 

@@ -19,7 +19,12 @@ from crnn.runtimes.runtime import Runtime
 # Where conda-forge has another name than the Python package index.
 DISTRIBUTIONS = {"pytorch-cpu": "torch", "pytorch-gpu": "torch", "python-lmdb": "lmdb"}
 # Where a module has another name than its distribution; a guess, which is checked.
-PROVIDERS = {"cv2": "opencv-python-headless", "PIL": "pillow", "vl_convert": "vl-convert-python"}
+PROVIDERS = {
+    "cv2": "opencv-python-headless",
+    "PIL": "pillow",
+    "mlperf_loadgen": "mlcommons_loadgen",
+    "vl_convert": "vl-convert-python",
+}
 # Imported and yet unable to change an output: tqdm draws progress.
 UNCOUNTED = {"tqdm"}
 LOCAL = {"crnn", "stages", "stage", "engine"}  # of this repository: they have digests

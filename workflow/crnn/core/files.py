@@ -111,6 +111,8 @@ def verify_sha256(path: Path, expected: str) -> None:
         found = sha256(path)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); give the path of the file you have") from error
+    if found != expected and (instead := what_it_is(path)) is not None:
+        raise UserError(f"{path}: {instead}")
     if found != expected:
         raise UserError(
             f"{path}: sha256 is {found}, expected {expected}; the file is damaged or another one. Fetch it again"

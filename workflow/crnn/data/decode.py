@@ -115,13 +115,20 @@ def _has_16_bits(image: Image.Image) -> bool:
     return image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM")
 
 
+def _turned(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # of damaged EXIF; the image may be whole
+        return image
+
+
 def _by_pillow(data: bytes) -> Pixels | None:
     """Gray [H, W] or BGR [H, W, 3]."""
     image = _opened(data)
     if image is None or not _has_colours(image):
         return None
     try:
-        turned = ImageOps.exif_transpose(image)
+        turned = _turned(image)
         if _has_16_bits(image):
             return _uint8(np.asarray(turned) >> 8)
         if turned.has_transparency_data:

@@ -63,7 +63,8 @@ class LabelPolicy:
 
     def unreachable(self) -> str:
         """Those of `characters` that the rest of the policy leaves in no text, as capitals where it is `lower`."""
-        return "".join(character for character in self.characters if self.apply(character)[0] != character)
+        composed = unicodedata.normalize("NFC", self.characters)  # as texts are, so a mark by itself is in none
+        return "".join(c for c in self.characters if c not in composed or self.apply(c)[0] != c)
 
     def unspelled(self, charset: str) -> str:
         """Those of `characters` that are of a kind that nothing in the alphabet `charset` is compared as.

@@ -8,9 +8,11 @@ Not here: decoding pixels (`crnn.data.preprocess`), what a label means (`crnn.da
 """
 
 import os
+import threading
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import lmdb
@@ -18,6 +20,7 @@ import lmdb
 from crnn.core.errors import UserError, mendable
 from crnn.core.files import atomic_path, scratch_directory, what_it_is
 
+IN_PAGE = 1024  # bytes of a value that lies among others on a page; larger ones may have pages of their own
 # `num-samples` may promise more records than there are. Listing a few million lost ones is useful; a corrupt
 # count of 10^15 is not a dataset.
 MOST_LOST_RECORDS = 10_000_000
@@ -36,35 +39,47 @@ class Word:
         return f"image-{self.index:09d}"
 
 
-def _open(directory: Path, name: Path) -> lmdb.Environment:
+def _open(directory: Path) -> lmdb.Environment:
     data = directory / "data.mdb"
     if directory.is_file():
-        raise UserError(f"{name}: is a file; expected an LMDB folder that holds data.mdb")
+        raise UserError(f"{directory}: is a file; expected an LMDB folder that holds data.mdb")
     if directory.is_dir() and not os.access(directory, os.R_OK | os.X_OK):
-        raise UserError(f"{name}: no permission to read it; chmod it or run as its owner")
+        raise UserError(f"{directory}: no permission to read it; chmod it or run as its owner")
     if not data.is_file():
-        raise UserError(f"{name}: is not an LMDB folder (no data.mdb in it)")
+        raise UserError(f"{directory}: is not an LMDB folder (no data.mdb in it)")
     if not os.access(data, os.R_OK):
-        raise UserError(f"{name / 'data.mdb'}: no permission to read it; chmod it or run as its owner")
+        raise UserError(f"{data}: no permission to read it; chmod it or run as its owner")
     if (instead := what_it_is(data)) is not None:
-        raise UserError(f"{name / 'data.mdb'}: {instead}")
+        raise UserError(f"{data}: {instead}")
     try:
         # No lock file: results are read-only to their readers, and a lock needs write permission.
         return lmdb.open(str(directory), readonly=True, lock=False, readahead=False, meminit=False)
     except lmdb.Error as error:
-        raise UserError(f"{name}: is not a readable LMDB ({error})") from error
+        raise UserError(f"{directory}: is not a readable LMDB ({error})") from error
+
+
+@contextmanager
+def _damage_named(directory: Path) -> Iterator[None]:
+    """Turn what LMDB says of a damaged file into a UserError; of a full disk and the like it stays what it is."""
+    try:
+        yield
+    except lmdb.Error as error:
+        if mendable(error):
+            raise
+        raise UserError(f"{directory}: is damaged ({error}); copy it again") from error
 
 
 class Words:
     """Read-only view of an LMDB of words, indexed from 1 as its keys are. Use it as a context manager.
 
     Raises UserError where the folder is no LMDB, cannot be read, or its `num-samples` is missing, not a number,
-    zero, or absurdly larger than what is stored. `name`: what errors call the folder where it is a copy of another.
+    zero, or absurdly larger than what is stored.
     """
 
-    def __init__(self, directory: Path, name: Path | None = None) -> None:
-        self.name = name or directory
-        self._environment = _open(directory, self.name)
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._turn = threading.Lock()  # a transaction is one thread's at a time
+        self._environment = _open(directory)
         try:
             self._transaction = self._environment.begin(buffers=True)
             self._count = self._read_count()
@@ -73,21 +88,22 @@ class Words:
             raise
         except lmdb.Error as error:
             self._environment.close()
-            raise UserError(f"{self.name}: is not a readable LMDB ({error})") from error
+            raise UserError(f"{self.directory}: is not a readable LMDB ({error})") from error
 
     def _read_count(self) -> int:
         stored = self._transaction.get(b"num-samples")
         if stored is None:
-            raise UserError(f"{self.name}: holds no key 'num-samples'; this is not an LMDB of words, or it is empty")
+            keys = ", ".join(bytes(key).decode("utf-8", "backslashreplace") for key in islice(self._keys(), 5))
+            raise UserError(f"{self.directory}: holds no key 'num-samples', so no words. Its keys: {keys or 'none'}")
         text = bytes(stored).decode("ascii", "replace").strip()
         if not text.isdecimal():
-            raise UserError(f"{self.name}: 'num-samples' is {text!r}; expected a number")
+            raise UserError(f"{self.directory}: 'num-samples' is {text!r}; expected a number")
         count = int(text)
         if count == 0:
-            raise UserError(f"{self.name}: 'num-samples' is 0; there is nothing to read")
+            raise UserError(f"{self.directory}: 'num-samples' is 0; there is nothing to read")
         entries = self._environment.stat()["entries"]
         if count > entries + MOST_LOST_RECORDS:
-            raise UserError(f"{self.name}: 'num-samples' is {count}, but only {entries} records are stored")
+            raise UserError(f"{self.directory}: 'num-samples' is {count}, but only {entries} records are stored")
         return count
 
     def __len__(self) -> int:
@@ -104,19 +120,13 @@ class Words:
         return self._get(b"image-%09d" % index)
 
     def _get(self, key: bytes) -> bytes | None:
-        try:
+        with _damage_named(self.directory), self._turn:
             value = self._transaction.get(key)
-        except lmdb.Error as error:
-            raise UserError(f"{self.name}: is damaged at {key.decode()} ({error}); copy it again") from error
-        return None if value is None else bytes(value)
+            return None if value is None else bytes(value)
 
-    def stored(self) -> Iterator[tuple[memoryview, memoryview]]:
-        """Every key and value as they lie in the file, in the order of the keys. Raises UserError on damage."""
-        try:
-            with self._transaction.cursor() as cursor:
-                yield from cursor
-        except lmdb.Error as error:
-            raise UserError(f"{self.name}: is damaged ({error}); copy it again") from error
+    def _keys(self) -> Iterator[memoryview]:
+        with self._transaction.cursor() as cursor:
+            yield from cursor.iternext(values=False)
 
     def keys_beside(self) -> Iterator[bytes]:
         """Every stored key that is none of a word's and not `num-samples`. What lies between those is not read."""
@@ -184,13 +194,8 @@ def compact_copy(source: Path, directory: Path) -> int:
 
     Compaction drops free pages and the sparse tail that many published datasets carry (a data.mdb of 1 TiB).
     """
-    with Words(source) as words:
-        try:
-            words._environment.copy(str(directory), compact=True)
-        except lmdb.Error as error:
-            if mendable(error):
-                raise
-            raise UserError(f"{source}: is damaged ({error}); copy it again") from error
+    with Words(source) as words, _damage_named(source):
+        words._environment.copy(str(directory), compact=True)
         return len(words)
 
 
@@ -198,3 +203,21 @@ def publish(scratch: Path, directory: Path) -> None:
     """Move the LMDB in `scratch` to `directory` in one step."""
     with atomic_path(directory / "data.mdb") as temporary:
         (scratch / "data.mdb").replace(temporary)
+
+
+def copy_and_look(folders: tuple[Path, Path]) -> None:
+    """`compact_copy`, and follow each record of the copy to its end: what survives this can read it."""
+    source, scratch = folders
+    compact_copy(source, scratch)
+    size = (scratch / "data.mdb").stat().st_size
+    with (
+        _damage_named(source),
+        lmdb.open(str(scratch), readonly=True, lock=False) as environment,  # reads ahead, in the order of the file
+        environment.begin(buffers=True) as transaction,
+        transaction.cursor() as cursor,
+    ):
+        for value in cursor.iternext(keys=False):
+            if len(value) > size:
+                raise lmdb.CorruptedError("a value is longer than the file")
+            if len(value) > IN_PAGE:
+                _ = value[-1]

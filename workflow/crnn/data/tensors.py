@@ -8,6 +8,7 @@ Not here: how an image becomes a tensor (`crnn.data.preprocess`), what a label m
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import chain
@@ -32,6 +33,7 @@ from crnn.data.preprocess import NORMALISATION, Preprocess, Tensor, normalise
 
 POLICY_WORDS = 1000  # labels that the policy is tried on before anything is prepared
 NEARLY_ALL = 0.9
+LEFT_OUT = ("empty-label", "outside-charset")  # statuses of labels of which the policy compares nothing
 CHUNK = 512  # words a worker prepares at a time; bounds what is in memory, not what is computed
 
 # Columns of samples.parquet: those of a `Sample`, and its row in the file of its width.
@@ -96,13 +98,14 @@ def prepare(word: Word, preprocess: Preprocess, policy: LabelPolicy) -> tuple[Sa
 def check_policy(words: Words, policy: LabelPolicy) -> None:
     """Raise UserError where the policy leaves nothing of nearly all labels, of which some are looked at."""
     some = range(1, len(words) + 1, max(1, len(words) // POLICY_WORDS))
-    labels = [label for index in some if (label := label_text(words[index].label or b""))]
-    empty = [label for label in labels if not policy.apply(label)[0]]
-    if empty and len(empty) >= NEARLY_ALL * len(labels):
+    read = [_read_label(words[index].label, policy) for index in some]
+    labels = [label for label, *_, status in read if label and status in ("ok", *LEFT_OUT)]
+    lost = [label for label, *_, status in read if label and status in LEFT_OUT]
+    if lost and len(lost) >= NEARLY_ALL * len(labels):
         raise UserError(
-            f"{words.name}: labels.characters ({policy.characters[:40]}) leaves nothing of {len(empty)} of "
-            f"{len(labels)} labels, such as {empty[0][:40]!r}; name the characters of these words, and "
-            "labels.normalise: nfc where they are not ASCII"
+            f"{words.directory}: labels.characters ({policy.characters[:40]}) and labels.outside ({policy.outside}) "
+            f"leave nothing of {len(lost)} of {len(labels)} labels, such as {lost[0][:40]!r}; name the characters of "
+            "these words, and labels.normalise: nfc where they are not ASCII"
         )
 
 
@@ -156,16 +159,16 @@ def _write_tensors(prepared: Iterable[tuple[Sample, Pixels | None]], directory: 
     """Append each word to its width's file; return samples (with `row`) and the widths met."""
     appenders: dict[int, _NpyAppender] = {}
     rows: list[dict[str, Any]] = []
-    for sample, pixels in prepared:
-        row = None
-        if pixels is not None:
-            width = sample.tensor_width
-            if width not in appenders:
-                appenders[width] = _NpyAppender(directory / f"w{width}.npy", pixels.shape)
-            row = appenders[width].append(pixels)
-        rows.append({**asdict(sample), "row": row})
-    for appender in appenders.values():
-        appender.close()
+    with ExitStack() as files:
+        for sample, pixels in prepared:
+            row = None
+            if pixels is not None:
+                width = sample.tensor_width
+                if width not in appenders:
+                    appenders[width] = _NpyAppender(directory / f"w{width}.npy", pixels.shape)
+                    files.callback(appenders[width].close)
+                row = appenders[width].append(pixels)
+            rows.append({**asdict(sample), "row": row})
     return pl.DataFrame(rows, schema=SAMPLES), sorted(appenders)
 
 

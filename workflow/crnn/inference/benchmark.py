@@ -11,12 +11,12 @@ from pathlib import Path
 import polars as pl
 
 from crnn.core.command import LOG, counter, progress
-from crnn.data.buckets import BatchOf
 from crnn.data.lmdb import Words
-from crnn.data.preprocess import Preprocess, Tensor
+from crnn.data.preprocess import Tensor
 from crnn.data.tensors import TensorSet
-from crnn.inference.predict import Readings, rows_of
-from crnn.inference.scheduler import Reading, Scheduler, transfers
+from crnn.inference.cascade import Cascade, HandedWords
+from crnn.inference.predict import Readings, Row
+from crnn.inference.scheduler import Reading, transfers
 from crnn.inference.sources import EncodedWords
 from crnn.inference.timings import Timings
 from crnn.model.charset import Charset
@@ -40,10 +40,7 @@ class EndToEnd:
     """The path that the e2e clock times: the words of an LMDB read, decoded, resized, batched, inferred and decoded."""
 
     words: Path
-    preprocess: Preprocess
-    session: Session
-    charset: Charset
-    batch_of: BatchOf
+    cascade: Cascade
     workers: int = 1
 
     def run(self, timings: Timings, number: int, limit: int | None = None) -> pl.DataFrame:
@@ -51,22 +48,27 @@ class EndToEnd:
 
         Adds a row per inference call (phase `e2e`, with its steps) and one for the whole pass (`e2e_total`).
         """
-        readings = Readings()
-        transfers(self.session)  # those of earlier calls
+        readings, members = Readings(), self.cascade.members
+        for member in members:
+            transfers(member.session)  # those of earlier calls
         started = time.perf_counter()
         with Words(self.words) as words:
             count = len(words) if limit is None else min(len(words), limit)
             with counter(count, f"e2e, pass {number + 1}") as bar:
 
-                def deliver(reading: Reading) -> None:
-                    readings.add(rows_of(reading))
-                    timings.add("e2e", number, len(reading.indices), reading.width, reading.seconds, reading.steps)
-                    bar.update(len(reading.indices))
+                def deliver(row: Row) -> None:
+                    readings.add([row])
+                    bar.update()
 
-                source = EncodedWords(words, self.preprocess, self.batch_of, count)
-                after = Scheduler(source, self.session, self.charset, self.workers).run(deliver)
+                def called(call: Reading) -> None:
+                    timings.add("e2e", number, len(call.indices), call.width, call.seconds, call.steps)
+
+                first = EncodedWords(words, members[0].preprocess, members[0].batch_of, count)
+                sources = [first, *(HandedWords(words, member) for member in members[1:])]
+                after = self.cascade.run(sources, self.workers, deliver, called)
         found = readings.frame()
-        timings.add_pass(number, count, time.perf_counter() - started, after, self.workers, self.session.calls)
+        calls = sum(member.session.calls for member in members)
+        timings.add_pass(number, count, time.perf_counter() - started, after, len(after), calls)
         return found
 
     def time(self, timings: Timings, repeats: Repeats) -> Passes:

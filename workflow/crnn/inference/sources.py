@@ -72,7 +72,7 @@ def readable_images(words: Words, preprocess: Preprocess, limit: int) -> list[by
     images = (words.image(index) for index in range(1, min(len(words), limit) + 1))
     found = [image for image in images if image and preprocess.decode(image) is not None]
     if not found:
-        raise UserError(f"{words.name}: none of the first {limit} words has a readable image")
+        raise UserError(f"{words.directory}: none of the first {limit} words has a readable image")
     return found
 
 

@@ -26,6 +26,7 @@ from crnn.data.decode import Pixels
 from crnn.data.lmdb import Words
 from crnn.data.preprocess import Preprocess, Tensor, normalise
 from crnn.inference.benchmark import EndToEnd
+from crnn.inference.cascade import Cascade
 from crnn.inference.sources import readable_images
 from crnn.inference.timings import Timings
 from crnn.model.contract import Contract
@@ -90,7 +91,7 @@ class Start:
         """Read the words again and again; MiB in memory after each pass."""
         workers, charset = max(self.threads, session.calls), self.contract.charset
         batch_of = self.contract.batch_of(batch_sizes(self.batch))
-        reading = EndToEnd(self.words, self.preprocess, session, charset, batch_of, workers)
+        reading = EndToEnd(self.words, Cascade.of_one(self.preprocess, session, charset, batch_of), workers)
         for number in range(PASSES):
             reading.run(Timings(), number, min(self.limit, WORDS))
             yield resident_mib()
@@ -126,8 +127,8 @@ def summarise(starts: list[dict[str, Any]], build_mib: float | None = None) -> d
 
     memory_mib: the most that a process held by then (`base`: before it loaded), of the largest start;
     growth_per_pass: the median step from one pass to the next, in the second half of the passes of all starts.
-    first_answer: seconds from the beginning of a process to the first text, cold, and the median of the others;
-    `steps`, `widths` and the width whose first call is slowest against a later one are those of the cold one.
+    first_answer: seconds from the beginning of a process to the first text, cold, and the median of the others; the
+    `steps` of the cold one; the medians of every width, and of the one whose first call is slowest against later ones.
     """
     cold, *others = starts
     memory = [each["memory"] for each in starts]
@@ -135,13 +136,17 @@ def summarise(starts: list[dict[str, Any]], build_mib: float | None = None) -> d
     peaks = {
         name: max(each[name] for each in memory) for name in ("base", "load", "run", "device") if name in memory[0]
     }
+    widths = [
+        {name: median(each[name] for each in of_starts) for name in of_starts[0]}
+        for of_starts in zip(*(each["widths"] for each in starts), strict=True)
+    ]
     return {
         "memory_mib": {"build": build_mib, **peaks, "growth_per_pass": median(steps)},
         "first_answer": {
             "cold_seconds": cold["seconds"],
             "cached_seconds": median(each["seconds"] for each in others) if others else None,
             "steps": cold["steps"],
-            "widths": cold["widths"],
-            "slowest_width": max(cold["widths"], key=lambda each: each["first_ms"] / each["later_ms"]),
+            "widths": widths,
+            "slowest_width": max(widths, key=lambda each: each["first_ms"] / each["later_ms"]),
         },
     }

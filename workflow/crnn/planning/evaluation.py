@@ -121,6 +121,11 @@ class Verdict:
         }
 
 
+def most_lost(lost: int, gained: int) -> float:
+    """Words lost on balance, at most, with 95 % confidence; see `judged`."""
+    return lost - gained + CONFIDENCE * sqrt(lost + gained)
+
+
 def judged(candidate: Candidate, right: Sequence[bool], finest: Sequence[bool], accuracy_drop: float) -> Verdict:
     """Hold a candidate's words against the finest rule's: with 95 % confidence it may lose the share `accuracy_drop`.
 
@@ -129,7 +134,7 @@ def judged(candidate: Candidate, right: Sequence[bool], finest: Sequence[bool], 
     """
     lost = sum(other and not own for own, other in zip(right, finest, strict=True))
     gained = sum(own and not other for own, other in zip(right, finest, strict=True))
-    most = lost - gained + CONFIDENCE * sqrt(lost + gained)
+    most = most_lost(lost, gained)
     return Verdict(candidate, len(right), sum(right), lost, gained, most, most <= accuracy_drop * len(right))
 
 

@@ -29,7 +29,7 @@ from crnn.score.means import evaluation_means
 
 BAD_RECORDS = 200  # rows listed per dataset; the rest are counted
 OUTPUTS = 4  # of a stage that stand open; a stage of tensors has dozens
-LEAK_MIB = 1  # a pass, from which memory counts as growing
+LEAK = 0.01  # of the memory, a pass, from which it counts as growing
 SLOW_CALL = 3  # times a later call, from which a first one counts as slow
 FLIPPED = 200  # rows listed per run of a comparison; the rest are counted
 FILTERS = (
@@ -167,7 +167,7 @@ def page(
             gate_sizes=sorted({size for run in runs if run.row["batching"] for size in run.row["batching"]["sizes"]}),
             picture_size=(WIDTH, HEIGHT),
             most_outputs=OUTPUTS,
-            leak_mib=LEAK_MIB,
+            leak=LEAK,
             slow_call=SLOW_CALL,
             held=sum(len(each["words"]["index"]) for each in data),
             listed=sum(each["total"] for each in data),

@@ -43,6 +43,7 @@ def main(args: Arguments) -> None:
         **score(judged),
         "confidence": confidence(judged),
         **{part: measured.get(part) for part in ("memory_mib", "first_answer", "load")},
+        **{part: measured[part] for part in ("cascade",) if part in measured},
         "protocols": by_protocol(samples, predictions),
         "e2e": summarise_e2e(timings),
         "infer_only": summarise_infer_only(timings),

@@ -16,7 +16,6 @@ def arguments(command: Command) -> None:
     add_word_arguments(command)
     add_runtime_arguments(command)
     command.add_argument("--measure", type=int, default=3, help="how many processes to start (default: 3)")
-    command.add_path("--build", "record of build_model: how much memory the build took")
     command.add_output("starts.json to write")
 
 
@@ -26,7 +25,8 @@ def main(args: Arguments) -> None:
     calls, own = args.calls or args.threads, (args.runtime, args.model, args.options)
     start = Start(args.words, *matched(args), *own, args.threads, calls, args.batch, args.limit)
     starts = observe(start, args.measure)
-    found = summarise(starts, read_json(args.build).get("peak_mib"))
+    build = args.model.with_name("build.json")  # the record that build_model leaves beside what it builds
+    found = summarise(starts, read_json(build).get("peak_mib") if build.exists() else None)
     LOG.info("first text after %s s; MiB: %s", found["first_answer"]["cold_seconds"], found["memory_mib"])
     write_json(args.output, {**found, "starts": starts})
     record.finish([args.output])

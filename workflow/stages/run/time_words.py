@@ -17,6 +17,7 @@ from crnn.core.tables import write_table
 from crnn.data.buckets import batch_sizes
 from crnn.data.tensors import TensorSet
 from crnn.inference.benchmark import EndToEnd, Repeats, time_infer_only, timed_texts
+from crnn.inference.cascade import Cascade
 from crnn.inference.timings import Timings
 from crnn.runtimes.registry import find_runtime
 from stages.arguments import add_runtime_arguments, add_tensor_arguments, matched, opened_session, workers
@@ -43,7 +44,9 @@ def main(args: Arguments) -> None:
     with opened_session(args, args.model, calls=1) as session:
         alone = time_infer_only(session, charset, TensorSet(args.tensors, preprocess), timings, repeats)
     with opened_session(args, args.model) as session:
-        end_to_end = EndToEnd(args.words, preprocess, session, charset, batch_of, workers(args, session))
+        end_to_end = EndToEnd(
+            args.words, Cascade.of_one(preprocess, session, charset, batch_of), workers(args, session)
+        )
         e2e = end_to_end.time(timings, repeats)
         runtime = session.describe()
     write_table(args.output, timings.frame())

@@ -285,6 +285,14 @@ class ICudaEngine:
         self._logger, self._facts, self._session, self._size = logger, facts, session, size
         self._io = {entry.name: entry for entry in (*session.get_inputs(), *session.get_outputs())}
         self._input = session.get_inputs()[0].name
+        self._steps: dict[Shape, int] = {}
+
+    def _steps_of(self, image: Shape) -> int:
+        """Time steps for images of a shape, found by running one."""
+        if image not in self._steps:
+            (output,) = self._session.run(None, {self._input: np.zeros((1, *image), np.float32)})
+            self._steps[image] = len(output)
+        return self._steps[image]
 
     def __del__(self) -> None:
         GPU.reserved -= self._size
@@ -354,7 +362,8 @@ class IExecutionContext:
             return (-1, -1, -1)
         if name == self._engine._input:
             return self._shape
-        return (self._shape[3] // 4 + 1, self._shape[0], self._engine.get_tensor_shape(name)[2])
+        steps = self._engine._steps_of(self._shape[1:])
+        return (steps, self._shape[0], self._engine.get_tensor_shape(name)[2])
 
     def set_tensor_address(self, name: str, memory: int) -> bool:
         self._addresses[name] = memory

@@ -36,8 +36,9 @@ def place_in(folder: Path, file: str) -> Path | None:
     """
     root = Path(os.path.abspath(folder))
     # abspath, not resolve: whoever made the folder may link images into it; the label file may not lead out of it.
-    spelled = [Path(os.path.abspath(root / each)) for each in (file, file.replace("\\", "/"))]
-    path = next(filter(os.path.isfile, spelled), spelled[-1])
+    path = Path(os.path.abspath(root / file))
+    if "\\" in file and not os.path.isfile(path):
+        path = Path(os.path.abspath(root / file.replace("\\", "/")))
     return path if file and path != root and path.is_relative_to(root) else None
 
 

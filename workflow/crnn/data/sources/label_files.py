@@ -20,7 +20,7 @@ from crnn.core.files import what_it_is
 
 Form = Literal["csv", "tsv", "json", "text"]
 FORMS: tuple[Form, ...] = get_args(Form)
-SEPARATORS: dict[Form, str] = {"csv": ",;", "tsv": "\t"}
+SEPARATORS = ",;\t"  # of the cells of a table
 
 # What tools call the two columns: ours, Hugging Face, EasyOCR, MMOCR, PaddleOCR and others.
 FILE_NAMES = ("file", "filename", "file_name", "img_path", "image_path", "path", "image", "img", "name")
@@ -29,7 +29,6 @@ TEXT_NAMES = ("text", "label", "words", "word", "transcription", "gt", "ground_t
 TRIED = 200  # lines by which the parting of lines is decided
 
 IsThere = Callable[[str], bool]  # whether a path of a label file leads to a file
-Split = Callable[[str], tuple[str, str] | None]  # a line as path and label; None where it has nothing to part them
 
 
 @dataclass(frozen=True)
@@ -48,40 +47,37 @@ def read_labels(labels: Path, form: Form | None, is_there: IsThere, names: str |
     expression; the lines are paths then, and its first group in the name of a file, without the suffix, is the label.
     Raises UserError where the file cannot be read, is not of this form, or lists nothing.
     """
-    content = _content(labels)
+    try:
+        if (instead := what_it_is(labels)) is not None:
+            raise UserError(f"{labels}: {instead}")
+        content = labels.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise UserError(f"{labels}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{labels}: is not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from error
+    form = form or _form_of(content)
     if names is not None:
         entries = list(_named_entries(content, labels, is_there, names))
+    elif form == "json":
+        entries = list(_json_entries(content, labels))
+    elif form == "text":
+        entries = list(_line_entries(content, is_there))
     else:
-        entries = list(_entries(content, labels, form or _form_of(content), is_there))
+        entries = list(_table_entries(content, labels))
     if not entries:
         raise UserError(f"{labels}: lists no images")
     return entries
 
 
-def _content(labels: Path) -> str:
-    try:
-        if (instead := what_it_is(labels)) is not None:
-            raise UserError(f"{labels}: {instead}")
-        return labels.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise UserError(f"{labels}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{labels}: is not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from error
-
-
 def _form_of(content: str) -> Form:
-    first = content.lstrip().partition("\n")[0].strip("\r")
+    first = _first_line(content.lstrip())
     if first[:1] in ("{", "[") and "\t" not in first:
         return "json"
-    return next((form for form in SEPARATORS if _separator(first, form)), "text")
+    return "csv" if _separator(first) else "text"
 
 
-def _entries(content: str, labels: Path, form: Form, is_there: IsThere) -> Iterator[Entry]:
-    if form == "json":
-        return _json_entries(content, labels)
-    if form == "text":
-        return _line_entries(content, is_there)
-    return _table_entries(content, labels, form)
+def _first_line(content: str) -> str:
+    return content.partition("\n")[0].strip("\r")
 
 
 # --- tables ------------------------------------------------------------------------------------------------
@@ -93,15 +89,15 @@ def _column(header: Iterable[str], known: tuple[str, ...]) -> str | None:
     return next((spelled[name] for name in known if name in spelled), None)
 
 
-def _separator(line: str, form: Form) -> str | None:
+def _separator(line: str) -> str | None:
     """What separates the cells of a header line; None where the line is none."""
-    parted = ((separator, [cell.strip('"') for cell in line.split(separator)]) for separator in SEPARATORS[form])
+    parted = ((separator, [cell.strip('"') for cell in line.split(separator)]) for separator in SEPARATORS)
     return next((each for each, names in parted if _column(names, FILE_NAMES) and _column(names, TEXT_NAMES)), None)
 
 
-def _table_entries(content: str, labels: Path, form: Form) -> Iterator[Entry]:
-    first = content.partition("\n")[0].strip("\r")
-    separator = _separator(first, form)
+def _table_entries(content: str, labels: Path) -> Iterator[Entry]:
+    first = _first_line(content)
+    separator = _separator(first)
     if separator is None:
         raise UserError(f"{labels}, line 1: expected a header line with the columns 'file' and 'text', found {first!r}")
     reader = csv.reader(io.StringIO(content, newline=""), delimiter=separator, strict=True)
@@ -113,9 +109,7 @@ def _table_entries(content: str, labels: Path, form: Form) -> Iterator[Entry]:
                 _check_row(row, header, f"{labels}, line {reader.line_num}")
                 yield Entry(row[file], row[text], reader.line_num)
     except csv.Error as error:
-        raise UserError(
-            f"{labels}: is not a whole {form.upper()} table ({error}); look for an unpaired quote"
-        ) from error
+        raise UserError(f"{labels}: is not a whole table ({error}); look for an unpaired quote") from error
 
 
 def _check_row(row: list[str], header: list[str], where: str) -> None:
@@ -130,77 +124,69 @@ def _check_row(row: list[str], header: list[str], where: str) -> None:
 
 def _json_entries(content: str, labels: Path) -> Iterator[Entry]:
     """A list of objects, an object of such a list (MMOCR's data_list), one of path → text, or an object per line."""
-    for line, value in _json_values(content, labels):
-        inner = value.get("data_list", value) if isinstance(value, dict) else value
-        if isinstance(inner, dict) and _column(inner, FILE_NAMES) is None:
-            inner = [{"file": file, "text": text} for file, text in inner.items()]
-        for item in inner if isinstance(inner, list) else [inner]:
-            yield _json_entry(item, labels, line)
-
-
-def _json_values(content: str, labels: Path) -> Iterator[tuple[int, Any]]:
     try:
-        yield 1, json.loads(content)
-        return
+        values = [(1, json.loads(content, object_pairs_hook=_no_key_twice))]
     except (ValueError, RecursionError) as error:
-        whole = error
-    for number, line in enumerate(content.splitlines(), 1):
-        try:
-            value = json.loads(line) if line.strip() else None
-        except (ValueError, RecursionError):
-            raise UserError(f"{labels}, line {number}: is no JSON, nor is the whole file ({whole})") from None
-        if value is not None:
-            yield number, value
+        where = f"{labels}: is no JSON ({error}), nor is line"
+        values = [(number, _parsed(line, f"{where} {number}")) for number, line in _lines(content)]
+    for number, value in values:
+        found = value.get("data_list", value) if isinstance(value, dict) else value
+        if isinstance(found, dict) and _column(found, FILE_NAMES) is None:
+            found = [{"file": file, "text": text} for file, text in found.items()]
+        for item in found if isinstance(found, list) else [found]:
+            yield Entry(*_file_and_text(item, f"{labels}, line {number}"), number)
 
 
-def _json_entry(item: Any, labels: Path, line: int) -> Entry:
+def _parsed(line: str, complaint: str) -> Any:
+    try:
+        return json.loads(line, object_pairs_hook=_no_key_twice)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{complaint} ({error})") from None
+
+
+def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("an object has one key twice")
+    return found
+
+
+def _file_and_text(item: Any, where: str) -> tuple[str, str]:
     found = item if isinstance(item, dict) else {}
-    instances = found.get("instances")
-    if isinstance(instances, list) and len(instances) == 1 and isinstance(instances[0], dict):
-        found = {**instances[0], **found}  # MMOCR: the text of a word stands in the one instance of its image
+    match found.get("instances"):
+        case [{**instance}]:  # MMOCR: the text of a word stands in the one instance of its image
+            found = instance | found
     file, text = (found.get(_column(found, known)) for known in (FILE_NAMES, TEXT_NAMES))
     if not isinstance(file, str) or isinstance(text, bool) or not isinstance(text, str | int):
-        raise UserError(
-            f"{labels}, line {line}: expected an object with the keys 'file' and 'text' that hold texts, "
-            f"found {json.dumps(item, ensure_ascii=False)[:100]}"
-        )
-    return Entry(file, str(text), line)
+        said = json.dumps(item, ensure_ascii=False)[:100]
+        raise UserError(f"{where}: expected an object with the keys 'file' and 'text' that hold texts, found {said}")
+    return file, str(text)
 
 
 # --- lines -------------------------------------------------------------------------------------------------
 
 
-def _at(separator: str) -> Split:
-    def split(line: str) -> tuple[str, str] | None:
-        file, found, text = line.partition(separator)
-        return (file.strip(), text.strip()) if found else None
-
-    return split
-
-
-def _at_comma(line: str) -> tuple[str, str] | None:
-    """ICDAR's gt.txt: `word_1.png, "Text"`, where a quote within is written with a backslash, or twice."""
-    file, found, text = line.partition(",")
-    return (_unquoted(file.strip()), _unquoted(text.strip())) if found else None
-
-
-def _unquoted(cell: str) -> str:
-    quoted = len(cell) > 1 and cell[0] == cell[-1] == '"'
-    return re.sub(r'\\(["\\])|"(")', r"\1\2", cell[1:-1]) if quoted else cell
+# How a line may be parted, in the order of preference where no path, or the path of each, is there.
+SPLITS = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"(?P<file>.*?)\|\|\|(?P<text>.*)",
+        r"(?P<file>.*?)\t(?P<text>.*)",  # PaddleOCR
+        r'"?(?P<file>.*?)"?[ \t]*,[ \t]*"(?P<quoted>.*)"',  # ICDAR's gt.txt
+        r"(?P<file>.*?),(?P<text>.*)",
+        r"(?P<file>[^ \t]+)(?:[ \t]+(?P<text>.*))?",
+        r"(?P<file>.+?\.(?:png|jpe?g|bmp|gif|tiff?|webp))[ \t]+(?P<text>.*)",  # a path with blanks
+        r"(?P<text>.*[^ \t])[ \t]+(?P<file>[^ \t]+)",  # the label first
+    )
+)
+AT_BLANKS = SPLITS[4]  # parts every line
 
 
-def _at_blanks(line: str) -> tuple[str, str]:
-    file, *text = re.split(r"[ \t]+", line, maxsplit=1)
-    return file, "".join(text)
-
-
-def _label_first(line: str) -> tuple[str, str] | None:
-    match = re.fullmatch(r"(.*\S)[ \t]+(\S+)", line)
-    return (match[2], match[1]) if match else None
-
-
-# In the order of preference where no path, or the path of each, is there.
-SPLITS: tuple[Split, ...] = (_at("|||"), _at("\t"), _at_comma, _at_blanks, _label_first)
+def _parted(line: str, split: re.Pattern[str]) -> tuple[str, str]:
+    """A line as path and label."""
+    found = next(match.groupdict() for each in (split, AT_BLANKS) if (match := each.fullmatch(line)))
+    quoted = re.sub(r'\\(["\\])|"(")', r"\1\2", found.get("quoted") or "")  # with a backslash before a quote, or two
+    return found["file"].strip(), quoted or (found.get("text") or "").strip()
 
 
 def _lines(content: str) -> list[tuple[int, str]]:
@@ -213,19 +199,16 @@ def _line_entries(content: str, is_there: IsThere) -> Iterator[Entry]:
     lines = _lines(content)
     tried = [line for _, line in lines[:: max(1, len(lines) // TRIED)]]
 
-    def score(split: Split) -> tuple[int, int]:
-        parted = [split(line) for line in tried]
-        files = [(found or _at_blanks(line))[0] for found, line in zip(parted, tried, strict=True)]
-        return sum(map(is_there, files)), all(parted)
+    def score(split: re.Pattern[str]) -> tuple[int, bool]:
+        return sum(is_there(_parted(line, split)[0]) for line in tried), all(map(split.fullmatch, tried))
 
     best = max(SPLITS, key=score)
-    for number, line in lines:
-        yield Entry(*(best(line) or _at_blanks(line)), number)
+    return (Entry(*_parted(line, best), number) for number, line in lines)
 
 
 def _named_entries(content: str, labels: Path, is_there: IsThere, names: str) -> Iterator[Entry]:
     for number, line in _lines(content):
-        file = line if is_there(line) else _at_blanks(line)[0]
+        file = line if is_there(line) else _parted(line, AT_BLANKS)[0]
         name = re.split(r"[/\\]", file)[-1]
         match = re.fullmatch(names, name.rpartition(".")[0] or name)
         if match is None:

@@ -185,26 +185,32 @@ def throughput(timed: Named) -> Figure:
     return figure("End-to-end throughput", alt.layer(bar, spread, text), caption, ROW * len(rows))
 
 
+def core_milliseconds(row: Object) -> float:
+    """What a word costs of the processor, bytes to text: the wall time of all cores that the run could use."""
+    e2e = row["e2e"]
+    return float(e2e["seconds"] / e2e["words"] * row["host"].get("cores", 1) * 1e3)
+
+
 def trade_off(timed: Named) -> Figure:
-    """Accuracy against throughput."""
-    rows = [
-        {"run": name, "accuracy": run.row["accuracy"] * 100, "rate": run.row["e2e"]["images_per_second"]}
-        for name, run in timed
+    """Accuracy against what a word costs, and the frontier that no other run lies beyond."""
+    rows = [{"run": name, "cost": core_milliseconds(run.row), **_percents(run.row)} for name, run in timed]
+    names = [name for name, _ in timed]
+    best = [
+        row for row in rows if all(row["accuracy"] > other["accuracy"] for other in rows if other["cost"] < row["cost"])
     ]
-    accuracies, names = [row["accuracy"] for row in rows], [name for name, _ in timed]
-    chart = (
-        alt.Chart(pl.DataFrame(rows))
-        .mark_point(filled=True, size=110, opacity=0.85)
-        .encode(
-            x=x_axis("rate", RATE_TITLE, domain=[0, 1.1 * max(row["rate"] for row in rows)], nice=False),
-            y=y_axis("accuracy", "word accuracy (%)", domain=[min(accuracies) - 1, max(accuracies) + 1], nice=True),
-            color=_run_colour(names),
-            shape=alt.Shape("run", type="nominal", scale=alt.Scale(domain=names)),
-        )
-    )
+    x = x_axis("cost", "core-milliseconds per word, bytes to text", format="~g", type="log", nice=False, padding=14)
+    y = y_axis("accuracy", "word accuracy (%)", zero=False, nice=True)
+    frontier = alt.Chart(pl.DataFrame(best)).mark_line(color=light("rule"), strokeWidth=1.5, strokeDash=[4, 3])
+    base = alt.Chart(pl.DataFrame(rows)).encode(x=x, color=_run_colour(names))
+    interval = base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(y=alt.Y("low", type="quantitative"), y2="high")
+    shape = alt.Shape("run", type="nominal", scale=alt.Scale(domain=names))
+    point = base.mark_point(filled=True, size=110, opacity=0.9).encode(y=y, shape=shape)
     samples = _either(run.row["samples"] for _, run in timed)
-    caption = f"Up and to the right is better. {samples} words; the accuracy axis is cut to the data."
-    return figure("Accuracy against throughput", chart, caption)
+    caption = (
+        f"Up and to the left is better; the broken line joins the runs that no cheaper one reads as well as. {samples} "
+        "words, with Wilson 95 % intervals. The axes are cut to the data, and the lower one is logarithmic."
+    )
+    return figure("Accuracy against cost", alt.layer(frontier.encode(x=x, y=y), interval, point), caption)
 
 
 def breakdown(timed: Named) -> Figure:
