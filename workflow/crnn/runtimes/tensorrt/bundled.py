@@ -12,7 +12,7 @@ def open_model(folder, facts):
     runtime.engine_host_code_allowed = "VERSION_COMPATIBLE" in built["flags"]
     engine = runtime.deserialize_cuda_engine((folder / facts["model_file"]).read_bytes())
     if engine is None:
-        sys.exit(f"the engine was built by TensorRT {built['tensorrt']} for {built['gpu']['name']}, and not for this place")
+        sys.exit(f"the engine is for TensorRT {built['tensorrt']} on {built['gpu']['name']}; build it for this GPU")
     context, stream = engine.create_execution_context(), cuda.Stream()
     given, taken = (engine.get_tensor_name(place) for place in (0, 1))
 
