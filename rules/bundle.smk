@@ -3,7 +3,11 @@
 # snakemake --cores 4 bundles, or one by name: results/bundles/crnn/ort. Its golden words are rendered; a report needs
 # none of it.
 
-BUNDLED = "crnn/inference/bundled"
+# What a bundle is written from besides modules: its program with the loader of the runtime, and its description.
+BUNDLED = lambda runtime: (
+    *(f"crnn/inference/bundled/{name}" for name in ("read.py", "README.md")),
+    f"{runtime.module.rpartition('.')[0].replace('.', '/')}/bundled.py",
+)
 of_widths = lambda w: layout.deployments[w.deployment].widths
 
 
@@ -21,6 +25,8 @@ rule make_bundle:
         f"{LOGS}/make_bundle/{{model}}.{{deployment}}.log",
     benchmark:
         f"{LOGS}/make_bundle/{{model}}.{{deployment}}.tsv"
+    wildcard_constraints:
+        deployment=one_of(layout.alone),
     conda:
         runtime_env
     threads: 2
@@ -28,13 +34,7 @@ rule make_bundle:
         **ON_DEVICE,
         **needs(mb=4000, minutes=30),
     params:
-        **made_by_runtime(
-            "make_bundle",
-            lambda runtime: (
-                *(f"{BUNDLED}/{name}" for name in ("read.py", "README.md")),
-                f"{runtime.module.rpartition('.')[0].replace('.', '/')}/bundled.py",
-            ),
-        ),
+        **made_by_runtime("make_bundle", BUNDLED),
         **SESSION,
         widths=WIDTHS,
         batch=option("batch", lambda w: reader_of(w).batch),

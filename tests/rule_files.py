@@ -14,7 +14,8 @@ ENVS = sorted(path.stem for path in (ROOT / "envs").glob("*.yaml"))
 # Envs of devices that pin what cannot be beside the packages of the others, and so is not installed here.
 ELSEWHERE = {"onnxruntime_cann", "onnxruntime_cuda", "torch_npu"}
 INSTALLED = [name for name in ENVS if name not in ELSEWHERE]
-WITHOUT_RULE = {"check_toolchains", "compare_reports"}  # onstart asks the one, `make compare` runs the other
+# onstart asks the first, `make compare` runs the second, an application the third.
+WITHOUT_RULE = {"check_toolchains", "compare_reports", "read"}
 REGISTRY = WORKFLOW / "crnn/runtimes/registry.py"  # what a stage imports that loads a runtime by its name
 
 

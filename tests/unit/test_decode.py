@@ -187,6 +187,28 @@ def test_a_header_that_claims_an_impossible_size_is_no_image() -> None:
     assert decode(bytes(bitmap)) is None
 
 
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "BMP"])
+def test_an_image_of_more_than_64_megapixels_is_none(form: str) -> None:
+    """These are whole; those of a plain surface are a few kilobytes in a format that packs."""
+    largest, larger = (saved(Image.new("L", (width, 8192)), form) for width in (8192, 8193))
+    assert shown(largest).shape == (8192, 8192)
+    assert decode(larger) is None
+
+
+def test_a_frame_that_no_segment_of_a_jpeg_leads_to_is_not_looked_for() -> None:
+    whole = jpeg(GRAY)
+    assert decode(whole[:2] + b"\xff\xff" + whole[2:]) is not None  # filling is allowed
+    assert decode(whole[:20] + b"\0" + whole[20:]) is None
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_large_photograph_is_an_image(progressive: bool) -> None:
+    photograph = Image.fromarray(np.tile(GRAY, (60, 60)))
+    assert (
+        shown(saved(photograph, "JPEG", progressive=progressive, comment=b"x" * 60000)).shape == photograph.size[::-1]
+    )
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from(["PNG", "JPEG", "GIF", "TIFF", "WEBP", "BMP"]), st.binary(max_size=40), st.floats(0, 1))
 def test_damaged_bytes_are_an_image_or_none_but_never_an_exception(form: str, damage: bytes, place: float) -> None:

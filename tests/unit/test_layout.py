@@ -42,7 +42,7 @@ def test_an_lmdb_beside_another_source_is_used_instead_of_it(tmp_path: Path) -> 
 
 
 def test_the_words_that_the_workflow_makes_for_itself_are_datasets_but_no_rows() -> None:
-    assert layout().datasets_from("sample") == ["sample", "calibration", "tuning"]
+    assert layout().datasets_from("sample") == ["sample", "calibration", "tuning", "golden"]
     assert {run.dataset for run in layout().runs} == {"sample"}
 
 

@@ -6,6 +6,7 @@ Not here: resizing and normalising (`crnn.data.preprocess`).
 """
 
 import io
+from math import inf
 from typing import Any
 
 import cv2
@@ -19,6 +20,8 @@ JPEG = b"\xff\xd8\xff"  # ISO/IEC 10918-1, annex B: SOI and the first byte of th
 PNG = b"\x89PNG\r\n\x1a\n"  # ISO/IEC 15948, section 5.2
 COLOUR_TYPE = 25  # place in a PNG's header; from 4 on there is alpha
 OPAQUE = 255
+FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # of a JPEG: the markers behind which its size stands
+LARGEST = 1 << 26  # pixels; what claims more is no word, and would take gigabytes
 
 # Formats that begin with a mark of their own. (Pillow hands some others to outside programs: EPS to Ghostscript.)
 OTHERS = ("AVIF", "BMP", "DIB", "GIF", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
@@ -37,8 +40,11 @@ def decode(data: bytes, channels: int = 1) -> Pixels | None:
     """Pixels of an image file: gray uint8 [H, W], or of 3 channels BGR [H, W, 3]; None where they cannot be had.
 
     EXIF says how to turn the image, of several frames the first counts, and 16 bits are their upper 8. Transparent
-    pixels are blended with white; with black where what the image shows is light.
+    pixels are blended with white; with black where what the image shows is light. Images of more than 64 megapixels
+    are not decoded.
     """
+    if data.startswith((JPEG, PNG)) and _claimed_pixels(data) > LARGEST:
+        return None
     if data.startswith(JPEG) or (data.startswith(PNG) and not _is_transparent(data)):
         return _by_opencv(data, channels)
     pixels = _by_pillow(data)
@@ -69,6 +75,19 @@ def _by_opencv(data: bytes, channels: int) -> Pixels | None:
     return None if pixels is None else _uint8(pixels)
 
 
+def _claimed_pixels(data: bytes) -> float:
+    """Pixels that the header of a PNG or JPEG promises; infinite where a JPEG's segments do not lead to one."""
+    if data.startswith(PNG):
+        return int.from_bytes(data[16:20]) * int.from_bytes(data[20:24])
+    place = 2
+    while data[place : place + 1] == b"\xff" and len(data) > place + 8:
+        marker = data[place + 1]
+        if marker in FRAMES:
+            return int.from_bytes(data[place + 5 : place + 7]) * int.from_bytes(data[place + 7 : place + 9])
+        place += 1 if marker == 0xFF else 2 + int.from_bytes(data[place + 2 : place + 4])
+    return inf
+
+
 def _is_transparent(png: bytes) -> bool:
     """Whether a PNG has a pixel that is not opaque. Only those whose header allows it are looked into."""
     if png[COLOUR_TYPE : COLOUR_TYPE + 1] < b"\4" and b"tRNS" not in png[: png.find(b"IDAT")]:
@@ -82,7 +101,8 @@ def _is_transparent(png: bytes) -> bool:
 
 def _opened(data: bytes) -> Image.Image | None:
     try:
-        return Image.open(io.BytesIO(data), formats=OTHERS)
+        image = Image.open(io.BytesIO(data), formats=OTHERS)
+        return image if image.width * image.height <= LARGEST else None
     except Exception:  # damaged files make Pillow raise nearly everything
         return None
 

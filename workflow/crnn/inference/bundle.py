@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+import crnn
 from crnn.core.errors import UserError
 from crnn.core.files import read_json, sha256, write_json, write_text
 from crnn.data.lmdb import Words
@@ -30,6 +31,7 @@ from crnn.runtimes.runtime import Runtime, Session
 FORMAT = 1
 FACTS, GOLDEN, NETWORK = "recogniser.json", "golden", "network.py"
 WHOLE_OUTPUTS = 8  # golden words whose log-probabilities are kept
+SHOWN_WIDTHS = 8  # that README.md lists; of more it shows the first and the last
 PLACE = "# open_model\n"  # of read.py, where the loader of the runtime comes in
 FOREIGN_IMPORT = "from crnn.core.errors import UserError\n"  # of the network's source, which PyTorch alone shall run
 
@@ -120,19 +122,22 @@ def readme(facts: dict[str, Any], template: str) -> str:
     numbers = {
         **{key: images[key] for key in ("height", "channels", "colour", "padding", "interpolation")},
         "name": f"{facts['model']} on {facts['deployment']}",
-        "packages": " ".join(f"{name}=={version}" for name, version in facts["runtime"]["packages"].items()),
+        "packages": " ".join(_requirements(facts["runtime"]["packages"])),
+        "runtime": facts["runtime"]["name"],
+        "device": facts["runtime"]["session"]["device"],
         "stretch": widths["stretch"],
-        "buckets": ", ".join(map(str, widths["tensor"])),
+        "buckets": _shown(widths["tensor"]),
         "classes": len(facts["output"]["charset"]) + 1,
         "golden": facts["golden"],
         "blank": facts["output"]["blank"],
         "input": INPUT,
         "output": OUTPUT,
         "filling": (
-            "The word is stretched to that width."
+            "The word is stretched to that width (`widths.pad` is null)."
             if pad is None
-            else f"The bucket is at least {pad} wide. The word keeps its own width, rounded (halves to the even one) "
-            f"and at most the bucket's; the columns on its right are filled with the gray level {images['padding']}."
+            else f"The bucket is at least {pad} wide (`widths.pad`). The word keeps its own width, rounded (halves to "
+            f"the even one) and at most the bucket's; the columns on its right are filled with the gray level "
+            f"{images['padding']} (`images.padding`)."
         ),
         "scores": "\n".join(map(_score_line, facts["scores"])),
     }
@@ -141,12 +146,28 @@ def readme(facts: dict[str, Any], template: str) -> str:
     return template
 
 
+def _requirements(versions: dict[str, str]) -> list[str]:
+    """What pip is asked for: what was there, without the label of a local build (2.13.0+cpu)."""
+    return [f"{name}=={version.partition('+')[0]}" for name, version in versions.items() if version != "absent"]
+
+
+def _shown(widths: list[int]) -> str:
+    few = len(widths) <= SHOWN_WIDTHS
+    return ", ".join(map(str, widths)) if few else f"{widths[0]}, {widths[1]}, … {widths[-1]} ({len(widths)} of them)"
+
+
 def _score_line(score: dict[str, Any]) -> str:
     low, high = score["accuracy_ci95"]
     return (
         f"- {score['dataset']}: {score['accuracy']:.2%} of {score['samples']} words right "
         f"(95 % interval {low:.1%} to {high:.1%})"
     )
+
+
+def sources_digest() -> str:
+    """SHA-256 of the library's sources in the order of their paths: which workflow it was."""
+    library = Path(crnn.__file__).parent
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(library.rglob("*.py")))).hexdigest()
 
 
 def write_facts(folder: Path, facts: dict[str, Any], golden: list[dict[str, Any]]) -> None:

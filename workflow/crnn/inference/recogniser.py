@@ -48,7 +48,10 @@ class Reading:
 
 
 class Recogniser:
-    """A bundle, loaded. Threads may share one; their calls of `read` take turns. Close it, or use it in `with`."""
+    """A bundle, loaded. Close it, or use it in `with`.
+
+    Threads may share one. They take turns, and a stream has its turn until it ends or is closed.
+    """
 
     def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
         """threads: cores to use, by default all that this process may."""
@@ -132,7 +135,7 @@ class _GivenImages(WordBatches):
                     pixels = self._pixels(image)
                 with timer.step("resize"):
                     prepared.append((place, self._preprocess.resize(pixels)))
-            except (OSError, ValueError, UserError) as error:
+            except (OSError, TypeError, ValueError, UserError) as error:
                 self.hand_out(Reading(place, error=str(error)))
         return prepared
 

@@ -12,11 +12,12 @@ from crnn.core.command import LOG, Arguments, Command
 from crnn.core.files import read_json, scratch_directory, sha256
 from crnn.core.record import tool_versions
 from crnn.data.buckets import BucketPlan
-from crnn.inference.bundle import image_facts, output_facts, write_facts, write_golden, write_programs
+from crnn.inference.bundle import image_facts, output_facts, sources_digest, write_facts, write_golden, write_programs
 from crnn.runtimes.registry import find_runtime
 from stages.arguments import add_runtime_arguments, add_word_arguments, matched, opened_session
 
 SCORES = ("dataset", "samples", "correct", "accuracy", "accuracy_ci95", "e2e", "infer_only", "device", "simulated")
+CHECKPOINT_TOOLS = {"checkpoint": ("safetensors",), "onnx": ()}  # what read.py needs besides the runtime's own
 
 
 def arguments(command: Command) -> None:
@@ -30,7 +31,7 @@ def arguments(command: Command) -> None:
 
 def main(args: Arguments) -> None:
     runtime, (preprocess, contract) = find_runtime(args.runtime), matched(args)
-    packages = ("numpy", "opencv-python-headless", *runtime.tools)
+    packages = ("numpy", "opencv-python-headless", *runtime.tools, *CHECKPOINT_TOOLS[runtime.source])
     with scratch_directory(args.output) as scratch, opened_session(args, args.model) as session:
         for name in runtime.files:
             shutil.copyfile(args.model.with_name(name), scratch / name)
@@ -44,14 +45,14 @@ def main(args: Arguments) -> None:
             "batch": batch_facts(args.batch, contract.batch),
             "runtime": {
                 "name": runtime.name,
-                "options": args.options,
+                "options": {key: value for key, value in args.options.items() if "/" not in str(value)},  # no paths
                 "packages": tool_versions(packages),
                 "session": session.describe(),
                 "build": next(iter(build.values()), None),
             },
             "scores": [{key: read_json(path)[key] for key in SCORES} for path in args.runs],
             "origin": {"file": args.origin.name, "sha256": sha256(args.origin)},
-            "workflow": tool_versions(["crnn-dynamic"])["crnn-dynamic"],
+            "workflow": {"name": "crnn-dynamic", "sources_sha256": sources_digest()},
         }
         golden = list(write_golden(args.words, preprocess, session, contract.charset, scratch))
         write_programs(runtime, {**facts, "golden": len(golden)}, scratch)

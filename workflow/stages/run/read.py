@@ -9,7 +9,9 @@ import csv
 import json
 import sys
 from collections.abc import Callable, Iterator
+from io import TextIOWrapper
 from pathlib import Path
+from typing import cast
 
 from crnn.core.command import LOG, Arguments, Command, counter
 from crnn.core.errors import UserError
@@ -31,7 +33,12 @@ def arguments(command: Command) -> None:
 
 
 def main(args: Arguments) -> None:
+    cast(TextIOWrapper, sys.stdout).reconfigure(errors="backslashreplace")  # names of files may be no text
     files = list(images_in(args.paths, args.recursive))
+    if not files:
+        raise UserError(
+            f"no image in {', '.join(map(str, args.paths))}; --recursive looks into folders of folders, too"
+        )
     write, failed = WRITERS[args.form or "lines"](), 0
     with Recogniser.open(args.bundle, args.threads) as recogniser, counter(len(files), "read") as bar:
         for reading in in_order(recogniser.stream(files)):

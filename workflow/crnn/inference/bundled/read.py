@@ -1,25 +1,25 @@
 """Reads images of words with the recogniser in this folder.
 
-python read.py word.png folder     a line per image: path, text, confidence, with tabs between
-python read.py --json word.png     the same as JSON lines
-python read.py --self-test         reads the words in golden/ and names the first step that differs
+python read.py [--json] word.png folder   a line per image: path, text, confidence, error, with tabs between
+python read.py --self-test                reads the words in golden/ and names the first step that differs
 """
 
 import argparse
 import hashlib
 import json
+import os
 import sys
 from bisect import bisect_left
 from pathlib import Path
 
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 26))  # what claims more is no word, and takes gigabytes
 import cv2
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
 FACTS = json.loads((HERE / "recogniser.json").read_text(encoding="utf-8"))
-IMAGES, WIDTHS, OUTPUT, BATCH = FACTS["images"], FACTS["widths"], FACTS["output"], FACTS["batch"]
-BLANK = OUTPUT["blank"]
-CLASSES = [*OUTPUT["charset"][:BLANK], "", *OUTPUT["charset"][BLANK:]]
+IMAGES, WIDTHS, BATCH, BLANK = FACTS["images"], FACTS["widths"], FACTS["batch"], FACTS["output"]["blank"]
+CLASSES = [*FACTS["output"]["charset"][:BLANK], "", *FACTS["output"]["charset"][BLANK:]]
 
 
 def decode(data):
@@ -38,10 +38,9 @@ def prepare(pixels):
     ideal = width * IMAGES["height"] / height * WIDTHS["stretch"]
     tensor = WIDTHS["tensor"][min(bisect_left(WIDTHS["upto"], max(ideal, WIDTHS["pad"] or 0)), len(WIDTHS["upto"]) - 1)]
     filled = tensor if WIDTHS["pad"] is None else min(max(round(ideal), 1), tensor)
-    shrinks = height > IMAGES["height"] and IMAGES["interpolation"] == "opencv-area-cubic"
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    resized = np.atleast_3d(cv2.resize(pixels, (filled, IMAGES["height"]), interpolation=method))
-    padded = np.pad(resized, ((0, 0), (0, tensor - filled), (0, 0)), constant_values=IMAGES["padding"])
+    area = height > IMAGES["height"] and IMAGES["interpolation"] == "opencv-area-cubic"
+    resized = cv2.resize(pixels, (filled, IMAGES["height"]), interpolation=cv2.INTER_AREA if area else cv2.INTER_CUBIC)
+    padded = np.pad(np.atleast_3d(resized), ((0, 0), (0, tensor - filled), (0, 0)), constant_values=IMAGES["padding"])
     values = (padded.astype(np.float32) / np.float32(255) - np.float32(IMAGES["mean"])) / np.float32(IMAGES["std"])
     return np.ascontiguousarray(values.transpose(2, 0, 1))
 
@@ -54,20 +53,21 @@ def spell(steps):
 
 
 def read(infer, files):
-    """(file, (text, confidence, error)) of each in order; words of one width share a call, up to `batch` of them."""
-    found, waiting = {}, {}
-    for file in files:
-        try:
-            tensor = prepare(decode(file.read_bytes()))
-            waiting.setdefault(tensor.shape[2], []).append((file, tensor))
-        except (OSError, ValueError, cv2.error) as error:
-            found[file] = None, None, str(error).strip().splitlines()[0]
-    for width, words in waiting.items():
-        size = BATCH[str(width)] if isinstance(BATCH, dict) else BATCH
-        for batch in (words[start : start + size] for start in range(0, len(words), size)):
-            steps = infer(np.stack([tensor for _, tensor in batch]))
-            found.update((file, (*spell(steps[:, n]), None)) for n, (file, _) in enumerate(batch))
-    return [(file, found[file]) for file in files]
+    """Yield (file, text, confidence, error) of each, in order; words of one width share a call, up to `batch`."""
+    for chunk in (files[start : start + 512] for start in range(0, len(files), 512)):
+        found, waiting = {}, {}
+        for file in chunk:
+            try:
+                tensor = prepare(decode(file.read_bytes()))
+                waiting.setdefault(tensor.shape[2], []).append((file, tensor))
+            except (OSError, ValueError, cv2.error) as error:
+                found[file] = None, None, str(error).strip().splitlines()[0]
+        for width, words in waiting.items():
+            size = BATCH[str(width)] if isinstance(BATCH, dict) else BATCH
+            for batch in (words[start : start + size] for start in range(0, len(words), size)):
+                steps = infer(np.stack([tensor for _, tensor in batch]))
+                found.update((file, (*spell(steps[:, n]), None)) for n, (file, _) in enumerate(batch))
+        yield from ((file, *found[file]) for file in chunk)
 
 
 def first_difference(infer):
@@ -100,12 +100,12 @@ def main():
     if args.self_test:
         difference = first_difference(infer)
         sys.exit(f"differs: {difference}" if difference else print("every golden word is read as it was"))
-    files = [file for path in args.paths for file in (sorted(path.glob("*.*")) if path.is_dir() else [path])]
-    rows = [(str(file), *row) for at in range(0, len(files), 512) for file, row in read(infer, files[at : at + 512])]
-    for row in rows:
+    files, failed = [f for path in args.paths for f in (sorted(path.iterdir()) if path.is_dir() else [path])], False
+    for row in read(infer, files):
         named = dict(zip(("file", "text", "confidence", "error"), row))
-        print(json.dumps(named, ensure_ascii=False) if args.json else "\t".join(map(str, row)))
-    sys.exit(any(error for *_, error in rows))
+        print(json.dumps(named, ensure_ascii=False, default=str) if args.json else "\t".join(map(str, row)))
+        failed |= named["error"] is not None
+    sys.exit(failed)
 
 
 if __name__ == "__main__":

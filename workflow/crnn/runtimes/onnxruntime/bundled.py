@@ -4,7 +4,6 @@ def open_model(folder, facts):
 
     settings = onnxruntime.SessionOptions()
     settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL  # the file is optimised
-    provider, file = facts["runtime"]["session"]["provider"], str(folder / facts["model_file"])
+    file, provider = folder / facts["model_file"], facts["runtime"]["session"]["provider"]
     session = onnxruntime.InferenceSession(file, settings, providers=[provider])
-    name = session.get_inputs()[0].name
-    return lambda images: session.run(None, {name: images})[0]
+    return lambda images: session.run(None, {facts["input"]["name"]: images})[0]
