@@ -1,6 +1,7 @@
 # make report   set up and run the default workflow: results/report/index.html
 # make why      say what `make report` would run, and why
 # make compare OLD=baseline/report NEW=results/report   two reports, word by word; fails where a budget is exceeded
+# make check CONFIG=config/nvidia.yaml   does every row of it work here? a table in minutes
 # make test     set up, check the code and run the tests that protect behaviour
 # make test-slow   the others: clusters, conda, containers, interruptions, documented commands, benchmarks, the site
 # make lint     format, lint and type checks alone
@@ -24,7 +25,7 @@ INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check $(PIP_ARGS)
 # snakefmt calls shfmt, which is there too.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup setup-dev report why compare test test-slow wheels lint docs lock clean
+.PHONY: setup setup-dev report why check compare test test-slow wheels lint docs lock clean
 
 setup: $(STAMP)
 
@@ -48,6 +49,11 @@ report: setup
 
 why: setup
 	@$(BIN)/snakemake --cores $(CORES) $(OPTIONS) --dry-run -- report
+
+# A row that fails keeps no other from being tried.
+check: setup
+	$(BIN)/snakemake --cores $(CORES) --keep-going --resources gpu=1 npu=1 --quiet host reason \
+		--configfile $(CONFIG) config/check.yaml $(ARGS) -- check
 
 # Two folders that hold a report each; BUDGETS='{"slowdown": 0.1}' instead of those of the new report.
 compare: setup

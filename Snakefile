@@ -26,6 +26,7 @@ include: "rules/cascade.smk"
 include: "rules/costs.smk"
 include: "rules/report.smk"
 include: "rules/bundle.smk"
+include: "rules/check.smk"
 include: "rules/train.smk"
 
 

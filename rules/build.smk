@@ -42,7 +42,7 @@ for runtime in layout.runtimes_in_use.values():
 
 
 # What a deployment lacks on this machine is said before the first job, and not when its turn comes. Jobs that another
-# machine or an env of conda's will run are left to say so themselves.
+# machine or an env of conda's will run are left to say so themselves, as in a check, where it is a row's fault.
 onstart:
     questions = layout.toolchain_questions(
         (
@@ -52,7 +52,7 @@ onstart:
         for job in workflow.dag.needrun_jobs()
         if "runtime" in job.params.keys()
     )
-    if questions and workflow.local_exec and not BY_CONDA:
+    if questions and workflow.local_exec and not BY_CONDA and "check" not in config:
         command = [sys.executable, str(STAGES / "stage.py"), "check_toolchains", "--asked", canonical(questions)]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:

@@ -6,8 +6,9 @@ Times are made up: 20 µs a copy in, 10 µs a copy out, 100 µs a network.
 
 Environment: GPU_DOUBLE_COUNT (or `none`, `no driver`), GPU_DOUBLE_NAME, GPU_DOUBLE_CAPABILITY (9.0), GPU_DOUBLE_MEMORY
 (bytes), GPU_DOUBLE_CONTEXT (bytes that a context needs to begin), GPU_DOUBLE_FAILS_AFTER=n (the network is refused
-after n runs), GPU_DOUBLE_BREAKS_AFTER=n (it is taken, and what waits for it fails), GPU_DOUBLE_LOG (a file that notes
-allocations and runs).
+after n runs), GPU_DOUBLE_BREAKS_AFTER=n (it is taken, and what waits for it fails), GPU_DOUBLE_SWAPS_AT=n (a batch of
+n words comes back with each word's output in its neighbour's place), GPU_DOUBLE_LOG (a file that notes allocations and
+runs).
 """
 
 import json

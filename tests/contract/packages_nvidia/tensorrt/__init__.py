@@ -418,4 +418,6 @@ def _compute(engine: ICudaEngine, addresses: tuple[int, int], shape: Shape) -> N
         raise OSError("an illegal memory access was encountered")
     data = bytes(GPU.blocks[addresses[0]][: 4 * int(np.prod(shape))])
     (output,) = engine._session.run(None, {engine._input: np.frombuffer(data, np.float32).reshape(shape)})
+    if shape[0] == int(setting("SWAPS_AT", "0")):
+        output = np.roll(output, 1, axis=1)
     GPU._write(addresses[1], output.astype(np.float32).tobytes(), NETWORK)
