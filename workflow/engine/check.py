@@ -72,7 +72,8 @@ def checked_rows(layout: Layout, dag: Any) -> list[dict[str, Any]]:
 
 
 def _told(job: Any) -> dict[str, Any]:
-    return {"step": job.rule.name, "log": next(map(str, job.log), None), "command": job.shellcmd or ""}
+    command = " ".join((job.shellcmd or "").replace("\\\n", " ").split())
+    return {"step": job.rule.name, "log": next(map(str, job.log), None), "command": command}
 
 
 def installed(layout: Layout) -> dict[str, str]:

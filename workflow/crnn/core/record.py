@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from crnn.core.command import Arguments
 from crnn.core.files import file_facts, write_json
 from crnn.core.process import peak_mib
+
+if TYPE_CHECKING:
+    from crnn.core.command import Arguments
 
 # Instructions that make this work several times faster: Linux's name, and the maker's.
 FAST_INSTRUCTIONS = {
@@ -92,7 +94,7 @@ class Record:
 
     @classmethod
     def begin(
-        cls, args: Arguments, inputs: Iterable[Path | None], tools: Iterable[str] = (), **parameters: Any
+        cls, args: "Arguments", inputs: Iterable[Path | None], tools: Iterable[str] = (), **parameters: Any
     ) -> "Record":
         """The record of the stage that was given `args`; an input that is None was not given.
 

@@ -86,11 +86,12 @@ class CheckedRow:
         build, run, judged = self.one("build"), self.one("run"), self.judged
         audit, batching = judged["audit"], judged["batching"]
         words = sum(part["results"]["words"] for part in self.left.get("read", ()))
+        double = ", simulated" if words and self.one("read")["results"]["runtime"]["simulated"] else ""
         other = " (PyTorch)" if audit and audit["from"] == "torch" else ""
         return (
             self.name,
             f"{build['seconds']:.3g} s" if build else ABSENT,
-            f"{words} words" if words else ABSENT,
+            f"{words} words{double}" if words else ABSENT,
             f"{audit['flipped']} of {audit['samples']}{other}" if audit else ABSENT,
             f"{batching['changed']} of {batching['words']}" if batching else ABSENT,
             f"{run['e2e']['images_per_second']:,.0f}" if run else ABSENT,
