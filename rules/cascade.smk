@@ -92,7 +92,7 @@ rule time_cascade:
     resources:
         **needs(mb=8000, minutes=240),
     params:
-        **MAKERS.params("time_cascade", "cascade"),
+        **MAKERS.params("time_cascade", "cascade", files=cascades.runtimes),
         members=lambda w: cascades.options(w.deployment),
         measure=option("measure", layout.clock),
         readings=lambda w, input: [f"--readings={file}" for file in input.readings],

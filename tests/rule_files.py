@@ -16,6 +16,7 @@ ELSEWHERE = {"onnxruntime_cann", "onnxruntime_cuda", "torch_npu"}
 INSTALLED = [name for name in ENVS if name not in ELSEWHERE]
 # onstart asks the first, `make compare` runs the second, an application the third.
 WITHOUT_RULE = {"check_toolchains", "compare_reports", "read"}
+OF_CASCADES = ("onnxruntime", "openvino")  # what members of a cascade run on
 REGISTRY = WORKFLOW / "crnn/runtimes/registry.py"  # what a stage imports that loads a runtime by its name
 
 
@@ -53,6 +54,11 @@ def runtime_file(runtime: str) -> str:
     return known_runtimes()[runtime].module.replace(".", "/") + ".py"
 
 
+def loaded_in(env: str) -> tuple[str, ...]:
+    """The runtimes that stages load in an env."""
+    return OF_CASCADES if env == "cascade" else (env,) if env in known_runtimes() else ()
+
+
 def stages_by_env() -> dict[str, set[str]]:
     """Env → stages that its rules run. A rule that takes its env from the deployment's runtime runs in every one's."""
     found = defaultdict(set)
@@ -68,12 +74,13 @@ def stages_by_env() -> dict[str, set[str]]:
 def sources_by_env() -> dict[str, set[str]]:
     """Env → source files that its stages start from, relative to workflow/.
 
-    In an env that has a runtime's name, a stage that loads a runtime by its name loads that one.
+    In an env that has a runtime's name, a stage that loads a runtime by its name loads that one; in the env of cascades
+    those that run on the processor without PyTorch.
     """
     modules = Modules(WORKFLOW)
     found = {env: {stage_file(stage) for stage in stages} for env, stages in stages_by_env().items()}
     return {
         env: files
-        | ({runtime_file(env)} if env in known_runtimes() and REGISTRY in modules.closure(tuple(files)) else set())
+        | (set(map(runtime_file, loaded_in(env))) if REGISTRY in modules.closure(tuple(files)) else set())
         for env, files in found.items()
     }
