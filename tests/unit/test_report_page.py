@@ -286,6 +286,14 @@ def test_a_run_that_was_not_timed_is_no_error(tmp_path: Path) -> None:
     assert "No word changed on any step" in text
 
 
+def test_a_cascade_says_what_it_hands_on(tmp_path: Path) -> None:
+    results = signs(tmp_path)
+    cascade = {"threshold": 0.7, "keep": "last", "handed_on": 3, "words": 8}
+    results.add_run("both", {}, runtime="cascade", precision="mixed", infer_only=None, latency_ms=None, cascade=cascade)
+    text = rendered(results).text
+    assert "hands on 37.50% of the words, under 0.7" in text
+
+
 def test_an_evaluation_folder_has_a_table_of_its_sets_and_both_means(tmp_path: Path) -> None:
     svt = Results(tmp_path / "svt", [(picture("Cafe"), "Cafe")], dataset="SVT")
     cute = Results(tmp_path / "cute", [(picture(text), text) for text in ("Open", "no", "24")], dataset="CUTE80")
