@@ -25,6 +25,8 @@ rule make_bundle:
         f"{LOGS}/make_bundle/{{model}}.{{deployment}}.log",
     benchmark:
         f"{LOGS}/make_bundle/{{model}}.{{deployment}}.tsv"
+    wildcard_constraints:
+        deployment=one_of(layout.alone),
     conda:
         runtime_env
     threads: 2

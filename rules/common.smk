@@ -30,7 +30,7 @@ from engine.layout import CALIBRATION, GOLDEN, TUNING, Layout, Run, canonical, n
 from engine.makers import Makers
 from engine.resources import DEVICES, needs, occupies
 from engine.store import Store
-from engine.yaml_faults import repeated_keys
+from engine.yaml_faults import yaml_faults
 from stage import stage_files
 
 # The shell of a job knows the stages as `crnn make_tensors …`: in the Python of Snakemake, or of the env of conda's.
@@ -43,7 +43,7 @@ def checked(config):
     """The config with its defaults. Raises WorkflowError listing every fault."""
     config, schema = with_plain_paths(drop_nulls(config)), ROOT / "config/schema.yaml"
     try:
-        if faults := list(repeated_keys(filter(Path.is_file, map(Path, workflow.configfiles)))):
+        if faults := list(yaml_faults(filter(Path.is_file, map(Path, workflow.configfiles)))):
             raise ConfigError(faults)
         check_schema(config, yaml.load(schema.read_text(encoding="utf-8"), yaml.CSafeLoader))
         validate(config, str(schema))  # fills in the defaults

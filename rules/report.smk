@@ -81,49 +81,6 @@ rule audit_run:
         """
 
 
-# Of two files of a model that ONNX Runtime runs. `measure.explain` brings it into the report.
-rule explain_words:
-    input:
-        tensors=lambda w: layout.tensors(w.dataset, w.widths),
-        contract=CONTRACT,
-        before=lambda w: layout.reader(w.model, w.widths, w.before).files,
-        after=lambda w: layout.reader(w.model, w.widths, w.after).files,
-        read_before=lambda w: layout.predictions(w.dataset, w.model, w.widths, w.before),
-        read_after=lambda w: layout.predictions(w.dataset, w.model, w.widths, w.after),
-    output:
-        explained=f"{RESULTS}/explained/{{dataset}}/{{model}}/{{widths}}/{{before}}/{{after}}.json",
-    log:
-        f"{LOGS}/explain_words/{{dataset}}.{{model}}.{{widths}}.{{before}}.{{after}}.log",
-    benchmark:
-        f"{LOGS}/explain_words/{{dataset}}.{{model}}.{{widths}}.{{before}}.{{after}}.tsv"
-    conda:
-        "../envs/onnx.yaml"
-    threads: 2
-    resources:
-        **needs(mb=8000, minutes=120),
-    params:
-        **MAKERS.params("explain_words", "onnx"),
-        widths=WIDTHS,
-        labels=LABELS,
-        tensors=parents_of("tensors"),
-    message:
-        "Finding the nodes that turn words from {wildcards.before} to {wildcards.after} ({wildcards.widths})"
-    shell:
-        r"""
-        crnn explain_words --tensors {params.tensors:q} {params.widths:q} --contract {input.contract:q} \
-            {params.labels:q} --model {input.before[0]:q} --predictions {input.read_before:q} \
-            --model {input.after[0]:q} --predictions {input.read_after:q} --threads {threads} \
-            --output {output.explained:q} >{log:q} 2>&1
-        """
-
-
-rule explain:
-    input:
-        {file for run in layout.runs for file in layout.explained(run).values()},
-    message:
-        "Words and the nodes that turned them: {input}"
-
-
 # snakemake --cores 1 results/runs/sample/crnn/ort/errors.json; the card of a trained checkpoint shows it.
 rule analyse_errors:
     input:

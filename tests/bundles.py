@@ -1,7 +1,7 @@
 """Bundles of recognisers that run in microseconds, made by the stage that makes them; and their programs, opened."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from importlib import util
 from pathlib import Path
 from types import ModuleType
@@ -11,7 +11,9 @@ import numpy as np
 
 from crnn.core.files import read_json, sha256, write_json
 from crnn.data.decode import Pixels
+from crnn.model.contract import Contract
 from crnn.runtimes.registry import find_runtime
+from crnn.runtimes.shapes import Form
 from examples import SIZES, png, put_words, scribble
 from recognisers import Foreign
 from stage_calls import call
@@ -32,6 +34,8 @@ class Recognised:
     folder: Path
     widths: str
     batch: str
+    runtime: str = "onnxruntime"
+    options: dict[str, Any] = field(default_factory=dict)
 
     @property
     def bundle(self) -> Path:
@@ -44,7 +48,8 @@ class Recognised:
     @property
     def model(self) -> dict[str, Any]:
         """How stages are told of the build."""
-        build = {"model": self.folder / "build/model.onnx", "runtime": "onnxruntime"}
+        file = self.folder / "build" / find_runtime(self.runtime).files[0]
+        build = {"model": file, "runtime": self.runtime, "options": json.dumps(self.options)}
         return {**build, "contract": self.folder / "contract.json", "widths": self.widths, "batch": self.batch}
 
 
@@ -55,18 +60,29 @@ def pictures(channels: int) -> list[Pixels]:
 
 
 def recognised(
-    folder: Path, foreign: Foreign | None = None, widths: dict[str, Any] = ASPECT, batch: str | Path = "16"
+    folder: Path,
+    widths: dict[str, Any] = ASPECT,
+    batch: str | Path = "16",
+    runtime: str = "onnxruntime",
+    compiled: dict[str, Any] | None = None,
+    **options: Any,
 ) -> Recognised:
-    """Import a recogniser of `abcd`, build it for ONNX Runtime, make its bundle. batch: a plan.json says widths too."""
-    foreign = foreign or Foreign(channels=widths.get("channels", 1), height=widths.get("height", 32))
-    made = Recognised(folder, str(batch) if isinstance(batch, Path) else json.dumps(widths), str(batch))
+    """Import a recogniser of `abcd`, build it and make its bundle.
+
+    batch: a plan.json says widths too. compiled: options of building alone.
+    """
+    foreign = Foreign(channels=widths.get("channels", 1), height=widths.get("height", 32))
+    told = str(batch) if isinstance(batch, Path) else json.dumps(widths)
+    made = Recognised(folder, told, str(batch), runtime, options)
     images = dict(enumerate(map(png, pictures(foreign.channels)), 1))
     made.words.mkdir(parents=True)
     put_words(made.words, len(images), images, dict.fromkeys(images, b"ab"))
     import_model(folder, foreign)
-    find_runtime("onnxruntime").build(folder / "raw.onnx", folder / "build", {})
+    if compiled is not None:
+        options = {**options, **compiled, "form": asdict(Form.of(Contract.read(folder / "contract.json")))}
+    find_runtime(runtime).build(folder / "raw.onnx", folder / "build", options)
     write_json(folder / "run.json", SCORE)
-    identity = json.dumps({"model": "abcd", "deployment": "ort", "precision": "fp32"})
+    identity = json.dumps({"model": "abcd", "deployment": runtime, "precision": "fp32"})
     sources = {"words": made.words, "origin": folder / "foreign.onnx", "runs": folder / "run.json"}
     call("make_bundle", **made.model, **sources, identity=identity, output=made.bundle)
     return made

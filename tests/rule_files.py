@@ -35,7 +35,8 @@ def unrolled(text: str) -> str:
     """A rule file with a copy of the last rule for each stage that it is made for in a loop."""
     head, loop, body = text.partition("\nfor stage, ")
     stages = re.findall(r'"(\w+)":', body.partition("\n")[0])
-    return head + "".join(body.replace("crnn {params.stage}", f"crnn {stage}") for stage in stages) if loop else text
+    named = (body.replace("crnn {params.stage}", f"crnn {each}").replace("(stage)", f'("{each}")') for each in stages)
+    return head + "".join(named) if loop else text
 
 
 def stage_of(block: str) -> str | None:

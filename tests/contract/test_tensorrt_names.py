@@ -86,7 +86,7 @@ def chosen_by_name() -> Iterator[Used]:
 
 
 def of_tensorrt() -> list[Used]:
-    return [*used(["library", "engine", "session"], CLASSES), *chosen_by_name()]
+    return [*used(["library", "engine", "session", "bundled"], CLASSES), *chosen_by_name()]
 
 
 def missing(uses: list[Used], names: dict[str, list[str]]) -> list[str]:

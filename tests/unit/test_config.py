@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from jsonschema import Draft202012Validator
 
 from configs import ROOT, SCHEMA, Config, checked, nested, read
@@ -19,7 +18,7 @@ from crnn.model.network import NetworkSize
 from crnn.model.surgery import PASSES, Step
 from crnn.train.settings import TrainingSettings
 from engine.config import ConfigError, check_encoding, drop_nulls, with_plain_paths
-from engine.yaml_faults import repeated_keys
+from engine.yaml_faults import yaml_faults
 from examples import CHARACTERS
 
 
@@ -221,35 +220,30 @@ def test_all_faults_are_told_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "faults"),
-    [
-        (
-            "datasets: {no: {lmdb: a}}",
-            ["datasets: YAML reads a name there as the truth value false (as no, off and false)"],
-        ),
-        ("models: {2013: {checkpoint: a}}", ["models: YAML reads a name there as 2013, a value of type int"]),
-        ("widths: {1.5: {rule: recipe}}", ["widths: YAML reads a name there as 1.5, a value of type float"]),
-        ("deployments: {2024-01-01: {}}", ["deployments: YAML reads a name there as datetime.date(2024, 1, 1)"]),
-        ("deployments: {ort: {widths: 100}}", ["deployments.ort.widths is 100, as YAML reads it; expected a text"]),
-        ("labels: {characters: 1234567890}", ["labels.characters is 1234567890, as YAML reads it; expected a text"]),
-        ("datasets: {on: {}, off: {}}", ["the truth value true (as yes, on and true)", "the truth value false"]),
-    ],
+    ("name", "kind"), [("no", "bool"), ("2013", "int"), ("1.5", "float"), ("2024-01-01", "timestamp")]
 )
-def test_what_yaml_takes_for_a_number_or_a_truth_value_is_named(text: str, faults: list[str]) -> None:
-    said = fault_of(yaml.safe_load(text))
-    assert all(fault in said for fault in faults)
-    assert "quotes" in said
+def test_a_name_that_yaml_takes_for_a_value_is_named_with_its_line(tmp_path: Path, name: str, kind: str) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"datasets:\n  {name}: {{lmdb: a}}\n")
+    said = f"datasets.{name} is no name for YAML, but of type {kind} ({file}, line 2); put it in quotes"
+    assert list(yaml_faults([file])) == [said]
+    file.write_text(f"datasets:\n  '{name}': {{lmdb: a}}\n")
+    assert list(yaml_faults([file])) == []
+
+
+@pytest.mark.parametrize(("key", "value"), [("deployments.ort.widths", 100), ("labels.characters", 1234567890)])
+def test_a_text_that_yaml_takes_for_a_number_is_named(key: str, value: int) -> None:
+    assert f"{key} is {value}, as YAML reads it; expected a text, so put it in quotes" in fault_of(nested(key, value))
 
 
 def test_a_key_that_stands_twice_is_named_with_its_lines(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
-    file.write_text(
-        "datasets:\n  one: {lmdb: a, lmdb: b}\nmodels: {}\ndatasets:\n  two: {lmdb: c}\nmore: [{a: 1, a: 2}]\n"
-    )
-    said = [fault.partition(" of ")[0] for fault in repeated_keys([file])]
+    sets = "datasets:\n  one: {lmdb: a, lmdb: b}\nmodels: {}\ndatasets:\n  two: {lmdb: c}\n"
+    file.write_text(sets + "more: [{a: 1, a: 2}]\n")
+    said = [fault.partition(" of ")[0] for fault in yaml_faults([file])]
     assert said == ["datasets.one.lmdb is in line 2", "datasets is in line 1", "more.a is in line 6"]
     file.write_text("datasets: {one: {lmdb: a}, two: {lmdb: a}}\n")
-    assert list(repeated_keys([file])) == []
+    assert list(yaml_faults([file])) == []
 
 
 def test_a_path_has_one_spelling() -> None:

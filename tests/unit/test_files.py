@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn.core.errors import UserError
-from crnn.core.files import atomic_path, read_json, scratch_directory, sha256, what_it_is, write_json
+from crnn.core.files import atomic_path, read_json, scratch_directory, sha256, verify_sha256, what_it_is, write_json
 
 names = st.text(st.characters(codec="utf-8"), max_size=8)
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | names
@@ -162,3 +162,10 @@ def test_what_lies_in_the_place_of_a_file_is_named(kind: str, tmp_path: Path) ->
 def test_any_other_file_is_left_to_who_reads_it(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "data").write_bytes(content)
     assert what_it_is(tmp_path / "data") is None
+
+
+def test_of_what_lies_in_the_place_of_a_file_the_hash_is_not_told(tmp_path: Path) -> None:
+    page = tmp_path / "archive.tar.gz"
+    page.write_text("<!DOCTYPE html><title>Sign in</title>", encoding="utf-8")
+    with pytest.raises(UserError, match=r"archive\.tar\.gz: is a web page, not the file itself"):
+        verify_sha256(page, "0" * 64)

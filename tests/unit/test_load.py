@@ -14,8 +14,8 @@ from crnn.core.errors import UserError
 from crnn.core.files import read_json
 from crnn.data.buckets import at_most
 from crnn.data.lmdb import Words
+from crnn.inference.cascade import Member
 from crnn.inference.load import Scenario
-from crnn.inference.scheduler import Reading
 from crnn.inference.service import Service
 from crnn.inference.sources import readable_images
 from crnn.model.contract import Contract
@@ -36,7 +36,7 @@ def load(model, options, threads, calls=1):
 @pytest.fixture
 def images(tmp_path: Path) -> list[bytes]:
     with Words(healthy_words(tmp_path / "words.lmdb")) as words:
-        return readable_images(words, ASPECT, 99)
+        return [image for image, _ in readable_images(words, ASPECT, 99)]
 
 
 @pytest.fixture(scope="module")
@@ -62,10 +62,10 @@ def served(session: PixelReader, *, window: float = 1.0, batch: int = 4) -> tupl
     """A service of one worker that prepares and one that infers, and its answers."""
     answers: dict[int, str] = {}
 
-    def answer(reading: Reading) -> None:
-        answers.update(zip(reading.indices, reading.texts, strict=True))
+    def answer(requests: list[int], texts: list[str]) -> None:
+        answers.update(zip(requests, texts, strict=True))
 
-    return Service(ASPECT, session, CHARSET, at_most(batch), 2, window, answer), answers
+    return Service(Member(ASPECT, session, CHARSET, at_most(batch)), 2, window, answer), answers
 
 
 @pytest.mark.parametrize("window", [0.0, 0.02, float("inf")])
@@ -109,9 +109,9 @@ def test_what_a_session_raises_ends_the_service(images: list[bytes]) -> None:
 
 def test_unreadable_words_are_not_asked_for(tmp_path: Path) -> None:
     with Words(faulty_words(tmp_path / "words.lmdb")) as words:
-        assert len(readable_images(words, ASPECT, 99)) == 5
+        assert len(list(readable_images(words, ASPECT, 99))) == 5
         with pytest.raises(UserError, match="none of the first 0 words"):
-            readable_images(words, ASPECT, 0)
+            list(readable_images(words, ASPECT, 0))
 
 
 def summary(folder: Path, line: str) -> float:
@@ -134,7 +134,7 @@ def summary(folder: Path, line: str) -> float:
 def test_the_figures_are_those_of_the_generators_summary(
     scenario: str, rate: float | None, speed: str, images: list[bytes], tmp_path: Path
 ) -> None:
-    serve = partial(Service, ASPECT, PixelReader(), CHARSET, at_most(4), 2)
+    serve = partial(Service, Member(ASPECT, PixelReader(), CHARSET, at_most(4)), 2)
     found = Scenario(scenario, rate=rate, seconds=0.5).run(images, serve, tmp_path)
     assert (found["scenario"], found["rate"], found["short"]) == (scenario, rate, True)
     for percentile in (50, 90, 99):
@@ -149,7 +149,7 @@ def test_the_highest_rate_is_one_that_keeps_the_limit(images: list[bytes], tmp_p
             time.sleep(0.005)
             return super().infer(images)
 
-    serve = partial(Service, ASPECT, Slow(), CHARSET, at_most(1), 2)
+    serve = partial(Service, Member(ASPECT, Slow(), CHARSET, at_most(1)), 2)
     found = Scenario("Server", p99_ms=40, seconds=0.2).run(images, serve, tmp_path)
     assert found["highest"]
     assert found["p99_ms"] <= 40

@@ -49,7 +49,7 @@ def test_more_sets_make_a_narrower_interval() -> None:
 def test_each_model_and_deployment_has_both_means_over_the_sets_of_its_evaluation() -> None:
     rows = [row("SVT", 9, 10), row("CUTE80", 40, 80), row("mine", 0, 10), row("SVT", 1, 10, "w100")]
     means = evaluation_means(rows, {"two": ["SVT", "CUTE80"]})
-    assert [(each["deployment"], each["datasets"], each["samples"]) for each in means] == [
+    assert [(each["deployment"], list(each["sets"]), each["samples"]) for each in means] == [
         ("ort", ["SVT", "CUTE80"], 90),
         ("w100", ["SVT"], 10),
     ]

@@ -316,3 +316,48 @@ def test_two_datasets_have_two_summaries(tmp_path: Path) -> None:
     text = rendered(other).text
     assert "menus on cpubest of 1: torch" in text
     assert "signs on cpubest of 2: torch" in text
+
+
+# --- costs and confidence ------------------------------------------------------------------------------------
+
+
+def costly(tmp_path: Path, growth: float, first_ms: float) -> str:
+    """The section on costs of a report of one run that was started and loaded."""
+    results = Results(tmp_path, [(picture("one"), "one"), (picture("two"), "two")])
+    slowest = {"width": 64, "first_ms": first_ms, "later_ms": 10.0}
+    steps = {"start": 0.3, "load": 0.2, "read": 0.1}
+    first = {"cold_seconds": 0.6, "cached_seconds": None, "steps": steps, "widths": [slowest], "slowest_width": slowest}
+    memory = {"build": None, "base": 80.0, "load": 150.0, "run": 200.0, "growth_per_pass": growth}
+    served = {"scenario": "Server", "rate": 40.0, "p50_ms": 9.0, "p90_ms": 20.0, "p99_ms": 120.0, "kept": False}
+    served |= {"words_per_second": 39.0, "p99_limit_ms": 100.0, "highest": False, "short": True}
+    results.add_run("ort", {2: "tvo"}, memory_mib=memory, first_answer=first, load=[served])
+    page = (results.report() / "index.html").read_text()
+    return page[page.index('id="costs"') : page.index('id="charts"')]
+
+
+def test_a_leak_and_a_slow_first_call_are_marked(tmp_path: Path) -> None:
+    section = costly(tmp_path, growth=7.0, first_ms=90.0)
+    assert '<span class="bad">✗ 7.00</span>' in section
+    assert '<span class="bad">✗ 90.0 ms</span>' in section
+    assert "later 10.0 ms, width 64" in section
+
+
+def test_what_is_usual_is_not_marked_and_a_missed_limit_is(tmp_path: Path) -> None:
+    section = costly(tmp_path, growth=1.5, first_ms=12.0)
+    assert section.count('class="bad"') == 1
+    assert '<span class="bad">✗</span> limit 100' in section
+    assert "short" in section
+
+
+def test_the_threshold_of_an_error_rate_stands_beside_what_it_keeps(tmp_path: Path) -> None:
+    section = costly(tmp_path, growth=0.0, first_ms=12.0)
+    assert re.search(r"from 0\.\d{4} \(", section)
+    assert "0 of 1 wrong" in section
+
+
+def test_a_report_that_measured_no_costs_has_the_confidence_alone(tmp_path: Path) -> None:
+    results = Results(tmp_path, [(picture("one"), "one")])
+    results.add_run("ort", {})
+    page = (results.report() / "index.html").read_text()
+    section = page[page.index('id="costs"') : page.index('id="charts"')]
+    assert re.findall("<h3>(.+)</h3>", section) == ["Confidence"]

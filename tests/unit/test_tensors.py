@@ -169,6 +169,14 @@ def test_recipe_layout_leaves_out_what_it_cannot_hold_and_says_so(faulty: Path, 
     assert lines == ["test_1.npy:cafe", "test_7.npy:", "test_8.npy:t-shirt", "test_9.npy:?!"]
 
 
+def test_recipe_layout_leaves_out_a_label_of_several_lines(tmp_path: Path) -> None:
+    images = dict.fromkeys((1, 2), png(scribble(60, 20)))
+    words = put_words(tmp_path / "words", 2, images, {1: b"two\nlines", 2: b"one"})
+    make_tensors(words, tmp_path / "tensors", RECIPE, POLICY)
+    assert write_recipe_layout(TensorSet(tmp_path / "tensors", RECIPE), tmp_path / "layout") == ["image-000000001"]
+    assert (tmp_path / "layout" / "label.txt").read_text(encoding="utf-8") == "test_2.npy:one\n"
+
+
 # --- what is written ---------------------------------------------------------------------------------------
 
 

@@ -20,7 +20,6 @@ from crnn.model.charset import Charset
 from crnn.model.contract import Input
 from crnn.model.precision import VARIANTS, Variant
 from crnn.runtimes.runtime import Runtime
-from engine.yaml_faults import names_that_are_no_text
 
 Config = dict[str, Any]
 DEFAULT_HEIGHT = Input().height  # of a width rule that has none to set
@@ -76,8 +75,6 @@ def _paths_in(value: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:
 
 def check_schema(config: Config, schema: Config) -> None:
     """Raise ConfigError listing every place where `config` breaks `schema`: the key, its value and what is allowed."""
-    if faults := list(names_that_are_no_text(config)):
-        raise ConfigError(faults)
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
     if errors:
         raise ConfigError(_explain(error) for error in errors)
@@ -93,7 +90,7 @@ def _explain(error: ValidationError) -> str:
     match error.validator:
         case "additionalProperties":
             known = schema.get("properties", {})
-            unknown = sorted(set(value) - set(known))
+            unknown = sorted(map(str, set(value) - set(known)))
             if unknown[0] in RENAMED:
                 return f"{key}: the key {unknown[0]!r} is now {RENAMED[unknown[0]]}"
             return f"{key}: unknown key {', '.join(map(repr, unknown))}; allowed: {', '.join(known)}"

@@ -509,12 +509,13 @@ class Layout:
         return [self.model(run.model, f"{entry.variant_stem}.json")] if entry.variant in QUANTISED else []
 
     def bundles(self) -> list[str]:
-        """The bundle of every deployment that is run, of each model; none where the recipe's widths or pixels are."""
+        """The bundle of every deployment that is run, of each model; none of a cascade, or of the recipe's widths."""
         return list(
             dict.fromkeys(
                 f"{self.results}/bundles/{run.model}/{run.deployment}"
                 for run in self.runs
-                if self.config["widths"][self.deployments[run.deployment].widths]["rule"] != "recipe"
+                if run.deployment in self.alone
+                and self.config["widths"][self.alone[run.deployment].widths]["rule"] != "recipe"
                 and run.deployment in self.alone
             )
         )

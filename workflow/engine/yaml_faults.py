@@ -1,52 +1,35 @@
-"""What YAML makes of a config without a word: of two equal keys the last, of a name a number or a truth value.
+"""What YAML makes of a config file without a word: of two equal keys the last, of a name a number or a truth value.
 
 Not here: what the keys mean (`engine.config`).
 """
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import yaml
 
+TAG = "tag:yaml.org,2002:"
+NAMES = {f"{TAG}str", f"{TAG}merge"}  # how YAML may read a key that is a name
 
-def repeated_keys(files: Iterable[Path]) -> Iterator[str]:
-    """A fault for each key that stands twice in one mapping of a config file; of these YAML keeps the last."""
+
+def yaml_faults(files: Iterable[Path]) -> Iterator[str]:
+    """A fault for each key that stands twice in one mapping of a file, or that YAML does not read as a text."""
     for file in files:
-        root = yaml.compose(file.read_text(encoding="utf-8"), yaml.CSafeLoader)
-        for name, first, again in _repeated_in(root):
-            yield f"{name} is in line {first} of {file} and again in line {again}; YAML keeps the last, so join them"
+        yield from _faults_in(yaml.compose(file.read_text(encoding="utf-8"), yaml.CSafeLoader), str(file))
 
 
-def _repeated_in(node: yaml.Node | None, within: str = "") -> Iterator[tuple[str, int, int]]:
-    """Dotted key, and two lines (from 1) that have it."""
+def _faults_in(node: yaml.Node | None, file: str, within: str = "") -> Iterator[str]:
     if isinstance(node, yaml.SequenceNode):
         for item in node.value:
-            yield from _repeated_in(item, within)
+            yield from _faults_in(item, file, within)
     if isinstance(node, yaml.MappingNode):
         lines: dict[str, int] = {}
         for key, value in node.value:
-            line, name = key.start_mark.line + 1, str(key.value)
+            line, name, kind = key.start_mark.line + 1, str(key.value), key.tag.removeprefix(TAG)
             if name in lines:
-                yield f"{within}{name}", lines[name], line
+                again = f"is in line {lines[name]} of {file} and again in line {line}"
+                yield f"{within}{name} {again}; YAML keeps the last, so join them"
+            if key.tag not in NAMES:
+                yield f"{within}{name} is no name for YAML, but of type {kind} ({file}, line {line}); put it in quotes"
             lines[name] = line
-            yield from _repeated_in(value, f"{within}{name}.")
-
-
-def names_that_are_no_text(value: Any, within: str = "") -> Iterator[str]:
-    """A fault for each key that YAML read as something other than text, such as `no` and `2013`."""
-    if isinstance(value, list):
-        for item in value:
-            yield from names_that_are_no_text(item, within)
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            if not isinstance(key, str):
-                where = within.rstrip(".") or "the configuration"
-                yield f"{where}: YAML reads a name there as {_read_as(key)}; put it in quotes"
-            yield from names_that_are_no_text(inner, f"{within}{key}.")
-
-
-def _read_as(key: Any) -> str:
-    if isinstance(key, bool):
-        return f"the truth value {str(key).lower()} (as {'yes, on and true' if key else 'no, off and false'})"
-    return f"{key!r}, a value of type {type(key).__name__}"
+            yield from _faults_in(value, file, f"{within}{name}.")

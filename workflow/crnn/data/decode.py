@@ -66,10 +66,9 @@ def _uint8(pixels: npt.NDArray[Any]) -> Pixels:
 
 
 def _by_opencv(data: bytes, channels: int) -> Pixels | None:
+    mode = cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR
     try:
-        pixels = cv2.imdecode(
-            np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR
-        )
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), mode)
     except cv2.error:  # a header that claims an impossible size
         return None
     return None if pixels is None else _uint8(pixels)

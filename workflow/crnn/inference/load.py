@@ -17,8 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from crnn.core.errors import UserError
-from crnn.inference.scheduler import Reading
-from crnn.inference.service import Service
+from crnn.inference.service import Answer, Service
 from crnn.inference.timings import PERCENTILES
 
 MLPERF_SECONDS = 600  # of a run by MLPerf's rules; a shorter one is marked
@@ -26,17 +25,17 @@ MLPERF_SECONDS = 600  # of a run by MLPerf's rules; a shorter one is marked
 SPEEDS = ("result_completed_samples_per_sec", "result_samples_per_second", "result_qps_with_loadgen_overhead")
 WARMUP = 200  # words
 
-Serve = Callable[[float, Callable[[Reading], None]], Service]  # a service of this window that answers so
+Serve = Callable[[float, Answer], Service]  # a service of this window that answers so
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """One entry of `measure.load`. window_ms: most that a word waits for others; Offline has no use for a window."""
+    """One entry of `measure.load`. window_ms: most that a call waits for its batch; Offline waits for all."""
 
     scenario: str
     rate: float | None = None
     p99_ms: float = 100.0
-    window_ms: float = 20.0
+    window_ms: float = 0.0
     seconds: float = 10.0
 
     def run(self, images: list[bytes], serve: Serve, folder: Path) -> dict[str, Any]:
@@ -45,8 +44,8 @@ class Scenario:
         logs = generator.LogSettings()
         logs.enable_trace, logs.log_output.outdir = False, str(folder)
 
-        def answer(reading: Reading) -> None:
-            generator.QuerySamplesComplete([generator.QuerySampleResponse(each, 0, 0) for each in reading.indices])
+        def answer(requests: list[int], _texts: list[str]) -> None:
+            generator.QuerySamplesComplete([generator.QuerySampleResponse(each, 0, 0) for each in requests])
 
         with serve(float("inf") if self.scenario == "Offline" else self.window_ms / 1000, answer) as service:
             asked = generator.ConstructSUT(
@@ -94,7 +93,7 @@ def load_generator() -> ModuleType:
 def _capacity(images: list[bytes], serve: Serve) -> float:
     """Words per second of reading some at once: warms up, and tells the generator how many requests to make."""
     started = time.perf_counter()
-    with serve(float("inf"), lambda _: None) as service:
+    with serve(float("inf"), lambda *_: None) as service:
         service.send(enumerate(images))
     return len(images) / (time.perf_counter() - started)
 

@@ -75,9 +75,7 @@ class Reading(NamedTuple):
 Deliver = Callable[[Reading], None]
 
 
-class Chunk(NamedTuple):
-    """Work that is to be prepared, in the order of its number."""
-
+class _Chunk(NamedTuple):
     number: int
     content: Any
 
@@ -113,7 +111,7 @@ class Scheduler:
             raise self._failure
         return [worker.timer.take() for worker in self._workers]
 
-    def next(self, timer: StepTimer) -> Batch | Chunk | None:
+    def next(self, timer: StepTimer) -> Batch | _Chunk | None:
         """Wait for work. None where nothing is left to do, or another worker has failed."""
         with self._changed:
             while self._failure is None:
@@ -125,7 +123,7 @@ class Scheduler:
                         content = next(self._chunks, None)
                     if content is not None:
                         self._taken += 1
-                        return Chunk(self._taken - 1, content)
+                        return _Chunk(self._taken - 1, content)
                     self._exhausted = True
                     self._flush_if_collated()
                     continue
@@ -146,7 +144,7 @@ class Scheduler:
             self._complete = True
             self._changed.notify_all()
 
-    def put(self, chunk: Chunk, prepared: Any) -> None:
+    def put(self, chunk: _Chunk, prepared: Any) -> None:
         """Hand in a prepared chunk."""
         with self._changed:
             self._prepared[chunk.number] = prepared

@@ -1,121 +1,83 @@
-"""Words that arrive by themselves, read as the scheduler reads those of a dataset: what a server does.
+"""Words that arrive by themselves, read from bytes to text: what a server does.
 
-A call takes words of one width that have arrived by then. Whole batches and words that waited for the window go first,
-then words are prepared, then whatever waits: so a batch grows while there is other work, and no call is put off where
-there is none.
+Threads prepare words as they come, others read what is prepared: the width whose word has waited longest, with all that
+wait beside it. So a batch grows while the calls are busy, and no word waits where none is.
 
-Not here: who sends the words and when (`crnn.inference.load`).
+Not here: who sends the words and when (`crnn.inference.load`), reading a dataset (`crnn.inference.scheduler`).
 """
 
+import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 
-from crnn.data.buckets import BatchOf
-from crnn.data.preprocess import Preprocess
-from crnn.inference.scheduler import Batch, Chunk, Reading, Scheduler
-from crnn.inference.sources import Encoded, EncodedWords, Prepared
-from crnn.inference.step_timer import StepTimer
-from crnn.model.charset import Charset
-from crnn.runtimes.runtime import Session
+import numpy as np
 
+from crnn.data.preprocess import Tensor, normalise
+from crnn.inference.cascade import Member
+from crnn.inference.sources import Encoded
+from crnn.model.decoding import greedy_decode
 
-class Requests(EncodedWords):
-    """Encoded images by the number of their request, as they come."""
-
-    def __init__(self, preprocess: Preprocess) -> None:
-        self._preprocess = preprocess
-        self.arrived: deque[Encoded] = deque()
-
-    def chunks(self) -> Iterator[list[Encoded]]:
-        while True:
-            yield [self.arrived.popleft()]
+Answer = Callable[[list[int], list[str]], None]  # requests and their texts
 
 
-class Service(Scheduler):
-    """A scheduler without an end: a context manager that reads what it is sent. `answer` gets what came of a call.
+class Service:
+    """A context manager that reads what it is sent. window: most seconds that a call waits for the words of a batch."""
 
-    window: seconds that a prepared word waits for others of its width while there is other work.
-    """
-
-    def __init__(
-        self,
-        preprocess: Preprocess,
-        session: Session,
-        charset: Charset,
-        batch_of: BatchOf,
-        workers: int,
-        window: float,
-        answer: Callable[[Reading], None],
-    ) -> None:
-        self._requests = Requests(preprocess)
-        super().__init__(self._requests, session, charset, workers)
-        self._batch_of, self._window, self._answer = batch_of, window, answer
-        self._waiting: dict[int, deque[tuple[float, Prepared]]] = {}  # width → words, and when each was prepared
+    def __init__(self, reader: Member, workers: int, window: float, answer: Answer) -> None:
+        self._reader, self._window, self._answer = reader, window, answer
+        self._preparing, self._reading = ThreadPoolExecutor(workers), ThreadPoolExecutor(reader.session.calls)
+        self._changed = threading.Condition()
+        self._waiting: dict[int, deque[tuple[float, int, Tensor]]] = {}  # by width, as they were prepared
+        self._unprepared = 0
+        self._failure: BaseException | None = None
 
     def send(self, requests: Iterable[Encoded]) -> None:
         """Hand in requests: a number each, and an encoded image that can be decoded."""
+        for number, image in requests:
+            with self._changed:
+                self._unprepared += 1
+            self._preparing.submit(self._guarded, self._prepare, number, image)
+
+    def _guarded(self, work: Callable[..., None], *given: object) -> None:
+        try:
+            work(*given)
+        except BaseException as error:
+            self._failure = self._failure or error
+
+    def _prepare(self, number: int, image: bytes) -> None:
+        pixels = self._reader.preprocess.decode(image)
+        assert pixels is not None, "an image that cannot be decoded was sent"
+        tensor = normalise(self._reader.preprocess.resize(pixels))
         with self._changed:
-            self._requests.arrived.extend(requests)
+            self._unprepared -= 1
+            self._waiting.setdefault(tensor.shape[2], deque()).append((time.perf_counter(), number, tensor))
             self._changed.notify_all()
+        self._reading.submit(self._guarded, self._read)
 
-    def next(self, timer: StepTimer) -> Batch | Chunk | None:  # noqa: ARG002
-        """Wait for work. None once the service is closed."""
+    def _read(self) -> None:
         with self._changed:
-            while self._failure is None:
-                if batch := self._due():
-                    self._inferring += 1
-                    return batch
-                if self._requests.arrived:
-                    return Chunk(0, next(self._chunks))
-                if self._complete:
-                    return None
-                self._changed.wait()
-        return None
-
-    def _due(self) -> Batch | None:
-        """The batch of the word that has waited longest; None where no call is free, or preparing comes first."""
-        if self._inferring == self.session.calls:
-            return None
-        late = time.perf_counter() - self._window if self._requests.arrived else float("inf")
-        due = [
-            (bucket[0][0], width)
-            for width, bucket in self._waiting.items()
-            if bucket and (bucket[0][0] <= late or len(bucket) >= self._batch_of(width))
-        ]
-        if not due:
-            return None
-        width = min(due)[1]
-        bucket = self._waiting[width]
-        taken = [bucket.popleft()[1] for _ in range(min(len(bucket), self._batch_of(width)))]
-        return Batch([number for number, _ in taken], [pixels for _, pixels in taken])
-
-    def put(self, _chunk: Chunk, prepared: list[Prepared]) -> None:
-        """Hand in prepared words."""
-        with self._changed:
-            for number, pixels in prepared:
-                bucket = self._waiting.setdefault(pixels.shape[-1], deque())
-                bucket.append((time.perf_counter(), (number, pixels)))
-            self._changed.notify_all()
-
-    def deliver(self, reading: Reading) -> None:
-        """Hand in what came of a batch. It is answered outside of the lock, for whoever waits may send again."""
-        with self._changed:
-            self._inferring -= 1
-            self._changed.notify_all()
-        self._answer(reading)
+            words = min((words for words in self._waiting.values() if words), default=None, key=lambda each: each[0][0])
+            if words is None:  # an earlier call took them all
+                return
+            size = self._reader.batch_of(words[0][2].shape[2])
+            self._changed.wait_for(lambda: len(words) >= size or not self._unprepared, min(self._window, 3600))
+            taken = [words.popleft() for _ in range(min(size, len(words)))]
+        requests, texts = [number for _, number, _ in taken], [""] * len(taken)
+        try:
+            if taken:
+                output = self._reader.session.infer(np.stack([tensor for *_, tensor in taken]))
+                texts = greedy_decode(output, self._reader.charset)[0]
+        finally:
+            self._answer(requests, texts)
 
     def __enter__(self) -> "Service":
-        for worker in self._workers:
-            worker.start()
         return self
 
     def __exit__(self, *_raised: object) -> None:
-        """Read what has arrived, and end. Raises what a worker raised."""
-        with self._changed:
-            self._complete = True
-            self._changed.notify_all()
-        for worker in self._workers:
-            worker.join()
+        """Read what has arrived, and end. Raises what went wrong."""
+        self._preparing.shutdown()
+        self._reading.shutdown()
         if self._failure is not None:
             raise self._failure

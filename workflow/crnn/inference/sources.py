@@ -69,13 +69,16 @@ class EncodedWords(WordBatches):
         return prepared
 
 
-def readable_images(words: Words, preprocess: Preprocess, limit: int) -> list[bytes]:
-    """The encoded images of the first `limit` words that can be read. Raises UserError where none can."""
-    images = (words.image(index) for index in range(1, min(len(words), limit) + 1))
-    found = [image for image in images if image and preprocess.decode(image) is not None]
+def readable_images(words: Words, preprocess: Preprocess, limit: int) -> Iterator[tuple[bytes, Pixels]]:
+    """The images of the first `limit` words that can be read, encoded and decoded. Raises UserError where none can."""
+    found = False
+    for image in (words.image(index) for index in range(1, min(len(words), limit) + 1)):
+        pixels = preprocess.decode(image) if image else None
+        if image and pixels is not None:
+            found = True
+            yield image, pixels
     if not found:
         raise UserError(f"{words.directory}: none of the first {limit} words has a readable image")
-    return found
 
 
 def _batch(bucket: Sequence[Prepared]) -> Batch:

@@ -16,13 +16,12 @@ from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
-from typing import Any, cast
+from typing import Any
 
 from crnn.core.files import scratch_directory
 from crnn.core.process import age_seconds, peak_mib, resident_mib
 from crnn.core.workers import follow_parent
 from crnn.data.buckets import batch_sizes
-from crnn.data.decode import Pixels
 from crnn.data.lmdb import Words
 from crnn.data.preprocess import Preprocess, Tensor, normalise
 from crnn.inference.benchmark import EndToEnd
@@ -81,11 +80,11 @@ class Start:
         """The first readable word of every width, as they come."""
         seen: set[int] = set()
         with Words(self.words) as words:
-            for image in readable_images(words, self.preprocess, self.limit):
-                pixels = self.preprocess.resize(cast(Pixels, self.preprocess.decode(image)))
-                if pixels.shape[-1] not in seen:
-                    seen.add(pixels.shape[-1])
-                    yield normalise(pixels)[None]
+            for _, pixels in readable_images(words, self.preprocess, self.limit):
+                resized = self.preprocess.resize(pixels)
+                if resized.shape[2] not in seen:
+                    seen.add(resized.shape[2])
+                    yield normalise(resized)[None]
 
     def _passes(self, session: Session) -> Iterator[float]:
         """Read the words again and again; MiB in memory after each pass."""

@@ -69,17 +69,6 @@ def _group(dataset: str, runs: Sequence[Run], budgets: dict[str, float]) -> Obje
     }
 
 
-def _evaluations(runs: Sequence[Run], evaluations: dict[str, list[str]]) -> list[tuple[str, list[Object]]]:
-    """Of every evaluation folder its name and a row for each model and deployment: means, and accuracies by set."""
-    rows = [run.row for run in runs]
-    scores = {(row["model"], row["deployment"], row["dataset"]): row["protocols"] for row in rows}
-    means = [
-        {**mean, "sets": [scores[mean["model"], mean["deployment"], dataset] for dataset in mean["datasets"]]}
-        for mean in evaluation_means(rows, evaluations)
-    ]
-    return [(name, [mean for mean in means if mean["evaluation"] == name]) for name in evaluations]
-
-
 def _hosts(runs: Sequence[Run]) -> list[Object]:
     """The distinct machines that ran something, each with the deployments it ran."""
     unknown = dict.fromkeys(("cpu", "cores", "memory_gib", "system", "python"), "?")
@@ -157,7 +146,7 @@ def page(
             generated=generated,
             groups=groups,
             runs=runs,
-            evaluations=_evaluations(runs, inputs.evaluations),
+            evaluations=evaluation_means([run.row for run in runs], inputs.evaluations),
             host=host,
             hosts=_hosts(runs),
             comparison=comparison,

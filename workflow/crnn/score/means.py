@@ -44,8 +44,8 @@ def evaluation_means(rows: Sequence[Object], evaluations: Mapping[str, Sequence[
             words = [row["samples"] for row in sets]
             means.append(
                 {
-                    **{"evaluation": name, "model": model, "deployment": deployment},
-                    **{"datasets": [row["dataset"] for row in sets], "samples": sum(words)},
+                    **{"evaluation": name, "model": model, "deployment": deployment, "samples": sum(words)},
+                    "sets": {row["dataset"]: row["protocols"] for row in sets},
                     "macro": {key: mean_accuracy(each, [1] * len(each)) for key, each in scores.items()},
                     "weighted": {key: mean_accuracy(each, words) for key, each in scores.items()},
                 }

@@ -11,7 +11,7 @@ from collections import defaultdict
 import onnx
 import polars as pl
 
-from crnn.core.command import LOG, Arguments, Command, progress
+from crnn.core.command import LOG, Arguments, Command
 from crnn.core.errors import UserError
 from crnn.core.files import write_json
 from crnn.data.labels import LabelPolicy
@@ -37,34 +37,26 @@ def main(args: Arguments) -> None:
     preprocess, contract = matched(args)
     policy, tensors = LabelPolicy.from_settings(args.labels), TensorSet(args.tensors, preprocess)
 
-    def compared(text: str | None) -> str:
-        return policy.apply(text or "")[0]
-
     def read(output: Array) -> str:
-        return compared(greedy_decode(output, contract.charset)[0][0])
+        return policy.apply(greedy_decode(output, contract.charset)[0][0])[0]
 
     before, after = (pl.read_parquet(files).sort("index") for files in args.predictions)
-    pairs = zip(before["index"], before["text"], after["text"], strict=True)
-    changed = [index for index, first, second in pairs if compared(first) != compared(second)]
-    chosen, found = set(changed[: args.limit]), defaultdict(list)
+    texts = zip(before["index"], before["text"].fill_null(""), after["text"].fill_null(""), strict=True)
+    changed = [index for index, first, second in texts if policy.apply(first)[0] != policy.apply(second)[0]]
+    chosen, turned = set(changed[: args.limit]), defaultdict(list)
     if chosen:
         first, second = map(onnx.load, args.model)
         bisection = Bisection(first, second, read, args.threads)
-        images = ((index, image) for (index,), image in tensors.batches(1) if index in chosen)
-        for index, image in progress(images, total=len(chosen), what="explained"):
-            found[tuple((node.name, node.op_type) for node in bisection.nodes(image))].append(index)
-    alike = found.pop((), [])
-    nodes = [
-        {
-            "node": ", ".join(name for name, _ in key),
-            "operator": ", ".join(kind for _, kind in key),
-            "words": len(indices),
-        }
-        | {"indices": sorted(indices)}
-        for key, indices in sorted(found.items(), key=lambda item: -len(item[1]))
+        for (index,), image in tensors.batches(1):
+            if index in chosen:
+                nodes = bisection.nodes(image)
+                names = ", ".join(node.name for node in nodes), ", ".join(node.op_type for node in nodes)
+                turned[names].append(index)
+    alike = turned.pop(("", ""), [])
+    LOG.info("%d words changed; turned by %s", len(changed), {name: len(words) for (name, _), words in turned.items()})
+    found = [
+        {"node": name, "operator": operator, "words": len(words), "indices": sorted(words)}
+        for (name, operator), words in sorted(turned.items(), key=lambda item: -len(item[1]))
     ]
-    LOG.info("%d words changed; by node: %s", len(changed), {entry["node"]: entry["words"] for entry in nodes})
-    explained = len(chosen) - len(alike)
-    write_json(
-        args.output, {"changed": len(changed), "explained": explained, "alone_alike": len(alike), "nodes": nodes}
-    )
+    counts = {"changed": len(changed), "explained": len(chosen) - len(alike), "alone_alike": len(alike)}
+    write_json(args.output, {**counts, "nodes": found})

@@ -16,6 +16,7 @@ from crnn.core.files import scratch_directory, write_json
 from crnn.core.record import Record
 from crnn.data.buckets import batch_sizes
 from crnn.data.lmdb import Words
+from crnn.inference.cascade import Member
 from crnn.inference.load import Scenario
 from crnn.inference.service import Service
 from crnn.inference.sources import readable_images
@@ -34,11 +35,11 @@ def main(args: Arguments) -> None:
     tools = ("mlcommons_loadgen", "numpy", "opencv-python-headless", *find_runtime(args.runtime).tools)
     record = Record.begin(args, [args.words / "data.mdb", args.contract, args.model], tools)
     preprocess, contract = matched(args)
-    batch_of, found, summaries = contract.batch_of(batch_sizes(args.batch)), [], []
     with Words(args.words) as words:
-        images = readable_images(words, preprocess, args.limit)
+        images = [image for image, _ in readable_images(words, preprocess, args.limit)]
     with opened_session(args, args.model) as session:
-        serve = partial(Service, preprocess, session, contract.charset, batch_of, workers(args, session))
+        reader = Member(preprocess, session, contract.charset, contract.batch_of(batch_sizes(args.batch)))
+        serve, found, summaries = partial(Service, reader, workers(args, session)), [], []
         for scenario in args.measure:
             with scratch_directory(args.output) as logs:
                 found.append(Scenario(**scenario).run(images, serve, logs))

@@ -45,7 +45,7 @@ def main(args: Arguments) -> None:
             "batch": batch_facts(args.batch, contract.batch),
             "runtime": {
                 "name": runtime.name,
-                "options": args.options,
+                "options": {key: value for key, value in args.options.items() if "/" not in str(value)},  # no paths
                 "packages": tool_versions(packages),
                 "session": session.describe(),
                 "build": next(iter(build.values()), None),

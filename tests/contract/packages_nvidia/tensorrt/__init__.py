@@ -12,6 +12,7 @@ CUDA cannot begin, as over a driver that is too old for it.
 import enum
 import json
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,13 @@ class ILogger:
 
     def log(self, severity: int, msg: str) -> None:
         raise NotImplementedError
+
+
+class Logger(ILogger):
+    """Writes warnings and worse to stderr."""
+
+    def log(self, severity: int, msg: str) -> None:
+        print(f"[TRT] [{'FEWIV'[severity]}] {msg}", file=sys.stderr)
 
 
 class IHostMemory(bytes):
@@ -317,24 +325,25 @@ class ICudaEngine:
         high = self._facts["profiles"][profile_index][2]
         return SCRATCH * int(high[0] * high[3])
 
-    def create_execution_context(self, strategy: ExecutionContextAllocationStrategy) -> "IExecutionContext | None":
-        if strategy != ExecutionContextAllocationStrategy.USER_MANAGED:
-            raise MisuseError("a context with memory of its own")
+    def create_execution_context(
+        self, strategy: ExecutionContextAllocationStrategy = ExecutionContextAllocationStrategy.STATIC
+    ) -> "IExecutionContext | None":
         GPU.check_current()
         try:
             GPU.check_room(0)
         except NoMemoryError:
             self._logger.log(ILogger.ERROR, "Error Code 2: OutOfMemory (Requested size was 2097152 bytes.)")
             return None
-        return IExecutionContext(self)
+        return IExecutionContext(self, strategy == ExecutionContextAllocationStrategy.USER_MANAGED)
 
 
 _SCRATCH_USERS: dict[int, int] = {}  # block → the stream that works in it
 
 
 class IExecutionContext:
-    def __init__(self, engine: ICudaEngine) -> None:
-        self._engine, self._profile = engine, -1
+    def __init__(self, engine: ICudaEngine, bare: bool) -> None:
+        """bare: without scratch memory of its own."""
+        self._engine, self._bare, self._profile = engine, bare, -1
         self._shape: tuple[int, ...] | None = None
         self._addresses: dict[str, int] = {}
         self._scratch, self._needed = (0, 0), 0
@@ -386,9 +395,8 @@ class IExecutionContext:
         stream, engine = GPU.stream(stream_handle), self._engine
         if self._shape is None or self._addresses.keys() != engine._io.keys():
             raise MisuseError("shape or addresses are not set")
-        if self._scratch[1] < self._needed or _SCRATCH_USERS.setdefault(self._scratch[0], stream_handle) != (
-            stream_handle
-        ):
+        small = self._scratch[1] < self._needed
+        if self._bare and (small or _SCRATCH_USERS.setdefault(self._scratch[0], stream_handle) != stream_handle):
             raise MisuseError("scratch memory is too small, or another stream's")
         output_name = next(name for name in engine._io if name != engine._input)
         given, taken = self._shape, self.get_tensor_shape(output_name)

@@ -70,14 +70,10 @@ def read_labels(labels: Path, form: Form | None, is_there: IsThere, names: str |
 
 
 def _form_of(content: str) -> Form:
-    first = _first_line(content.lstrip())
+    first = content.lstrip().partition("\n")[0].strip("\r")
     if first[:1] in ("{", "[") and "\t" not in first:
         return "json"
     return "csv" if _separator(first) else "text"
-
-
-def _first_line(content: str) -> str:
-    return content.partition("\n")[0].strip("\r")
 
 
 # --- tables ------------------------------------------------------------------------------------------------
@@ -96,7 +92,7 @@ def _separator(line: str) -> str | None:
 
 
 def _table_entries(content: str, labels: Path) -> Iterator[Entry]:
-    first = _first_line(content)
+    first = content.partition("\n")[0].strip("\r")
     separator = _separator(first)
     if separator is None:
         raise UserError(f"{labels}, line 1: expected a header line with the columns 'file' and 'text', found {first!r}")

@@ -363,31 +363,18 @@ def by_batch_and_width(name: str, run: Run, *, titled: bool) -> Figure | None:
 
 
 def risk_by_coverage(runs: Named) -> Figure | None:
-    """Share of wrong words among those kept, against the share kept; runs with equal curves share one line."""
-    curves: dict[str, list[str]] = {}
-    points = {name: run.row["confidence"]["curve"] for name, run in runs if run.row["confidence"]}
-    for name, curve in points.items():
-        curves.setdefault(repr(curve), []).append(name)
-    if not curves:
-        return None
+    """Share of wrong words among those kept, against the share kept; None where no run has confidences."""
     rows = [
-        {"run": _joined(names), "coverage": coverage * 100, "risk": risk * 100}
-        for names in curves.values()
-        for coverage, risk in points[names[0]]
+        {"run": name, "coverage": coverage * 100, "risk": risk * 100}
+        for name, run in runs
+        for coverage, risk in (run.row["confidence"] or {"curve": []})["curve"]
     ]
-    chart = (
-        alt.Chart(pl.DataFrame(rows))
-        .mark_line(strokeWidth=2)
-        .encode(
-            x=x_axis("coverage", "records kept, the most confident first (%)", domain=[0, 100]),
-            y=y_axis("risk", "of them wrong (%)", zero=True),
-            color=_run_colour(list(dict.fromkeys(row["run"] for row in rows))),
-        )
-    )
-    caption = (
-        "Every record from the most confident one down. Low and flat is best: a curve that rises early has confident "
-        "mistakes. Runs with equal curves share a line."
-    )
+    if not rows:
+        return None
+    x = x_axis("coverage", "records kept, the most confident first (%)", domain=[0, 100])
+    chart = alt.Chart(pl.DataFrame(rows)).mark_line(strokeWidth=2, opacity=0.8)
+    chart = chart.encode(x=x, y=y_axis("risk", "of them wrong (%)"), color=_run_colour([name for name, _ in runs]))
+    caption = "Every record, from the most confident one down. A curve that rises early has confident mistakes."
     return figure("Errors among the words kept", chart, caption)
 
 
