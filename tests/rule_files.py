@@ -81,7 +81,6 @@ def sources_by_env() -> dict[str, set[str]]:
     modules = Modules(WORKFLOW)
     found = {env: {stage_file(stage) for stage in stages} for env, stages in stages_by_env().items()}
     return {
-        env: files
-        | (set(map(runtime_file, loaded_in(env))) if REGISTRY in modules.closure(tuple(files)) else set())
+        env: files | (set(map(runtime_file, loaded_in(env))) if REGISTRY in modules.closure(tuple(files)) else set())
         for env, files in found.items()
     }

@@ -10,7 +10,9 @@ import polars as pl
 import pytest
 
 from crnn.data.buckets import at_most
+from crnn.data.lmdb import Words
 from crnn.data.preprocess import Preprocess
+from crnn.inference import Recogniser
 from crnn.inference.benchmark import EndToEnd
 from crnn.inference.cascade import Cascade
 from crnn.inference.combine import combined
@@ -140,6 +142,16 @@ def test_the_page_says_what_it_hands_on(made: Workspace) -> None:
     assert "Accuracy against cost" in page
 
 
+def test_its_bundle_reads_what_the_report_read(made: Workspace) -> None:
+    run(made, "results/bundles/crnn/both")
+    with (
+        Words(made.path / "results/datasets/sample/words.lmdb") as words,
+        Recogniser.open(made.path / "results/bundles/crnn/both", threads=2) as recogniser,
+    ):
+        readings = recogniser.read([word.image or b"" for word in words])
+    assert [reading.text for reading in readings] == predictions(made, "both")["text"].to_list()
+
+
 # --- what runs again ---------------------------------------------------------------------------------------
 
 
@@ -158,4 +170,3 @@ def test_another_member_is_read_and_timed(made: Workspace, changed: dict[str, An
     assert jobs["time_cascade"] == jobs["time_words"] == 1
     assert jobs["predict"] == 3  # of both parts, and of the tuning words
     assert "build_onnxruntime" not in jobs
-

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -129,7 +130,7 @@ def test_the_words_of_the_examples_are_handed_on_in_part_and_read_differently(he
     alone = [with_nulls(read(healthy, each)) for each in members]
     counts = combined(alone, 0.5, "last")["members"].value_counts(sort=True)
     assert set(counts["members"]) == {1, 2, 3}
-    assert all(a["text"].ne(b["text"]).all() for a, b in zip(alone, alone[1:], strict=False))
+    assert all(a["text"].ne(b["text"]).all() for a, b in pairwise(alone))
 
 
 @pytest.mark.parametrize(("threshold", "calls"), [(0.0, [12, 0]), (1.01, [12, 12])])

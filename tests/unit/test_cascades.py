@@ -82,6 +82,13 @@ def test_a_goal_is_a_loss_or_an_accuracy(entry: Config, goal: Config) -> None:
     assert cascades(config(**entry)).goal("both") == goal
 
 
+def test_it_has_a_bundle_where_its_members_have() -> None:
+    assert "results/bundles/crnn/both" in cascades().layout.bundles()
+    assert cascades().bundles("both") == ["results/bundles/crnn/first", "results/bundles/crnn/second"]
+    recipe = cascades({"deployments": {"second": {"widths": "recipe"}}})
+    assert "results/bundles/crnn/both" not in recipe.layout.bundles()
+
+
 # --- what is none ------------------------------------------------------------------------------------------
 
 NO_MEMBER = "expected other deployments that are run and are no cascades"
@@ -110,8 +117,22 @@ NO_MEMBER = "expected other deployments that are run and are no cascades"
         ({"plain": {"runtime": "onnxruntime"}}, "deployments.plain: missing key 'widths'"),
     ],
     ids=[
-        *("an unknown member", "itself", "a member that is not run", "a member of several models", "a runtime beside it"),
-        *("widths beside it", "one member", "an unknown reading", "two goals", "a key of cascades", "no runtime", "no widths"),
+        *(
+            "an unknown member",
+            "itself",
+            "a member that is not run",
+            "a member of several models",
+            "a runtime beside it",
+        ),
+        *(
+            "widths beside it",
+            "one member",
+            "an unknown reading",
+            "two goals",
+            "a key of cascades",
+            "no runtime",
+            "no widths",
+        ),
     ],
 )
 def test_what_is_no_cascade_is_named(deployments: Config, fault: str) -> None:

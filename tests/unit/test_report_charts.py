@@ -56,7 +56,13 @@ def test_one_run_has_nothing_to_trade_off(tmp_path: Path) -> None:
 
 
 def test_the_frontier_leaves_out_what_a_cheaper_run_reads_as_well() -> None:
-    points = {"crnn": (2.0, 0.82), "wide": (4.0, 0.82), "cascade": (9.0, 0.89), "slow": (30.0, 0.85), "other": (50.0, 0.9)}
+    points = {
+        "crnn": (2.0, 0.82),
+        "wide": (4.0, 0.82),
+        "cascade": (9.0, 0.89),
+        "slow": (30.0, 0.85),
+        "other": (50.0, 0.9),
+    }
     rows = [{"run": name, "cost": cost, "accuracy": accuracy} for name, (cost, accuracy) in points.items()]
     assert [row["run"] for row in frontier_of(rows)] == ["crnn", "cascade", "other"]
 

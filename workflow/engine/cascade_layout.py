@@ -51,6 +51,10 @@ class CascadeLayout:
         folder = f"{self.layout.results}/runs/{dataset}"
         return [f"{folder}/{model}/{member.name}/batching.json" for member, model in self.members(cascade)]
 
+    def bundles(self, cascade: str) -> list[str]:
+        """The bundles of its members."""
+        return [f"{self.layout.results}/bundles/{model}/{member.name}" for member, model in self.members(cascade)]
+
     def options(self, cascade: str) -> list[str]:
         """--member of each of its members (stages.run.time_cascade)."""
         return [f"--member={canonical(self._described(*member))}" for member in self.members(cascade)]

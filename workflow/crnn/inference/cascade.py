@@ -96,13 +96,13 @@ class Cascade:
     ) -> list[dict[str, float]]:
         """Read every word of `first`, which the others are handed on by the members before them.
 
-        `deliver` gets the row of a word that counts, `called` what came of each call; one at a time. Returns the seconds
-        by step of each worker since its last call. What a member raises is raised here, once all have ended.
+        `deliver` gets the row of a word that counts, `called` what came of each call; one at a time. Returns the
+        seconds by step of each worker since its last call. What a member raises is raised here, once all have ended.
         """
-        return _Stream(self, first, others, workers, deliver, called).run()
+        return _Run(self, first, others, workers, deliver, called).run()
 
 
-class _Stream:
+class _Run:
     """One run of a cascade: a scheduler for each member, the first in this thread."""
 
     def __init__(

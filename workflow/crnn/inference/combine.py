@@ -1,6 +1,6 @@
-"""What a cascade reads, from what each of its members reads: the rule that `crnn.inference.cascade` follows word by word.
+"""What a cascade reads, from what each of its members reads.
 
-Not here: running the members.
+Not here: running the members, word by word by the same rule (`crnn.inference.cascade`).
 """
 
 from collections.abc import Sequence

@@ -120,7 +120,7 @@ class Verdict:
 
 
 def judged(candidate: Candidate, right: Sequence[bool], finest: Sequence[bool], accuracy_drop: float) -> Verdict:
-    """Hold a candidate's words against the finest rule's: with 95 % confidence it may lose the share `accuracy_drop`."""
+    """Hold a candidate's words against the finest rule's: with 95 % confidence it may lose `accuracy_drop` of them."""
     lost = sum(other and not own for own, other in zip(right, finest, strict=True))
     gained = sum(own and not other for own, other in zip(right, finest, strict=True))
     most = most_lost(lost, gained)

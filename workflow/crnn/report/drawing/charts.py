@@ -204,7 +204,8 @@ def trade_off(timed: Named) -> Figure:
     names = [name for name, _ in timed]
     x = x_axis("cost", "core-milliseconds per word, bytes to text", format="~g", type="log", nice=False, padding=14)
     y = y_axis("accuracy", "word accuracy (%)", zero=False, nice=True)
-    frontier = alt.Chart(pl.DataFrame(frontier_of(rows))).mark_line(color=light("rule"), strokeWidth=1.5, strokeDash=[4, 3])
+    best = alt.Chart(pl.DataFrame(frontier_of(rows)))
+    frontier = best.mark_line(color=light("rule"), strokeWidth=1.5, strokeDash=[4, 3]).encode(x=x, y=y)
     base = alt.Chart(pl.DataFrame(rows)).encode(x=x, color=_run_colour(names))
     interval = base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(y=alt.Y("low", type="quantitative"), y2="high")
     shape = alt.Shape("run", type="nominal", scale=alt.Scale(domain=names))
@@ -214,7 +215,7 @@ def trade_off(timed: Named) -> Figure:
         f"Up and to the left is better; the broken line joins the runs that no cheaper one reads as well as. {samples} "
         "words, with Wilson 95 % intervals. The axes are cut to the data, and the lower one is logarithmic."
     )
-    return figure("Accuracy against cost", alt.layer(frontier.encode(x=x, y=y), interval, point), caption)
+    return figure("Accuracy against cost", alt.layer(frontier, interval, point), caption)
 
 
 def breakdown(timed: Named) -> Figure:
