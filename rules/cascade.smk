@@ -4,6 +4,8 @@
 # read then, from what each member read; time_cascade runs all members in one stream, alone on the machine;
 # make_cascade_bundle puts the bundles of its members into one (rules/bundle.smk).
 
+# What a cascade's bundle is written from besides modules: its program and its description.
+BUNDLED_CASCADE = tuple(f"crnn/inference/bundled/cascade.{suffix}" for suffix in ("py", "md"))
 of_cascade = dict(deployment=one_of(cascades.names))
 
 
@@ -127,11 +129,7 @@ rule make_cascade_bundle:
     resources:
         **needs(mb=2000, minutes=30),
     params:
-        **MAKERS.params(
-            "make_cascade_bundle",
-            "cascade",
-            files=tuple(f"crnn/inference/bundled/cascade.{suffix}" for suffix in ("py", "md")),
-        ),
+        **MAKERS.params("make_cascade_bundle", "cascade", files=BUNDLED_CASCADE),
         identity=option("identity", lambda w: layout.bundle_identity(w.model, w.deployment)),
     message:
         "Making the bundle of the cascade {wildcards.deployment}"

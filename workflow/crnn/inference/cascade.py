@@ -1,7 +1,7 @@
 """Cascades: recognisers in a row, each of which reads the words that the one before it is not sure of.
 
-All read at a time in one stream: a word that is handed on waits for no other. Which text counts is a pure function of
-what each member reads, so the texts of a cascade follow from those of its members (`crnn.inference.combine`).
+All read at a time in one stream: words are handed on while the first member still reads. Which text counts is a pure
+function of what each member reads, so a cascade's texts follow from those of its members (`crnn.inference.combine`).
 
 Not here: the threshold of a cascade (`crnn.planning.threshold`).
 """
