@@ -50,7 +50,7 @@ def test_its_program_runs_in_an_environment_with_what_its_readme_says_alone(bund
 
 
 def test_a_program_in_javascript_reads_its_golden_words(bundle: Path, tmp_path: Path) -> None:
-    """read_golden.mjs was written from the bundle's README.md; its OpenCV is older, and makes other tensors of some words."""
+    """read_golden.mjs was written from the bundle's README.md; its OpenCV is older, so some tensors differ."""
     if shutil.which("npm") is None:
         pytest.skip("npm is not installed here")
     (tmp_path / "package.json").write_text('{"private": true}')
