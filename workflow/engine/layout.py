@@ -509,7 +509,7 @@ class Layout:
         return [self.model(run.model, f"{entry.variant_stem}.json")] if entry.variant in QUANTISED else []
 
     def bundles(self) -> list[str]:
-        """The bundle of every deployment that is run, of each model; none where a recogniser has the recipe's widths."""
+        """The bundle of every deployment that is run, of each model; none where one has the recipe's widths."""
         bundled = [run for run in self.runs if "recipe" not in self._rules_of(run.deployment)]
         return list(dict.fromkeys(f"{self.results}/bundles/{run.model}/{run.deployment}" for run in bundled))
 

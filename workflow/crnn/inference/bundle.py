@@ -17,6 +17,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 import crnn
@@ -88,15 +89,15 @@ def output_facts(charset: Charset) -> dict[str, Any]:
 def write_golden(
     words: Path, preprocess: Preprocess, session: Session, charset: Charset, folder: Path
 ) -> Iterator[dict[str, Any]]:
-    """Write the images of an LMDB into a bundle's golden/; yield what comes of each word that can be read."""
+    """Write the images of an LMDB into a bundle's golden/ as PNG; yield what comes of each word that can be read."""
     (folder / GOLDEN).mkdir(parents=True)
     with Words(words) as reader:
         for word in reader:
             pixels = preprocess.decode(word.image) if word.image else None
-            if pixels is None or word.image is None:
+            if pixels is None:
                 continue
             name = f"{word.index:03}"
-            (folder / GOLDEN / f"{name}.png").write_bytes(word.image)
+            (folder / GOLDEN / f"{name}.png").write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
             planes = preprocess.tensor(pixels)
             steps = session.infer(planes[None])
             if word.index <= WHOLE_OUTPUTS:
