@@ -21,7 +21,7 @@ from crnn.model.weights import write_weights
 from crnn.runtimes.registry import find_runtime
 from examples import CHARSET, png, put_words, scribble
 from networks import SMALL, small_network
-from workspace import Workspace, small_config
+from workspace import Workspace, benchmark, small_config
 
 pytestmark = [pytest.mark.dag, pytest.mark.slow]
 
@@ -150,6 +150,18 @@ def test_its_bundle_reads_what_the_report_read(made: Workspace) -> None:
     ):
         readings = recogniser.read([word.image or b"" for word in words])
     assert [reading.text for reading in readings] == predictions(made, "both")["text"].to_list()
+
+
+def test_the_benchmark_reads_what_the_report_read(made: Workspace, tmp_path: Path) -> None:
+    told = ["--results", made.path / "results", "--dataset", "sample", "--rows", "crnn/first", "crnn/both", "--peers"]
+    benchmark("peers", *told, "--repeats", "2", "--output", tmp_path / "peers.json")
+    contestants = json.loads((tmp_path / "peers.json").read_text())["contestants"]
+    assert list(contestants) == ["crnn/first", "crnn/both"]
+    for name, found in contestants.items():
+        reported = row(made, name.removeprefix("crnn/"))
+        assert (found["words"], found["correct"]) == (reported["samples"], reported["correct"])
+        assert len(found["seconds"]) == 2
+        assert found["core_milliseconds"] > 0
 
 
 # --- what runs again ---------------------------------------------------------------------------------------
