@@ -66,6 +66,12 @@ def test_words_changed_by_either_clock_count() -> None:
     assert (verdict.value, verdict.kept) == (5, False)
 
 
+def test_memory_is_held_where_it_was_measured() -> None:
+    measured = row_of(memory_mib={"run": 300.5})
+    (verdict,) = judge_budgets([row_of(memory_mib=None), measured], {"memory_mib": 300})
+    assert (verdict.value, verdict.kept) == (300.5, False)
+
+
 def test_a_deployment_that_reads_better_than_its_reference_drops_nothing() -> None:
     (verdict,) = judge_budgets([row_of(audit=audit_of(fixed=9))], {"accuracy_drop": 0.0})
     assert verdict.value == -0.003

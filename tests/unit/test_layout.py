@@ -131,6 +131,23 @@ def test_an_audit_follows_a_word_from_pytorch_to_the_build() -> None:
     assert list(layout().audited(Run("sample", "crnn", "torch"))) == ["torch", "build"]
 
 
+def test_steps_between_two_onnx_files_can_be_explained() -> None:
+    folder = "results/explained/sample/crnn/aspect"
+    assert layout().explained(ORT) == {"fixed": f"{folder}/raw/fixed.json"}
+    assert layout(INT8).explained(Run("sample", "crnn", "small")) == {
+        "fixed": f"{folder}/raw/fixed.json",
+        "uint8": f"{folder}/fixed/fixed.uint8-aspect.json",
+    }
+    assert layout().explained(Run("sample", "crnn", "torch")) == {}
+
+
+def test_nothing_but_the_clocks_is_measured_unless_the_config_asks() -> None:
+    assert layout().costs(ORT) == []
+    asked = layout({"measure": {"starts": 2, "load": [{"scenario": "Offline"}]}})
+    assert [Path(file).name for file in asked.costs(ORT)] == ["starts.json", "load.json"]
+    assert asked.clock == layout().clock
+
+
 def test_nothing_is_read_twice_a_deployment_of_pytorch_is_the_reference() -> None:
     renamed = {
         "deployments": {"torch": None, "eager": {"runtime": "torch", "source": "checkpoint", "widths": "aspect"}}

@@ -133,6 +133,7 @@ BUDGET_NAMES = {
     "max_abs_difference": "largest output difference made by surgery",
     "changed_by_batching": "words whose text depends on the batch",
     "changed_by_repeating": "words with another text in a timed pass",
+    "memory_mib": "MiB in memory while it reads",
     "slowdown": "longer end-to-end pass, at least",
 }
 SHARES = ("accuracy_drop", "flipped", "slowdown")
