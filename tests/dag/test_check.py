@@ -105,6 +105,7 @@ def test_a_fault_that_came_later_is_named_and_what_was_mended_is_not(
     shutil.rmtree(builds)
     without = check(space, COUNT="no driver")
     assert failed(without) == {"trt": "build_tensorrt"}, without.stdout + without.stderr
+    assert "driver cannot be used" in (space.path / "results/check.md").read_text()
     assert table(without)["trt"]["read"] == ABSENT  # what an earlier build read is no reading of this one
 
     well = check(space)

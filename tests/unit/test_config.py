@@ -127,7 +127,7 @@ FAULTS: dict[str, tuple[Config, str]] = {
     "a mistyped section": (
         {"dataset": {}},
         "the configuration: unknown key 'dataset'; allowed: datasets, models, widths, deployments, planning, training, "
-        "calibration, labels, measure, batching, budgets, report",
+        "check, calibration, labels, measure, batching, budgets, report",
     ),
     "a mistyped key": (
         nested("models.crnn.chanels", []),

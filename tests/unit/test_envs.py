@@ -115,7 +115,7 @@ def test_every_rule_with_a_stage_was_found() -> None:
 
 def test_every_rule_that_runs_a_command_has_an_env() -> None:
     """Also where the rule is a local one. `script`, `run` and the like would see more than the env, or not use it."""
-    for block in rule_blocks():
+    for block in (each.replace("run:\n        pass\n", "") for each in rule_blocks()):  # that runs nothing
         found = set(
             re.findall(r"^ +(conda|shell|script|run|notebook|wrapper|template_engine|cwl):", block, re.MULTILINE)
         )
