@@ -7,7 +7,7 @@
 # A rule that runs something and leaves nothing is always run: a check with nothing left to do shows its table too.
 rule check:
     input:
-        lambda w: checked_files(layout),
+        lambda w: [file for steps in rows_to_check(layout).values() for files in steps.values() for file in files],
     log:
         f"{LOGS}/check.log",
     localrule: True
@@ -18,19 +18,16 @@ rule check:
 
 
 COMMIT = f"git -C {shlex.quote(str(ROOT))} rev-parse --short HEAD"
-summary = lambda rows: write_check(
-    rows,
-    config["budgets"],
-    {"crnn-dynamic": subprocess.getoutput(COMMIT), **installed(layout)},
-    Path(RESULTS) / "check.md",
-)
+checked_so_far = lambda: [CheckedRow.read(*row) for row in progress(layout, workflow.dag)]
+check_versions = lambda: {"crnn-dynamic": subprocess.getoutput(COMMIT), **installed(layout)}
+tell_check = lambda rows: write_check(rows, config["budgets"], check_versions(), Path(RESULTS) / "check.md")
 
 
 onsuccess:
-    if (rows := checked_rows(layout, workflow.dag)) and (failed := summary(rows)):
+    if (rows := checked_so_far()) and (failed := tell_check(rows)):
         raise WorkflowError(failed)
 
 
 onerror:
-    if rows := checked_rows(layout, workflow.dag):
-        print(summary(rows), file=sys.stderr)
+    if rows := checked_so_far():
+        print(tell_check(rows), file=sys.stderr)

@@ -18,11 +18,11 @@ RESULTS, LOGS = workflow.pathvars.get("results"), workflow.pathvars.get("logs")
 sys.path.insert(0, str(STAGES))
 
 from crnn.model.precision import QUANTISED, VARIANTS
-from crnn.report.check import write_check
+from crnn.report.check import CheckedRow, write_check
 from crnn.runtimes.registry import known_runtimes
 from engine.cascade_layout import CascadeLayout
 from engine.cascades import with_cascades
-from engine.check import checked_files, checked_rows, installed, with_check
+from engine.check import installed, progress, rows_to_check, with_check
 from engine.code_digest import Modules
 from engine.config import ConfigError, check_encoding, check_meaning, check_schema, drop_nulls, with_plain_paths
 from engine.evaluations import with_evaluations

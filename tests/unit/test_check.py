@@ -1,6 +1,7 @@
 """The check without Snakemake: whose words it reads, and that the file to attach names no place."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,33 +40,40 @@ def test_a_folder_with_a_blank_in_its_name_is_hidden_too(tmp_path: Path) -> None
     assert without_paths(f"in {Path.home()}/logs") == "in …/logs"
 
 
-def test_a_job_that_was_not_run_is_not_called_failed() -> None:
-    told = failure_of({"step": "predict", "log": "no/such.log", "command": "crnn predict"})
-    assert (told.step, told.said) == ("predict (not run)", "not run; run again with --keep-going")
+def job(step: str, log: Path, command: str = "") -> SimpleNamespace:
+    """A job, as Snakemake has it."""
+    return SimpleNamespace(rule=SimpleNamespace(name=step), log=[str(log)], shellcmd=command)
+
+
+def test_a_job_that_was_not_run_is_not_called_failed(tmp_path: Path) -> None:
+    step, said = failure_of(job("predict", tmp_path / "none.log"))
+    assert step == "predict (not run)"
+    assert "run again with --keep-going" in said
 
 
 def test_the_last_lines_of_a_log_are_told(tmp_path: Path) -> None:
     log = tmp_path / "job.log"
     log.write_text("".join(f"line {number}\n" for number in range(30)) + "\x1b[31merror: no driver\n")
-    said = failure_of({"step": "predict", "log": str(log), "command": ""}).said.splitlines()
-    assert (said[0], said[-1]) == ("line 11", "[31merror: no driver")
+    step, said = failure_of(job("predict", log, "crnn predict \\\n    --model x"))
+    command, first, *_, last = said.splitlines()
+    assert (step, command, first, last) == ("predict", "crnn predict --model x", "line 11", "[31merror: no driver")
 
 
 def test_too_many_changed_words_are_the_fault_of_what_read_them(tmp_path: Path) -> None:
     edge = {"from": "fixed", "to": "build", "samples": 60, "flipped": 4, "fixed": 0, "broken": 4}
     audit = tmp_path / "audit.json"
     write_json(audit, {"path": [{**edge, "from": "torch", "to": "fixed", "flipped": 9}, edge]})
-    entry = {"name": "om", "files": {"audit": [str(audit)]}, "failed": []}
-    assert CheckedRow.read(entry, {"flipped": 0.07}).cells[-1] == ABSENT
-    row = CheckedRow.read(entry, {"flipped": 0.05})
-    assert (row.cells[3], row.cells[-1]) == ("4 of 60", "predict")
+    row = CheckedRow.read("om", {"audit": [str(audit)]}, [])
+    assert row.cells({"flipped": 0.07})[-1] == ABSENT
+    cells = row.cells({"flipped": 0.05})
+    assert (cells[3], cells[-1]) == ("4 of 60", "predict")
 
 
-def test_the_file_has_no_host_name(tmp_path: Path) -> None:
-    entry = {"name": "om", "files": {}, "failed": [{"step": "build_ascend", "log": None, "command": "crnn /opt/x/y"}]}
-    told = write_check([entry], {}, {"CANN": "8.0"}, tmp_path / "check.md")
-    assert told.startswith("1 of 1 rows failed the check: om;")
+def test_the_file_says_what_failed_and_has_no_host_name(tmp_path: Path) -> None:
+    rows = [CheckedRow("om", {}, [("build_ascend", "crnn /opt/x/y")]), CheckedRow("ort", {}, [])]
+    told = write_check(rows, {}, {"CANN": "8.0"}, tmp_path / "check.md")
+    assert told.startswith("1 of 2 rows failed the check: om;")
     text = (tmp_path / "check.md").read_text()
-    assert "crnn …/y" in text
+    assert "## build_ascend: om\n\n````text\ncrnn …/y\n" in text
     assert "CANN: 8.0" in text
     assert "\nname: " not in text

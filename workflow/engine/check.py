@@ -3,51 +3,45 @@
 Not here: the table of it (`crnn.report.check`).
 """
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from crnn.core.record import tool_versions
 from engine.config import Config, ConfigError
-from engine.layout import Layout, Run
+from engine.layout import Layout
 
-DATASET = "check"
+Steps = dict[str, list[str]]  # step of a row → the files that it leaves, in the order of the work
 
 
 def with_check(config: Config) -> Config:
     """The config itself or, where it has `check`, one whose only words are rendered: none of the user's is read."""
     if "check" not in config:
         return config
-    own = {name: _without(config[name], "lmdb") for name in ("calibration", "planning")}
-    widths = {name: _without(entry, "datasets") for name, entry in config["widths"].items()}
-    return {**config, **own, "widths": widths, "datasets": {DATASET: {"sample": config["check"]}}}
+    without = lambda key, entry: {name: value for name, value in entry.items() if name != key}
+    own = {name: without("lmdb", config[name]) for name in ("calibration", "planning")}
+    widths = {name: without("datasets", entry) for name, entry in config["widths"].items()}
+    return {**config, **own, "widths": widths, "datasets": {"check": {"sample": config["check"]}}}
 
 
-def _without(entry: Config, key: str) -> Config:
-    return {name: value for name, value in entry.items() if name != key}
-
-
-def row_files(layout: Layout, run: Run) -> dict[str, list[str]]:
-    """What each step of a row leaves, in the order of the work."""
-    folder = f"{layout.results}/runs/{run.dataset}/{run.model}/{run.deployment}"
-    widths = layout.deployments[run.deployment].widths
-    return {
-        "build": [f"{layout.results}/builds/{run.model}/{run.deployment}/build.json"],
-        "read": layout.predictions(run.dataset, run.model, widths, run.deployment, ".json"),
-        **{name: [f"{folder}/{name}.json"] for name in ("audit", "batching", "run")},
-    }
-
-
-def checked_files(layout: Layout) -> list[str]:
-    """Every file of every row; cascades are made of rows and are none. Raises ConfigError where there is no `check`."""
+def rows_to_check(layout: Layout) -> dict[str, Steps]:
+    """The steps of every row by its name; a cascade is made of rows and is none. Raises ConfigError without `check`."""
     if "check" not in layout.config:
         raise ConfigError(["there is no `check` to make; lay config/check.yaml over yours (--configfile)"])
-    runs = (run for run in layout.runs if run.deployment in layout.alone)
-    return [file for run in runs for files in row_files(layout, run).values() for file in files]
+    rows: dict[str, Steps] = {}
+    for run in (run for run in layout.runs if run.deployment in layout.alone):
+        folder = f"{layout.results}/runs/{run.dataset}/{run.model}/{run.deployment}"
+        rows[run.deployment if len(layout.config["models"]) == 1 else f"{run.model} {run.deployment}"] = {
+            "build": [f"{layout.results}/builds/{run.model}/{run.deployment}/build.json"],
+            "read": [file.replace(".parquet", ".json") for file in layout.predictions_of(run)],
+            **{name: [f"{folder}/{name}.json"] for name in ("audit", "batching", "run")},
+        }
+    return rows
 
 
-def checked_rows(layout: Layout, dag: Any) -> list[dict[str, Any]]:
-    """How far each row came: the files of the steps that are done, and the jobs that failed; no row without a check.
+def progress(layout: Layout, dag: Any) -> list[tuple[str, Steps, list[Any]]]:
+    """Of each row its name, the steps that are done and the jobs that failed; nothing where `check` was not asked for.
 
     A file of an earlier run counts only where all that it is made of was made: what failed may have been before it.
     """
@@ -60,26 +54,16 @@ def checked_rows(layout: Layout, dag: Any) -> list[dict[str, Any]]:
         before = tuple(each for needed in dag.dependencies[job] for each in failed(needed))
         return before or (() if all(Path(file).exists() for file in job.output) else (job,))
 
-    def row(run: Run) -> dict[str, Any]:
-        steps = row_files(layout, run)
-        lacks = {name: [each for file in files for each in failed(made_by[file])] for name, files in steps.items()}
-        jobs = dict.fromkeys(each for found in lacks.values() for each in found)
-        name = run.deployment if len(layout.config["models"]) == 1 else f"{run.model} {run.deployment}"
+    def came(steps: Steps) -> tuple[Steps, list[Any]]:
+        lacks = {step: [job for file in files for job in failed(made_by[file])] for step, files in steps.items()}
         done = {step: files for step, files in steps.items() if not lacks[step]}
-        return {"name": name, "files": done, "failed": [_told(job) for job in jobs]}
+        return done, list(dict.fromkeys(job for jobs in lacks.values() for job in jobs))
 
-    return [row(run) for run in layout.runs if run.deployment in layout.alone]
-
-
-def _told(job: Any) -> dict[str, Any]:
-    command = " ".join((job.shellcmd or "").replace("\\\n", " ").split())
-    return {"step": job.rule.name, "log": next(map(str, job.log), None), "command": command}
+    return [(name, *came(steps)) for name, steps in rows_to_check(layout).items()]
 
 
-def installed(layout: Layout) -> dict[str, str]:
+def installed(layout: Layout) -> Mapping[str, str]:
     """Tool → version as it is installed here, of every runtime in use."""
-    found: dict[str, str] = {}
-    for runtime in layout.runtimes_in_use.values():
-        found |= tool_versions(runtime.tools)
-        found |= {name: probe.version() or "absent" for name, probe in runtime.probes.items()}
-    return found
+    runtimes = layout.runtimes_in_use.values()
+    probed = {name: probe.version() or "absent" for each in runtimes for name, probe in each.probes.items()}
+    return tool_versions(name for each in runtimes for name in each.tools) | probed
