@@ -21,22 +21,11 @@ REGISTRY = WORKFLOW / "crnn/runtimes/registry.py"  # what a stage imports that l
 
 
 def rule_blocks() -> list[str]:
-    """The text of every rule, from the word `rule` to the next one's, or to the end of the file.
-
-    Rules that a loop makes of several stages are taken apart.
-    """
-    texts = [unrolled(path.read_text()) for path in [ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk"))]]
+    """The text of every rule, from the word `rule` to the next one's, or to the end of the file."""
+    texts = [path.read_text() for path in [ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk"))]]
     return [
         block for text in texts for block in re.split(r"^(?= *(?:use rule|rule|checkpoint)\b)", text, flags=re.M)[1:]
     ]
-
-
-def unrolled(text: str) -> str:
-    """A rule file with a copy of the last rule for each stage that it is made for in a loop."""
-    head, loop, body = text.partition("\nfor stage, ")
-    stages = re.findall(r'"(\w+)":', body.partition("\n")[0])
-    named = (body.replace("crnn {params.stage}", f"crnn {each}").replace("(stage)", f'("{each}")') for each in stages)
-    return head + "".join(named) if loop else text
 
 
 def stage_of(block: str) -> str | None:

@@ -3,13 +3,14 @@
 import re
 from collections import Counter
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 LANGUAGES = ("README.md", "README.zh-CN.md")
+BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
 def text_of(name: str) -> str:
@@ -30,8 +31,8 @@ class Section:
 
 
 def section(part: str) -> Section:
-    blocks = tuple(re.findall(r"^```.*?^```", part, re.MULTILINE | re.DOTALL))
-    prose = re.sub(r"^```.*?^```", "", part, flags=re.MULTILINE | re.DOTALL)
+    blocks = tuple(BLOCK.findall(part))
+    prose = BLOCK.sub("", part)
     links = Counter(target for target in re.findall(r"\]\(([^)]+)\)", prose) if target not in LANGUAGES)
     pictures = tuple(re.findall(r'<img src="([^"]+)"', prose))
     prose = re.sub(r"\]\([^)]+\)|<img [^>]+>", "", prose)
@@ -47,7 +48,10 @@ def section(part: str) -> Section:
 
 
 def sections(text: str) -> list[Section]:
-    return [section(part) for part in re.split(r"^(?=#+ )", text, flags=re.MULTILINE)[1:]]
+    code = [range(*block.span()) for block in BLOCK.finditer(text)]  # where a # begins a comment
+    headings = [heading.start() for heading in re.finditer(r"^#+ ", text, re.MULTILINE)]
+    starts = [start for start in headings if not any(start in block for block in code)]
+    return [section(text[start:end]) for start, end in pairwise([*starts, len(text)])]
 
 
 def differences(one: str, other: str) -> list[str]:

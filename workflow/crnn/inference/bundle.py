@@ -116,9 +116,11 @@ def write_golden(
 
 def write_programs(runtime: Runtime, facts: dict[str, Any], folder: Path) -> None:
     """Write read.py, README.md and, of a runtime that builds from checkpoints, the source of the network."""
-    loader = (resources.files(runtime.module.rpartition(".")[0]) / "bundled.py").read_text(encoding="utf-8")
+    loader = resources.files(runtime.module.rpartition(".")[0]) / "bundled.py"
+    if not loader.is_file():
+        raise UserError(f"runtime {runtime.name}: has no bundled.py, which opens its model in a bundle")
     bundled = resources.files("crnn.inference") / "bundled"
-    program = (bundled / "read.py").read_text(encoding="utf-8").replace(PLACE, loader)
+    program = (bundled / "read.py").read_text(encoding="utf-8").replace(PLACE, loader.read_text(encoding="utf-8"))
     write_text(folder / "read.py", program)
     if runtime.source == "checkpoint":
         source = (resources.files("crnn.model") / NETWORK).read_text(encoding="utf-8")
