@@ -56,7 +56,7 @@ def arguments() -> argparse.ArgumentParser:
     command.add_argument("--results", type=Path, default=Path("results"), help="of a report (default: results)")
     command.add_argument("--dataset", required=True, help="name in the report")
     command.add_argument("--rows", nargs="+", required=True, metavar="MODEL/DEPLOYMENT")
-    command.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS))
+    command.add_argument("--peers", nargs="*", choices=PEERS, default=list(PEERS), help="by default all")
     command.add_argument("--environments", type=Path, default=Path("build/peers"), help="where peers are installed")
     command.add_argument("--repeats", type=int, default=3, help="rounds that count (default: 3)")
     command.add_argument("--output", type=Path, required=True, help="JSON file to write")
@@ -143,7 +143,7 @@ def peer(name: str, words: Path, environments: Path) -> Iterator[Callable[[], Pa
         packed = Path(scratch) / "images"
         kept = [word for word in reader if word.image]
         packed.write_bytes(b"".join(struct.pack("<I", len(word.image or b"")) + (word.image or b"") for word in kept))
-        command = [str(python), str(Path(__file__).with_name(program)), str(packed)]
+        command = [str(python), str(Path(__file__).parent / program), str(packed)]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdin is not None
             assert process.stdout is not None

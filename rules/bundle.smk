@@ -4,9 +4,14 @@
 # none of it.
 
 # What a bundle is written from besides modules: its program with the loader of the runtime, and its description.
-BUNDLED = lambda runtime: (
-    *(f"crnn/inference/bundled/{name}" for name in ("read.py", "README.md")),
-    f"{runtime.module.rpartition('.')[0].replace('.', '/')}/bundled.py",
+BUNDLED = lambda runtime: tuple(
+    path
+    for path in (
+        "crnn/inference/bundled/read.py",
+        "crnn/inference/bundled/README.md",
+        f"{runtime.module.rpartition('.')[0].replace('.', '/')}/bundled.py",
+    )
+    if (STAGES / path).is_file()
 )
 of_widths = lambda w: layout.deployments[w.deployment].widths
 

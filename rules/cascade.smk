@@ -1,8 +1,11 @@
 # Cascades: deployments that are made of others (docs/cascades.md).
 #
 # plan_cascade finds the confidence under which a word is handed on, on the tuning words; combine_readings says what is
-# read then, from what each member read; time_cascade runs all members in one stream, alone on the machine.
+# read then, from what each member read; time_cascade runs all members in one stream, alone on the machine;
+# make_cascade_bundle puts the bundles of its members into one (rules/bundle.smk).
 
+# What a cascade's bundle is written from besides modules: its program and its description.
+BUNDLED_CASCADE = tuple(f"crnn/inference/bundled/cascade.{suffix}" for suffix in ("py", "md"))
 of_cascade = dict(deployment=one_of(cascades.names))
 
 
@@ -92,7 +95,7 @@ rule time_cascade:
     resources:
         **needs(mb=8000, minutes=240),
     params:
-        **MAKERS.params("time_cascade", "cascade"),
+        **MAKERS.params("time_cascade", "cascade", files=cascades.runtimes),
         members=lambda w: cascades.options(w.deployment),
         measure=option("measure", layout.clock),
         readings=lambda w, input: [f"--readings={file}" for file in input.readings],
@@ -105,4 +108,33 @@ rule time_cascade:
             --words {params.words:q} {params.measure:q} --threads {threads} --output {output.timings:q} \
             --texts {output.texts:q} --gate {output.batching:q} --row {output.cascade:q} --record {output.record:q} \
             >{log:q} 2>&1
+        """
+
+
+rule make_cascade_bundle:
+    input:
+        members=lambda w: cascades.bundles(w.deployment),
+        plan=f"{RESULTS}/builds/{{model}}/{{deployment}}/cascade.json",
+        runs=lambda w: layout.scored(w.model, w.deployment),
+    output:
+        directory(f"{RESULTS}/bundles/{{model}}/{{deployment}}"),
+    log:
+        f"{LOGS}/make_cascade_bundle/{{model}}.{{deployment}}.log",
+    benchmark:
+        f"{LOGS}/make_cascade_bundle/{{model}}.{{deployment}}.tsv"
+    wildcard_constraints:
+        **of_cascade,
+    conda:
+        "../envs/cascade.yaml"
+    resources:
+        **needs(mb=2000, minutes=30),
+    params:
+        **MAKERS.params("make_cascade_bundle", "cascade", files=BUNDLED_CASCADE),
+        identity=option("identity", lambda w: layout.bundle_identity(w.model, w.deployment)),
+    message:
+        "Making the bundle of the cascade {wildcards.deployment}"
+    shell:
+        r"""
+        crnn make_cascade_bundle --members {input.members:q} --plan {input.plan:q} {params.identity:q} \
+            --runs {input.runs:q} --output {output:q} >{log:q} 2>&1
         """

@@ -7,6 +7,7 @@ import yaml
 from snakemake.utils import update_config, validate
 
 from crnn.runtimes.registry import known_runtimes
+from engine.cascades import with_cascades
 from engine.config import check_meaning, check_schema, drop_nulls, with_plain_paths
 from engine.evaluations import with_evaluations
 
@@ -34,7 +35,7 @@ def with_defaults(config: Config) -> Config:
     config = with_plain_paths(drop_nulls(config))
     check_schema(config, SCHEMA)
     validate(config, str(SCHEMA_FILE))
-    return with_evaluations(config)
+    return with_cascades(with_evaluations(config))
 
 
 def checked(*overlays: Config) -> Config:

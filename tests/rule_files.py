@@ -16,26 +16,16 @@ ELSEWHERE = {"onnxruntime_cann", "onnxruntime_cuda", "torch_npu"}
 INSTALLED = [name for name in ENVS if name not in ELSEWHERE]
 # onstart asks the first, `make compare` runs the second, an application the third.
 WITHOUT_RULE = {"check_toolchains", "compare_reports", "read"}
+OF_CASCADES = ("onnxruntime", "openvino")  # what members of a cascade run on
 REGISTRY = WORKFLOW / "crnn/runtimes/registry.py"  # what a stage imports that loads a runtime by its name
 
 
 def rule_blocks() -> list[str]:
-    """The text of every rule, from the word `rule` to the next one's, or to the end of the file.
-
-    Rules that a loop makes of several stages are taken apart.
-    """
-    texts = [unrolled(path.read_text()) for path in [ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk"))]]
+    """The text of every rule, from the word `rule` to the next one's, or to the end of the file."""
+    texts = [path.read_text() for path in [ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk"))]]
     return [
         block for text in texts for block in re.split(r"^(?= *(?:use rule|rule|checkpoint)\b)", text, flags=re.M)[1:]
     ]
-
-
-def unrolled(text: str) -> str:
-    """A rule file with a copy of the last rule for each stage that it is made for in a loop."""
-    head, loop, body = text.partition("\nfor stage, ")
-    stages = re.findall(r'"(\w+)":', body.partition("\n")[0])
-    named = (body.replace("crnn {params.stage}", f"crnn {each}").replace("(stage)", f'("{each}")') for each in stages)
-    return head + "".join(named) if loop else text
 
 
 def stage_of(block: str) -> str | None:
@@ -54,6 +44,11 @@ def runtime_file(runtime: str) -> str:
     return known_runtimes()[runtime].module.replace(".", "/") + ".py"
 
 
+def loaded_in(env: str) -> tuple[str, ...]:
+    """The runtimes that stages load in an env."""
+    return OF_CASCADES if env == "cascade" else (env,) if env in known_runtimes() else ()
+
+
 def stages_by_env() -> dict[str, set[str]]:
     """Env → stages that its rules run. A rule that takes its env from the deployment's runtime runs in every one's."""
     found = defaultdict(set)
@@ -69,12 +64,12 @@ def stages_by_env() -> dict[str, set[str]]:
 def sources_by_env() -> dict[str, set[str]]:
     """Env → source files that its stages start from, relative to workflow/.
 
-    In an env that has a runtime's name, a stage that loads a runtime by its name loads that one.
+    In an env that has a runtime's name, a stage that loads a runtime by its name loads that one; in the env of cascades
+    those that run on the processor without PyTorch.
     """
     modules = Modules(WORKFLOW)
     found = {env: {stage_file(stage) for stage in stages} for env, stages in stages_by_env().items()}
     return {
-        env: files
-        | ({runtime_file(env)} if env in known_runtimes() and REGISTRY in modules.closure(tuple(files)) else set())
+        env: files | (set(map(runtime_file, loaded_in(env))) if REGISTRY in modules.closure(tuple(files)) else set())
         for env, files in found.items()
     }

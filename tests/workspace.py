@@ -23,6 +23,13 @@ WORKFLOW_FILES = ("Snakefile", "rules", "workflow", "config", "envs", "profiles"
 SMALL = NetworkSize(channels=(4, 4, 8, 8, 8, 8, 8), hidden=8, classes=37)
 
 
+def benchmark(name: str, *arguments: str | Path) -> None:
+    """Run one of the benchmarks as a user would."""
+    command = [sys.executable, str(ROOT / "benchmarks" / f"{name}.py"), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @dataclass
 class Workspace:
     """A working directory with a config overlay; `run` calls Snakemake there as a user would.

@@ -1,22 +1,17 @@
 """The benchmarks run, on a dozen words, and what they write becomes a page; their figures mean nothing here."""
 
 import json
-import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from workspace import ROOT, Workspace
+from examples import put_words
+from workspace import ROOT, Workspace, benchmark
 
 pytestmark = [pytest.mark.dag, pytest.mark.slow]
-
-
-def benchmark(name: str, *arguments: str | Path) -> None:
-    command = [sys.executable, str(ROOT / "benchmarks" / f"{name}.py"), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -66,3 +61,30 @@ def test_the_page_is_made_of_the_files(results: Path, tmp_path: Path) -> None:
     page = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert all(f"| `{name}` |" in page for name in ("recipe", "ort", "torch"))
     assert (tmp_path / "bytes_to_text.svg").read_text(encoding="utf-8").startswith("<svg")
+
+
+# A peer that reads of an image how many bytes it has.
+STAND_IN = """
+import json, struct, sys
+from pathlib import Path
+packed, read = Path(sys.argv[1]).read_bytes(), []
+while packed:
+    size = struct.unpack_from("<I", packed)[0]
+    read, packed = [*read, [str(size), 0.5]], packed[4 + size :]
+for _ in sys.stdin:
+    print("a line of its own")
+    print(json.dumps({"seconds": 0.1, "processor": 0.1, "peak_mib": 9.0, "texts": read}), flush=True)
+"""
+
+
+def test_a_peer_reads_each_image_in_every_round(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    peers = import_module("peers")
+    (tmp_path / "stand_in.py").write_text(STAND_IN)
+    monkeypatch.setitem(peers.PEERS, "stand-in", (str(tmp_path / "stand_in.py"), []))
+    (tmp_path / "stand-in/bin").mkdir(parents=True)
+    (tmp_path / "stand-in/bin/python").symlink_to(sys.executable)
+    images = {1: b"four", 2: b"", 4: b"seventeen letters"}
+    words = put_words(tmp_path / "words.lmdb", 4, images, {})
+    with peers.peer("stand-in", words, tmp_path) as once:
+        assert [once()["texts"], once()["texts"]] == [[(1, "4", 0.5), (4, "17", 0.5)]] * 2

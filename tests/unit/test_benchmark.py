@@ -44,8 +44,8 @@ def end_to_end(
 
 def time_words(path: EndToEnd, tensors: TensorSet, repeats: Repeats) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Both clocks on one runtime, as the stage of this name runs them on two: timings and texts."""
-    timings = Timings()
-    alone = time_infer_only(path.session, path.charset, tensors, timings, repeats)
+    timings, (member,) = Timings(), path.cascade.members
+    alone = time_infer_only(member.session, member.charset, tensors, timings, repeats)
     e2e = path.time(timings, repeats)
     return timings.frame(), timed_texts(alone, e2e)
 

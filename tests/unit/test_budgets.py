@@ -59,6 +59,12 @@ def test_one_word_beyond_the_limit_exceeds_that_budget_alone(budget: str) -> Non
     assert exceeded == [budget]
 
 
+def test_a_cascade_has_no_budget_of_other_texts_than_its_last_member_reads() -> None:
+    row = row_of(cascade={"threshold": 0.7}, audit=audit_of(flipped=300, broken=16))
+    verdicts = {verdict.budget: verdict.kept for verdict in judge_budgets([row], BUDGETS)}
+    assert verdicts == {**dict.fromkeys(BUDGETS.keys() - {"flipped"}, True), "accuracy_drop": False}
+
+
 def test_words_changed_by_either_clock_count() -> None:
     (verdict,) = judge_budgets(
         [row_of(repeat_texts={"e2e_changed": 2, "infer_only_changed": 3})], {"changed_by_repeating": 4}

@@ -46,6 +46,13 @@ def test_the_words_that_the_workflow_makes_for_itself_are_datasets_but_no_rows()
     assert {run.dataset for run in layout().runs} == {"sample"}
 
 
+def test_a_bundle_is_of_one_model_on_one_runtime_with_widths_in_buckets() -> None:
+    config = checked({"deployments": {"both": {"cascade": ["ort-w100", "ort"]}}})
+    assert {"both", "ort-recipe"} <= config["deployments"].keys()
+    made = Layout(config, known_runtimes(), ROOT).bundles()
+    assert made == [f"results/bundles/crnn/{name}" for name in ("torch", "ort", "ort-w100")]
+
+
 def test_results_may_lie_elsewhere() -> None:
     elsewhere = Layout(checked(), known_runtimes(), ROOT, "made/here")
     texts = [*elsewhere.records, *elsewhere.build("crnn", "ort"), elsewhere.words("sample")]

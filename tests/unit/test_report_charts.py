@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
 
-from crnn.report.drawing.charts import figures
+from crnn.report.drawing.charts import figures, frontier_of
 from crnn.report.inputs import Run, run_names
 from report_results import Results, picture
 
@@ -53,6 +53,18 @@ def test_two_timed_runs_get_every_chart(tmp_path: Path) -> None:
 def test_one_run_has_nothing_to_trade_off(tmp_path: Path) -> None:
     _, svgs = drawn(tmp_path, "torch")
     assert "Accuracy against cost" not in svgs
+
+
+def test_the_frontier_leaves_out_what_a_cheaper_run_reads_as_well() -> None:
+    points = {
+        "crnn": (2.0, 0.82),
+        "wide": (4.0, 0.82),
+        "cascade": (9.0, 0.89),
+        "slow": (30.0, 0.85),
+        "other": (50.0, 0.9),
+    }
+    rows = [{"run": name, "cost": cost, "accuracy": accuracy} for name, (cost, accuracy) in points.items()]
+    assert [row["run"] for row in frontier_of(rows)] == ["crnn", "cascade", "other"]
 
 
 def test_runs_without_timings_get_the_accuracy_charts_alone(tmp_path: Path) -> None:

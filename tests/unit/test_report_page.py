@@ -15,6 +15,7 @@ import pytest
 from crnn.core.record import describe_host
 from crnn.data.lmdb import write_words
 from crnn.report.comparison import Side, compare_reports, readings_table
+from crnn.report.format import percent
 from crnn.report.inputs import Inputs, read_published, read_record
 from crnn.report.page import page
 from report_results import EVERYTHING, PUBLISHED, Results, picture
@@ -284,6 +285,14 @@ def test_a_run_that_was_not_timed_is_no_error(tmp_path: Path) -> None:
     text = rendered(results).text
     assert "not timed" in text
     assert "No word changed on any step" in text
+
+
+def test_a_cascade_says_what_it_hands_on(tmp_path: Path) -> None:
+    results = signs(tmp_path)
+    cascade = {"threshold": 0.7, "keep": "last", "handed_on": 3, "words": 8}
+    results.add_run("both", {}, runtime="cascade", precision="mixed", infer_only=None, latency_ms=None, cascade=cascade)
+    text = rendered(results).text
+    assert f"hands on {percent(3 / 8)} of the words, under 0.7" in text
 
 
 def test_an_evaluation_folder_has_a_table_of_its_sets_and_both_means(tmp_path: Path) -> None:

@@ -19,6 +19,12 @@ class CascadeLayout:
     def names(self) -> list[str]:
         return [name for name in self.layout.deployments if name not in self.layout.alone]
 
+    @property
+    def runtimes(self) -> tuple[str, ...]:
+        """The files of the runtimes that members run on, relative to workflow/."""
+        used = {member.runtime.module for name in self.names for member, _ in self.members(name)}
+        return tuple(f"{module.replace('.', '/')}.py" for module in sorted(used))
+
     def members(self, cascade: str) -> list[tuple[Deployment, str]]:
         """Its members in order, each with its model."""
         members = [self.layout.deployments[name] for name in self.layout.deployments[cascade].cascade]
@@ -44,6 +50,10 @@ class CascadeLayout:
         """The batching gates of its members."""
         folder = f"{self.layout.results}/runs/{dataset}"
         return [f"{folder}/{model}/{member.name}/batching.json" for member, model in self.members(cascade)]
+
+    def bundles(self, cascade: str) -> list[str]:
+        """The bundles of its members."""
+        return [f"{self.layout.results}/bundles/{model}/{member.name}" for member, model in self.members(cascade)]
 
     def options(self, cascade: str) -> list[str]:
         """--member of each of its members (stages.run.time_cascade)."""

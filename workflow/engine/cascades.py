@@ -3,25 +3,26 @@
 Not here: reading with one (`crnn.inference.cascade`).
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from engine.config import Config, ConfigError, models_of
 
 RUNTIME = "cascade"
+OF_CASCADES = ("keep", "accuracy_drop", "accuracy")  # keys that only a cascade has
+OF_MEMBERS = ("runtime", "widths", "models", "calls", "surgery")  # keys that its members have instead
 
 
 def with_cascades(config: Config) -> Config:
     """The config with what a cascade's row has of its members: widths of the first, the model of the last.
 
-    Raises ConfigError where a member cannot be one.
+    Raises ConfigError where a member cannot be one, or a deployment is neither a cascade nor a runtime with widths.
     """
     deployments = config["deployments"]
-    faults = [fault for name, entry in deployments.items() if "cascade" in entry for fault in _faults(name, config)]
-    faults += [
-        f"deployments.{name}: missing key {key!r}"
+    faults = [
+        fault
         for name, entry in deployments.items()
-        for key in ("runtime", "widths")
-        if "cascade" not in entry and key not in entry
+        for fault in (_cascade_faults(name, config) if "cascade" in entry else _faults_alone(name, entry))
     ]
     if faults:
         raise ConfigError(faults)
@@ -29,19 +30,24 @@ def with_cascades(config: Config) -> Config:
     return {**config, "deployments": made}
 
 
-def _faults(name: str, config: Config) -> list[str]:
+def _faults_alone(name: str, entry: Config) -> Iterator[str]:
+    yield from (f"deployments.{name}: missing key {key!r}" for key in ("runtime", "widths") if key not in entry)
+    if extra := [key for key in OF_CASCADES if key in entry]:
+        yield f"deployments.{name}: has {', '.join(extra)}, which are for a cascade"
+
+
+def _cascade_faults(name: str, config: Config) -> Iterator[str]:
     key, entry, deployments = f"deployments.{name}", config["deployments"][name], config["deployments"]
-    faults = [
-        f"{key}.cascade names {member!r}; expected other deployments that are run and no cascades"
-        for member in entry["cascade"]
-        if "cascade" in deployments.get(member, {"cascade": []}) or "skip" in deployments[member]
-    ]
     for member in entry["cascade"]:
-        if member in deployments and len(models_of(deployments[member], config)) > 1:
-            faults.append(f"{key}.cascade names {member!r}, which is for several models; name its one in its `models`")
-    if extra := [each for each in ("runtime", "widths", "models") if each in entry]:
-        faults.append(f"{key}: has cascade and {', '.join(extra)}, which its members say")
-    return faults
+        found = deployments.get(member)
+        if found is None or "cascade" in found or "skip" in found:
+            yield f"{key}.cascade names {member!r}; expected other deployments that are run and are no cascades"
+        elif len(models_of(found, config)) > 1:
+            yield f"{key}.cascade names {member!r}, which is for several models; name its one in its `models`"
+    if extra := [each for each in OF_MEMBERS if each in entry]:
+        yield f"{key}: has cascade and {', '.join(extra)}, which its members say"
+    if "accuracy" in entry and "accuracy_drop" in entry:
+        yield f"{key}: has accuracy and accuracy_drop; expected one of them"
 
 
 def _completed(entry: Config, config: Config) -> dict[str, Any]:

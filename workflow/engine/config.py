@@ -235,6 +235,9 @@ def _deployment_faults(
     key: str, name: str, entry: Config, config: Config, runtimes: Mapping[str, Runtime]
 ) -> Iterator[str]:
     """What keeps a deployment from being built or told from a stage of the model."""
+    if lost := [each for each in ("runtime", "widths") if each not in entry]:
+        yield f"{key}: missing key {', '.join(map(repr, lost))}"
+        return
     runtime, source = runtimes.get(entry["runtime"]), entry["source"]
     if runtime is None:
         yield f"{key}.runtime is {entry['runtime']!r}; expected one of {', '.join(runtimes)}"
@@ -329,8 +332,11 @@ def _planning_faults(config: Config) -> Iterator[str]:
             yield f"{key} plans widths from {low} to {high}; expected max - min to be a multiple of step, {step}"
         if low < min(planning["widths"]) or high > max(planning["widths"]):
             yield f"{key} plans widths from {low} to {high}; planning.widths has to reach from one to the other"
-    # Plans are tuned on words of their own, never on those of a dataset.
-    for name, dataset in config["datasets"].items() if planned else ():
+        if "cascade" in measured:
+            yield f"{key}.deployment is {on!r}, a cascade; name one of its members"
+    # Plans and thresholds are tuned on words of their own, never on those of a dataset.
+    tuned = planned or any("cascade" in entry for entry in config["deployments"].values())
+    for name, dataset in config["datasets"].items() if tuned else ():
         if "lmdb" in planning and dataset.get("lmdb") == planning["lmdb"]:
             yield f"planning.lmdb is {planning['lmdb']!r}, as datasets.{name}.lmdb; expected words that are not scored"
         if "lmdb" not in planning and dataset.get("sample", {}).get("seed") == planning["seed"]:

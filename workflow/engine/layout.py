@@ -509,16 +509,14 @@ class Layout:
         return [self.model(run.model, f"{entry.variant_stem}.json")] if entry.variant in QUANTISED else []
 
     def bundles(self) -> list[str]:
-        """The bundle of every deployment that is run, of each model; none of a cascade, or of the recipe's widths."""
-        return list(
-            dict.fromkeys(
-                f"{self.results}/bundles/{run.model}/{run.deployment}"
-                for run in self.runs
-                if run.deployment in self.alone
-                and self.config["widths"][self.alone[run.deployment].widths]["rule"] != "recipe"
-                and run.deployment in self.alone
-            )
-        )
+        """The bundle of every deployment that is run, of each model; none where one has the recipe's widths."""
+        bundled = [run for run in self.runs if "recipe" not in self._rules_of(run.deployment)]
+        return list(dict.fromkeys(f"{self.results}/bundles/{run.model}/{run.deployment}" for run in bundled))
+
+    def _rules_of(self, deployment: str) -> set[str]:
+        """The kinds of width rules of a deployment: of a cascade those of its members."""
+        members = self.deployments[deployment].cascade or [deployment]
+        return {self.config["widths"][self.deployments[name].widths]["rule"] for name in members}
 
     def scored(self, model: str, deployment: str) -> list[str]:
         """The scores of a deployment on every dataset."""

@@ -64,8 +64,8 @@ class EndToEnd:
                     timings.add("e2e", number, len(call.indices), call.width, call.seconds, call.steps)
 
                 first = EncodedWords(words, members[0].preprocess, members[0].batch_of, count)
-                sources = [first, *(HandedWords(words, member) for member in members[1:])]
-                after = self.cascade.run(sources, self.workers, deliver, called)
+                others = [HandedWords(words, member) for member in members[1:]]
+                after = self.cascade.run(first, others, self.workers, deliver, called)
         found = readings.frame()
         calls = sum(member.session.calls for member in members)
         timings.add_pass(number, count, time.perf_counter() - started, after, len(after), calls)

@@ -4,16 +4,20 @@ The files that the runtime loads; recogniser.json, with every number between an 
 what comes of each step; read.py, which reads by these and needs nothing of this library (bundled/read.py, with the
 `open_model` of its runtime); README.md, which says the same in words.
 
+The bundle of a cascade holds those of its members, the threshold and which reading counts.
+
 Not here: reading with one from Python (`crnn.inference.recogniser`).
 """
 
 import hashlib
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 import crnn
@@ -30,6 +34,12 @@ from crnn.runtimes.runtime import Runtime, Session
 
 FORMAT = 1
 FACTS, GOLDEN, NETWORK = "recogniser.json", "golden", "network.py"
+MEMBERS = "members"  # folder of the bundles that a cascade is made of
+SCORES = ("dataset", "samples", "correct", "accuracy", "accuracy_ci95", "e2e", "infer_only", "device", "simulated")
+KEEPS = {
+    "last": "The last reading counts",
+    "most-confident": "The reading with the highest confidence counts, of equal ones the later",
+}
 WHOLE_OUTPUTS = 8  # golden words whose log-probabilities are kept
 SHOWN_WIDTHS = 8  # that README.md lists; of more it shows the first and the last
 PLACE = "# open_model\n"  # of read.py, where the loader of the runtime comes in
@@ -79,15 +89,15 @@ def output_facts(charset: Charset) -> dict[str, Any]:
 def write_golden(
     words: Path, preprocess: Preprocess, session: Session, charset: Charset, folder: Path
 ) -> Iterator[dict[str, Any]]:
-    """Write the images of an LMDB into a bundle's golden/; yield what comes of each word that can be read."""
+    """Write the images of an LMDB into a bundle's golden/ as PNG; yield what comes of each word that can be read."""
     (folder / GOLDEN).mkdir(parents=True)
     with Words(words) as reader:
         for word in reader:
             pixels = preprocess.decode(word.image) if word.image else None
-            if pixels is None or word.image is None:
+            if pixels is None:
                 continue
             name = f"{word.index:03}"
-            (folder / GOLDEN / f"{name}.png").write_bytes(word.image)
+            (folder / GOLDEN / f"{name}.png").write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
             planes = preprocess.tensor(pixels)
             steps = session.infer(planes[None])
             if word.index <= WHOLE_OUTPUTS:
@@ -106,9 +116,11 @@ def write_golden(
 
 def write_programs(runtime: Runtime, facts: dict[str, Any], folder: Path) -> None:
     """Write read.py, README.md and, of a runtime that builds from checkpoints, the source of the network."""
-    loader = (resources.files(runtime.module.rpartition(".")[0]) / "bundled.py").read_text(encoding="utf-8")
+    loader = resources.files(runtime.module.rpartition(".")[0]) / "bundled.py"
+    if not loader.is_file():
+        raise UserError(f"runtime {runtime.name}: has no bundled.py, which opens its model in a bundle")
     bundled = resources.files("crnn.inference") / "bundled"
-    program = (bundled / "read.py").read_text(encoding="utf-8").replace(PLACE, loader)
+    program = (bundled / "read.py").read_text(encoding="utf-8").replace(PLACE, loader.read_text(encoding="utf-8"))
     write_text(folder / "read.py", program)
     if runtime.source == "checkpoint":
         source = (resources.files("crnn.model") / NETWORK).read_text(encoding="utf-8")
@@ -139,8 +151,12 @@ def readme(facts: dict[str, Any], template: str) -> str:
             f"the even one) and at most the bucket's; the columns on its right are filled with the gray level "
             f"{images['padding']} (`images.padding`)."
         ),
-        "scores": "\n".join(map(_score_line, facts["scores"])),
+        "scores": _score_lines(facts),
     }
+    return _filled(template, numbers)
+
+
+def _filled(template: str, numbers: dict[str, Any]) -> str:
     for key, value in numbers.items():
         template = template.replace(f"{{{key}}}", str(value))
     return template
@@ -156,6 +172,10 @@ def _shown(widths: list[int]) -> str:
     return ", ".join(map(str, widths)) if few else f"{widths[0]}, {widths[1]}, … {widths[-1]} ({len(widths)} of them)"
 
 
+def _score_lines(facts: dict[str, Any]) -> str:
+    return "\n".join(map(_score_line, facts["scores"]))
+
+
 def _score_line(score: dict[str, Any]) -> str:
     low, high = score["accuracy_ci95"]
     return (
@@ -164,10 +184,16 @@ def _score_line(score: dict[str, Any]) -> str:
     )
 
 
-def sources_digest() -> str:
-    """SHA-256 of the library's sources in the order of their paths: which workflow it was."""
+def scores(runs: Sequence[Path]) -> list[dict[str, Any]]:
+    """What recogniser.json says of how well and how fast it read each dataset, from its run.json."""
+    return [{key: read_json(path)[key] for key in SCORES} for path in runs]
+
+
+def sources_facts() -> dict[str, str]:
+    """What recogniser.json says of the workflow: SHA-256 of the library's sources in the order of their paths."""
     library = Path(crnn.__file__).parent
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(library.rglob("*.py")))).hexdigest()
+    content = b"".join(path.read_bytes() for path in sorted(library.rglob("*.py")))
+    return {"name": "crnn-dynamic", "sources_sha256": hashlib.sha256(content).hexdigest()}
 
 
 def write_facts(folder: Path, facts: dict[str, Any], golden: list[dict[str, Any]]) -> None:
@@ -178,15 +204,39 @@ def write_facts(folder: Path, facts: dict[str, Any], golden: list[dict[str, Any]
     write_json(folder / FACTS, {"format": FORMAT, **facts, "files": hashes})
 
 
+def write_cascade(folder: Path, facts: dict[str, Any]) -> None:
+    """Write read.py, README.md and, last, recogniser.json of a cascade whose members' bundles are in the folder."""
+    bundled, cascade = resources.files("crnn.inference") / "bundled", facts["cascade"]
+    numbers = {
+        "name": f"{facts['model']} on {facts['deployment']}",
+        "scores": _score_lines(facts),
+        "members": ", ".join(f"`{name}`" for name in cascade["members"]),
+        "threshold": cascade["threshold"],
+        "keep": KEEPS[cascade["keep"]],
+    }
+    write_text(folder / "read.py", (bundled / "cascade.py").read_text(encoding="utf-8"))
+    write_text(folder / "README.md", _filled((bundled / "cascade.md").read_text(encoding="utf-8"), numbers))
+    names = ["read.py", *(f"{name}/{FACTS}" for name in cascade["members"])]
+    write_json(folder / FACTS, {"format": FORMAT, **facts, "files": {name: sha256(folder / name) for name in names}})
+
+
+def publish(scratch: Path, folder: Path) -> None:
+    """Put a bundle that is whole in its place."""
+    shutil.rmtree(folder, ignore_errors=True)
+    scratch.rename(folder)
+    folder.chmod(0o755)
+
+
 # --- opening one -------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle's folder and what its recogniser.json says."""
+    """A bundle's folder, what its recogniser.json says, and those that it is made of: of a cascade its members."""
 
     folder: Path
     facts: dict[str, Any]
+    cascade: "tuple[Bundle, ...]" = ()
 
     @classmethod
     def open(cls, folder: Path) -> "Bundle":
@@ -198,7 +248,13 @@ class Bundle:
             path = folder / name
             if not path.is_file() or sha256(path) != expected:
                 raise UserError(f"{path}: is missing, or not the file that {FACTS} names; copy the bundle again")
-        return cls(folder, facts)
+        names = facts["cascade"]["members"] if "cascade" in facts else []
+        return cls(folder, facts, tuple(cls.open(folder / name) for name in names))
+
+    @property
+    def members(self) -> "Sequence[Bundle]":
+        """The members of a cascade, in order; of another bundle that one."""
+        return self.cascade or [self]
 
     @property
     def preprocess(self) -> Preprocess:

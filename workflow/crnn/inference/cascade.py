@@ -1,7 +1,7 @@
 """Cascades: recognisers in a row, each of which reads the words that the one before it is not sure of.
 
-All read at a time in one stream: a word that is handed on waits for no other. Which text counts is a pure function of
-what each member reads, so the texts of a cascade follow from those of its members (`combined`).
+All read at a time in one stream: words are handed on while the first member still reads. Which text counts is a pure
+function of what each member reads, so a cascade's texts follow from those of its members (`crnn.inference.combine`).
 
 Not here: the threshold of a cascade (`crnn.planning.threshold`).
 """
@@ -10,20 +10,17 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Any, Literal, Protocol
-
-import polars as pl
+from typing import Any, Protocol
 
 from crnn.data.buckets import BatchOf
 from crnn.data.lmdb import Words
 from crnn.data.preprocess import Preprocess
+from crnn.inference.combine import Keep
 from crnn.inference.predict import Row, rows_of
 from crnn.inference.scheduler import Deliver, Reading, Scheduler, Source
-from crnn.inference.sources import CHUNK, EncodedWords
+from crnn.inference.sources import CHUNK, Encoded, EncodedWords
 from crnn.model.charset import Charset
 from crnn.runtimes.runtime import Session
-
-Keep = Literal["last", "most-confident"]
 
 
 @dataclass(frozen=True)
@@ -36,12 +33,33 @@ class Member:
     batch_of: BatchOf
 
 
+class Handed:
+    """The words that a member hands on to the next one, in the order in which they come."""
+
+    def __init__(self) -> None:
+        self._indices: SimpleQueue[int | None] = SimpleQueue()
+
+    def put(self, index: int | None) -> None:
+        """Hand a word on; None says that no more will come."""
+        self._indices.put(index)
+
+    def chunks(self) -> Iterator[list[int]]:
+        """Chunks of what is handed on, until it ends: as much as is there, and at least one word."""
+        while (index := self._indices.get()) is not None:
+            chunk = [index]
+            while len(chunk) < CHUNK and not self._indices.empty():
+                following = self._indices.get()
+                if following is None:
+                    yield chunk
+                    return
+                chunk.append(following)
+            yield chunk
+
+
 class Next(Source, Protocol):
     """Where a member that is not the first takes its words from."""
 
-    def hand_on(self, index: int | None) -> None:
-        """Take a word of the member before; None where no more will come."""
-        ...
+    handed: Handed
 
 
 class HandedWords(EncodedWords):
@@ -49,28 +67,10 @@ class HandedWords(EncodedWords):
 
     def __init__(self, words: Words, member: Member) -> None:
         super().__init__(words, member.preprocess, member.batch_of)
-        self._handed: SimpleQueue[int | None] = SimpleQueue()
+        self.handed = Handed()
 
-    def hand_on(self, index: int | None) -> None:
-        self._handed.put(index)
-
-    def chunks(self) -> Iterator[list[tuple[int, bytes]]]:
-        for indices in handed_chunks(self._handed):
-            images = ((index, self._words.image(index)) for index in indices)
-            yield [(index, image) for index, image in images if image]
-
-
-def handed_chunks(handed: "SimpleQueue[int | None]") -> Iterator[list[int]]:
-    """Chunks of what is handed on, until it ends: as much as is there, and at least one word."""
-    while (index := handed.get()) is not None:
-        chunk = [index]
-        while len(chunk) < CHUNK and not handed.empty():
-            following = handed.get()
-            if following is None:
-                yield chunk
-                return
-            chunk.append(following)
-        yield chunk
+    def chunks(self) -> Iterator[list[Encoded]]:
+        return map(self.images, self.handed.chunks())
 
 
 @dataclass(frozen=True)
@@ -87,37 +87,44 @@ class Cascade:
         return cls([Member(*member)])
 
     def run(
-        self, sources: Sequence[Source], workers: int, deliver: Callable[[Row], None], called: Deliver = lambda _: None
+        self,
+        first: Source,
+        others: Sequence[Next],
+        workers: int,
+        deliver: Callable[[Row], None],
+        called: Deliver = lambda _: None,
     ) -> list[dict[str, float]]:
-        """Read every word of the first source. `deliver` gets the row that counts, `called` what came of each call.
+        """Read every word of `first`, which the others are handed on by the members before them.
 
-        The sources of the members behind the first are `Next`. Returns the seconds by step of each worker since its
-        last call. What a member raises is raised here, once all have ended.
+        `deliver` gets the row of a word that counts, `called` what came of each call; one at a time. Returns the
+        seconds by step of each worker since its last call. What a member raises is raised here, once all have ended.
         """
-        return _Stream(self, sources, workers, deliver, called).run()
+        return _Run(self, first, others, workers, deliver, called).run()
 
 
-class _Stream:
-    """One run of a cascade."""
+class _Run:
+    """One run of a cascade: a scheduler for each member, the first in this thread."""
 
     def __init__(
         self,
         cascade: Cascade,
-        sources: Sequence[Source],
+        first: Source,
+        others: Sequence[Next],
         workers: int,
         deliver: Callable[[Row], None],
         called: Deliver,
     ) -> None:
-        self._cascade, self._sources, self._workers = cascade, sources, workers
-        self._deliver, self._called = deliver, called
+        self._cascade, self._workers, self._deliver, self._called = cascade, workers, deliver, called
+        self._sources, self._following = [first, *others], [*(other.handed for other in others), None]
         self._lock = threading.Lock()
         self._best: dict[int, Row] = {}  # of words under way, where the most confident reading counts
         self._after: list[dict[str, float]] = []
         self._failure: BaseException | None = None
 
     def run(self) -> list[dict[str, float]]:
-        places = range(len(self._sources))
-        others = [threading.Thread(target=self._run, args=(place,), daemon=True) for place in places[1:]]
+        others = [
+            threading.Thread(target=self._run, args=(place,), daemon=True) for place in range(1, len(self._sources))
+        ]
         for other in others:
             other.start()
         self._run(0)
@@ -125,15 +132,17 @@ class _Stream:
             other.join()
         if self._failure is not None:
             raise self._failure
-        for row in self._best.values():  # handed on to one who cannot decode them
+        for row in self._best.values():  # of words that the next member cannot decode
             self._deliver(row)
         return self._after
 
     def _run(self, place: int) -> None:
-        member, following = self._cascade.members[place], self._following(place)
+        member, following = self._cascade.members[place], self._following[place]
 
         def deliver(reading: Reading) -> None:
             with self._lock:
+                if self._failure is not None:
+                    raise self._failure
                 self._called(reading)
                 for row in rows_of(reading):
                     self._take(row, following)
@@ -143,38 +152,17 @@ class _Stream:
             self._after += scheduler.run(deliver)
         except BaseException as error:
             self._failure = self._failure or error
-        if following is not None:
-            following.hand_on(None)
+        finally:
+            if following is not None:
+                following.put(None)
 
-    def _following(self, place: int) -> Next | None:
-        return self._sources[place + 1] if place + 1 < len(self._sources) else None  # type: ignore[return-value]
-
-    def _take(self, row: Row, following: Next | None) -> None:
+    def _take(self, row: Row, following: Handed | None) -> None:
         index, _, confidence = row
         kept = self._best.pop(index, row)
         if self._cascade.keep == "most-confident" and kept[2] > confidence:
             row = kept
         if following is not None and confidence < self._cascade.threshold:
             self._best[index] = row
-            following.hand_on(index)
+            following.put(index)
         else:
             self._deliver(row)
-
-
-def combined(readings: Sequence[pl.DataFrame], threshold: float, keep: Keep) -> pl.DataFrame:
-    """What a cascade reads, from what each member reads of every word: index, text, confidence and `members`, how many
-    have read it. A word that a member cannot read is null, as it is in the readings.
-    """
-    whole = readings[0].with_columns(members=pl.lit(1), last=pl.col("confidence"))
-    for following in readings[1:]:
-        beside = whole.join(following.select("index", text_next="text", confidence_next="confidence"), on="index")
-        handed = pl.col("last").is_not_null() & (pl.col("last") < threshold) & pl.col("text_next").is_not_null()
-        better = handed if keep == "last" else handed & (pl.col("confidence_next") >= pl.col("confidence"))
-        whole = beside.select(
-            "index",
-            text=pl.when(better).then("text_next").otherwise("text"),
-            confidence=pl.when(better).then("confidence_next").otherwise("confidence"),
-            members=pl.col("members") + handed.cast(pl.Int32),
-            last=pl.when(handed).then("confidence_next").otherwise(None),
-        )
-    return whole.drop("last").sort("index")

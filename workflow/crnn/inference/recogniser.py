@@ -13,7 +13,7 @@ import os
 import queue
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -24,12 +24,9 @@ import cv2
 import numpy as np
 
 from crnn.core.errors import UserError
-from crnn.data.buckets import BatchOf
 from crnn.data.decode import Pixels
-from crnn.data.preprocess import Preprocess
 from crnn.inference.bundle import Bundle
-from crnn.inference.scheduler import Reading as CallReading
-from crnn.inference.scheduler import Scheduler
+from crnn.inference.cascade import Cascade, Handed, Member
 from crnn.inference.sources import CHUNK, Prepared, WordBatches
 from crnn.inference.step_timer import StepTimer
 
@@ -57,10 +54,12 @@ class Recogniser:
         """threads: cores to use, by default all that this process may."""
         cores = threads or len(os.sched_getaffinity(0))
         self.bundle = bundle
-        self._preprocess, self._charset = bundle.preprocess, bundle.charset
-        self._session = bundle.load(cores, cores)
-        self._workers = max(cores, self._session.calls)
-        self._turn = threading.Lock()
+        told, self._turn = bundle.facts.get("cascade", {}), threading.Lock()
+        with ExitStack() as opening:
+            members = [_opened(member, cores, opening) for member in bundle.members]
+            self._sessions = opening.pop_all()
+        self._cascade = Cascade(members, told.get("threshold", 0.0), told.get("keep", "last"))
+        self._workers = max(cores, *(member.session.calls for member in members))
 
     @classmethod
     def open(cls, folder: Path | str, threads: int | None = None) -> "Recogniser":
@@ -76,34 +75,33 @@ class Recogniser:
 
         A word waits until there are enough of its width for a call, or until the images end.
         """
-        source = _GivenImages(images, self._preprocess, self.bundle.most)
-        reader = threading.Thread(target=self._run, args=(source,), daemon=True)
+        stream = _Stream(images)
+        reader = threading.Thread(target=self._run, args=(stream,), daemon=True)
         reader.start()
         try:
-            while (found := source.found.get()) is not None:
+            while (found := stream.found.get()) is not None:
                 if isinstance(found, BaseException):
                     raise found
                 yield found
         finally:
-            source.stopped.set()
+            stream.stopped.set()
             reader.join()
 
-    def _run(self, source: "_GivenImages") -> None:
-        def deliver(call: CallReading) -> None:
-            for reading in map(Reading, call.indices, call.texts, call.confidences):
-                source.hand_out(reading)
-
+    def _run(self, stream: "_Stream") -> None:
+        first, *others = self._cascade.members
+        handed = [_HandedImages(stream, member) for member in others]
         end: BaseException | None = None
         try:
             with self._turn:
-                Scheduler(source, self._session, self._charset, self._workers).run(deliver)
+                given = _GivenImages(stream, first)
+                self._cascade.run(given, handed, self._workers, lambda row: stream.hand_out(Reading(*row)))
         except BaseException as error:
             end = error
-        source.hand_out(end)
+        stream.hand_out(end)
 
     def close(self) -> None:
-        """Release the device."""
-        self._session.close()
+        """Release the devices."""
+        self._sessions.close()
 
     def __enter__(self) -> Self:
         return self
@@ -114,17 +112,46 @@ class Recogniser:
         self.close()
 
 
-class _GivenImages(WordBatches):
-    """A caller's images, read and prepared on the way; what cannot be read is handed out at once, with the reason."""
+def _opened(bundle: Bundle, cores: int, opening: ExitStack) -> Member:
+    session = bundle.load(cores, cores)
+    opening.callback(session.close)
+    return Member(bundle.preprocess, session, bundle.charset, bundle.most)
 
-    def __init__(self, images: Iterable[Image], preprocess: Preprocess, most: BatchOf) -> None:
-        super().__init__(most)
+
+class _Stream:
+    """A caller's images, those of them that are under way, and what was found."""
+
+    def __init__(self, images: Iterable[Image]) -> None:
         self.found: queue.Queue[Reading | BaseException | None] = queue.Queue(AHEAD)
         self.stopped = threading.Event()
-        self._images, self._preprocess = enumerate(images), preprocess
+        self.under_way: dict[int, Image] = {}
+        self._images = enumerate(images)
+
+    def take(self) -> list[tuple[int, Image]]:
+        """The next images; none where they have ended, or nobody waits for them any more."""
+        taken = [] if self.stopped.is_set() else list(islice(self._images, CHUNK))
+        self.under_way.update(taken)
+        return taken
+
+    def hand_out(self, found: Reading | BaseException | None) -> None:
+        """Let the caller have a reading, an error, or the end; whoever does not take any more is not waited for."""
+        if isinstance(found, Reading):
+            del self.under_way[found.place]
+        while not self.stopped.is_set():
+            with suppress(queue.Full):
+                self.found.put(found, timeout=0.1)
+                break
+
+
+class _GivenImages(WordBatches):
+    """The images of a stream, read and prepared on the way; what cannot be read is handed out with the reason."""
+
+    def __init__(self, stream: _Stream, member: Member) -> None:
+        super().__init__(member.batch_of)
+        self._stream, self._preprocess = stream, member.preprocess
 
     def chunks(self) -> Iterator[list[tuple[int, Image]]]:
-        while not self.stopped.is_set() and (chunk := list(islice(self._images, CHUNK))):
+        while chunk := self._stream.take():
             yield chunk
 
     def prepare(self, chunk: list[tuple[int, Image]], timer: StepTimer) -> list[Prepared]:
@@ -136,7 +163,7 @@ class _GivenImages(WordBatches):
                 with timer.step("resize"):
                     prepared.append((place, self._preprocess.resize(pixels)))
             except (OSError, TypeError, ValueError, UserError) as error:
-                self.hand_out(Reading(place, error=str(error)))
+                self.give_up(place, str(error))
         return prepared
 
     def _pixels(self, image: Image) -> Pixels:
@@ -149,12 +176,25 @@ class _GivenImages(WordBatches):
             raise UserError("is no whole image" if data else "is empty")
         return pixels
 
-    def hand_out(self, found: Reading | BaseException | None) -> None:
-        """Let the caller have a reading, an error, or the end; whoever does not take any more is not waited for."""
-        while not self.stopped.is_set():
-            with suppress(queue.Full):
-                self.found.put(found, timeout=0.1)
-                break
+    def give_up(self, place: int, reason: str) -> None:
+        """Go on without an image."""
+        self._stream.hand_out(Reading(place, error=reason))
+
+
+class _HandedImages(_GivenImages):
+    """Those that the member before hands on, which has read them."""
+
+    def __init__(self, stream: _Stream, member: Member) -> None:
+        super().__init__(stream, member)
+        self.handed = Handed()
+
+    def chunks(self) -> Iterator[list[tuple[int, Image]]]:
+        for places in self.handed.chunks():
+            if not self._stream.stopped.is_set():
+                yield [(place, self._stream.under_way[place]) for place in places]
+
+    def give_up(self, place: int, reason: str) -> None:
+        """Leave it at what was read."""
 
 
 def in_channels(image: Pixels, channels: int) -> Pixels:

@@ -3,7 +3,7 @@
 Not here: what is done with a word (`crnn.inference.scheduler`), how wide it is (`crnn.data.widths`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from crnn.core.errors import UserError
 from crnn.data.buckets import BatchOf
@@ -51,10 +51,12 @@ class EncodedWords(WordBatches):
 
     def chunks(self) -> Iterator[list[Encoded]]:
         for first in range(1, self._count + 1, CHUNK):
-            indices = range(first, min(first + CHUNK, self._count + 1))
-            # One transaction serves all workers because they advance this one at a time.
-            images = ((index, self._words.image(index)) for index in indices)
-            yield [(index, image) for index, image in images if image]
+            yield self.images(range(first, min(first + CHUNK, self._count + 1)))
+
+    def images(self, indices: Iterable[int]) -> list[Encoded]:
+        """The words of some indices that have an image. One transaction serves all workers, which take turns."""
+        images = ((index, self._words.image(index)) for index in indices)
+        return [(index, image) for index, image in images if image]
 
     def prepare(self, chunk: list[Encoded], timer: StepTimer) -> list[Prepared]:
         prepared = []

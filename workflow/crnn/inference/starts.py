@@ -16,9 +16,9 @@ from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from crnn.core.files import scratch_directory
 from crnn.core.process import age_seconds, peak_mib, resident_mib
 from crnn.core.workers import follow_parent
 from crnn.data.buckets import batch_sizes
@@ -110,14 +110,14 @@ def _at_width(session: Session, image: Tensor, first: float) -> dict[str, float]
 
 def observe(start: Start, count: int) -> list[dict[str, Any]]:
     """What `count` fresh processes find, one after the other; the first one cold."""
-    for file in start.model.parent.iterdir():  # drop the build from the page cache, as far as nobody else uses it
-        with file.open("rb") as stream:
+    for file in filter(Path.is_file, start.model.parent.iterdir()):
+        with file.open("rb") as stream:  # out of the page cache, as far as nobody else uses it
             os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     found = []
-    with scratch_directory(start.model) as cache:
+    with TemporaryDirectory() as cache:
         for _ in range(count):
             with ProcessPoolExecutor(1, get_context("spawn"), initializer=follow_parent) as process:
-                found.append(process.submit(start.observe, cache).result())
+                found.append(process.submit(start.observe, Path(cache)).result())
     return found
 
 
@@ -132,9 +132,7 @@ def summarise(starts: list[dict[str, Any]], build_mib: float | None = None) -> d
     cold, *others = starts
     memory = [each["memory"] for each in starts]
     steps = [after - before for each in memory for before, after in pairwise(each["passes"][PASSES // 2 - 1 :])]
-    peaks = {
-        name: max(each[name] for each in memory) for name in ("base", "load", "run", "device") if name in memory[0]
-    }
+    peaks = {name: max(each[name] for each in memory) for name in ("base", "load", "run")}
     widths = [
         {name: median(each[name] for each in of_starts) for name in of_starts[0]}
         for of_starts in zip(*(each["widths"] for each in starts), strict=True)

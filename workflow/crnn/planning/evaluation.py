@@ -9,7 +9,6 @@ was read (`crnn.planning.accuracy_model`).
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import sqrt
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +28,7 @@ from crnn.model.decoding import greedy_decode
 from crnn.planning.accuracy_model import AccuracyModel
 from crnn.planning.optimiser import Candidate
 from crnn.runtimes.runtime import Session
-
-CONFIDENCE = 1.645  # standard deviations that 95 % of a normal distribution lie below
+from crnn.score.audit import most_lost
 
 
 @dataclass
@@ -121,17 +119,8 @@ class Verdict:
         }
 
 
-def most_lost(lost: int, gained: int) -> float:
-    """Words lost on balance, at most, with 95 % confidence; see `judged`."""
-    return lost - gained + CONFIDENCE * sqrt(lost + gained)
-
-
 def judged(candidate: Candidate, right: Sequence[bool], finest: Sequence[bool], accuracy_drop: float) -> Verdict:
-    """Hold a candidate's words against the finest rule's: with 95 % confidence it may lose the share `accuracy_drop`.
-
-    Unless the candidate is worse, words that read differently are lost as often as gained. So the variance of the loss
-    is their number (McNemar 1947); its upper bound by the normal approximation is held against the budget.
-    """
+    """Hold a candidate's words against the finest rule's: with 95 % confidence it may lose `accuracy_drop` of them."""
     lost = sum(other and not own for own, other in zip(right, finest, strict=True))
     gained = sum(own and not other for own, other in zip(right, finest, strict=True))
     most = most_lost(lost, gained)

@@ -12,9 +12,9 @@ import polars as pl
 
 from crnn.core.errors import UserError
 from crnn.data.labels import LabelPolicy
-from crnn.inference.cascade import Keep, combined
-from crnn.planning.evaluation import most_lost
+from crnn.inference.combine import Keep, combined
 from crnn.score.accuracy import judge, wilson_interval
+from crnn.score.audit import most_lost
 
 THRESHOLDS = [*np.round(np.arange(0, 1, 0.01), 2).tolist(), 1.01]  # the last hands on every word
 
@@ -26,6 +26,11 @@ class Goal:
 
     accuracy_drop: float | None = None
     accuracy: float | None = None
+
+    def __str__(self) -> str:
+        if self.accuracy is not None:
+            return f"an accuracy of {self.accuracy:.2%}"
+        return f"a loss of {self.accuracy_drop or 0:.2%} or less with 95 % confidence"
 
 
 @dataclass(frozen=True)
@@ -63,13 +68,14 @@ def frontier(samples: pl.DataFrame, readings: Sequence[pl.DataFrame], policy: La
     judged = [judge(samples, each, policy).filter("scorable") for each in readings]
     if judged[-1].is_empty():
         raise UserError("none of the tuning words has a label to plan a threshold by; name others in planning.lmdb")
-    # Whether a reading is right takes the place of its text: a cascade's is one of its members'.
-    right = [each.select("index", "confidence", text=pl.col("correct").cast(pl.String)) for each in judged]
+    # Whether a reading is right takes the place of its text: a cascade's is one of its members', and null as theirs is.
+    is_right = pl.when(pl.col("confidence").is_not_null()).then(pl.col("correct").cast(pl.String))
+    right = [each.select("index", "confidence", text=is_right) for each in judged]
     last = judged[-1]["correct"]
     points = []
     for threshold in THRESHOLDS:
         found = combined(right, threshold, keep)
-        own, handed_on = found["text"] == "true", int((found["members"] > 1).sum())
+        own, handed_on = found["text"].eq_missing("true"), int((found["members"] > 1).sum())
         lost, gained = int((last & ~own).sum()), int((own & ~last).sum())
         points.append(Point(threshold, len(own), handed_on, int(own.sum()), lost, gained))
     return points
@@ -81,7 +87,7 @@ def cheapest(points: Sequence[Point], goal: Goal) -> Point:
     if not keeping:
         best = max(points, key=lambda point: point.correct)
         raise UserError(
-            f"no threshold keeps {goal}; of the {best.words} tuning words the best one, {best.threshold}, reads "
-            f"{best.correct} and loses {best.lost} of the last member's. Ask for less"
+            f"no threshold keeps {goal}: of the {best.words} tuning words the best one, {best.threshold}, reads "
+            f"{best.correct} and loses {best.lost} of the last member's. Ask for less, or tune on more words"
         )
     return keeping[0]

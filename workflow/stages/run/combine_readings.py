@@ -6,7 +6,7 @@ from crnn.core.command import LOG, Arguments, Command
 from crnn.core.files import read_json
 from crnn.core.record import Record
 from crnn.core.tables import write_table
-from crnn.inference.cascade import combined
+from crnn.inference.combine import combined
 
 
 def arguments(command: Command) -> None:

@@ -12,11 +12,19 @@ from crnn.core.command import LOG, Arguments, Command
 from crnn.core.files import read_json, scratch_directory, sha256
 from crnn.core.record import tool_versions
 from crnn.data.buckets import BucketPlan
-from crnn.inference.bundle import image_facts, output_facts, sources_digest, write_facts, write_golden, write_programs
+from crnn.inference.bundle import (
+    image_facts,
+    output_facts,
+    publish,
+    scores,
+    sources_facts,
+    write_facts,
+    write_golden,
+    write_programs,
+)
 from crnn.runtimes.registry import find_runtime
 from stages.arguments import add_runtime_arguments, add_word_arguments, matched, opened_session
 
-SCORES = ("dataset", "samples", "correct", "accuracy", "accuracy_ci95", "e2e", "infer_only", "device", "simulated")
 CHECKPOINT_TOOLS = {"checkpoint": ("safetensors",), "onnx": ()}  # what read.py needs besides the runtime's own
 
 
@@ -50,16 +58,14 @@ def main(args: Arguments) -> None:
                 "session": session.describe(),
                 "build": next(iter(build.values()), None),
             },
-            "scores": [{key: read_json(path)[key] for key in SCORES} for path in args.runs],
+            "scores": scores(args.runs),
             "origin": {"file": args.origin.name, "sha256": sha256(args.origin)},
-            "workflow": {"name": "crnn-dynamic", "sources_sha256": sources_digest()},
+            "workflow": sources_facts(),
         }
         golden = list(write_golden(args.words, preprocess, session, contract.charset, scratch))
         write_programs(runtime, {**facts, "golden": len(golden)}, scratch)
         write_facts(scratch, facts, golden)
-        shutil.rmtree(args.output, ignore_errors=True)
-        scratch.rename(args.output)
-        args.output.chmod(0o755)
+        publish(scratch, args.output)
     LOG.info("%s: %d golden words", args.output, len(golden))
 
 

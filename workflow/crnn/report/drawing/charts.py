@@ -191,16 +191,21 @@ def core_milliseconds(row: Object) -> float:
     return float(e2e["seconds"] / e2e["words"] * row["host"].get("cores", 1) * 1e3)
 
 
+def frontier_of(rows: Sequence[Object]) -> list[Object]:
+    """Those of rows with `cost` and `accuracy` that no cheaper one reads as well as."""
+    return [
+        row for row in rows if all(row["accuracy"] > other["accuracy"] for other in rows if other["cost"] < row["cost"])
+    ]
+
+
 def trade_off(timed: Named) -> Figure:
     """Accuracy against what a word costs, and the frontier that no other run lies beyond."""
     rows = [{"run": name, "cost": core_milliseconds(run.row), **_percents(run.row)} for name, run in timed]
     names = [name for name, _ in timed]
-    best = [
-        row for row in rows if all(row["accuracy"] > other["accuracy"] for other in rows if other["cost"] < row["cost"])
-    ]
     x = x_axis("cost", "core-milliseconds per word, bytes to text", format="~g", type="log", nice=False, padding=14)
     y = y_axis("accuracy", "word accuracy (%)", zero=False, nice=True)
-    frontier = alt.Chart(pl.DataFrame(best)).mark_line(color=light("rule"), strokeWidth=1.5, strokeDash=[4, 3])
+    best = alt.Chart(pl.DataFrame(frontier_of(rows)))
+    frontier = best.mark_line(color=light("rule"), strokeWidth=1.5, strokeDash=[4, 3]).encode(x=x, y=y)
     base = alt.Chart(pl.DataFrame(rows)).encode(x=x, color=_run_colour(names))
     interval = base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(y=alt.Y("low", type="quantitative"), y2="high")
     shape = alt.Shape("run", type="nominal", scale=alt.Scale(domain=names))
@@ -210,7 +215,7 @@ def trade_off(timed: Named) -> Figure:
         f"Up and to the left is better; the broken line joins the runs that no cheaper one reads as well as. {samples} "
         "words, with Wilson 95 % intervals. The axes are cut to the data, and the lower one is logarithmic."
     )
-    return figure("Accuracy against cost", alt.layer(frontier.encode(x=x, y=y), interval, point), caption)
+    return figure("Accuracy against cost", alt.layer(frontier, interval, point), caption)
 
 
 def breakdown(timed: Named) -> Figure:
