@@ -12,7 +12,8 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,8 +51,9 @@ def load(name: str) -> tuple[Callable[["Arguments"], None], "Command"]:
     return stage.main, command
 
 
-def run(name: str, arguments: Sequence[str]) -> None:
-    """Do what a command line says. What a user can mend becomes one line on stderr and exit status 1.
+@contextmanager
+def faults_told(name: str) -> Iterator[None]:
+    """Do the work of a program. What a user can mend becomes one line on stderr and exit status 1.
 
     Every other exception keeps its traceback, with a line that says so.
     """
@@ -59,8 +61,7 @@ def run(name: str, arguments: Sequence[str]) -> None:
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
     try:
-        main, command = load(name)
-        main(command.read(arguments))
+        yield
     except UserError as error:
         sys.exit(f"error: {error}")
     except Exception as error:
@@ -68,6 +69,12 @@ def run(name: str, arguments: Sequence[str]) -> None:
             sys.exit(f"error: {said}")
         traceback.print_exc()
         sys.exit(f"error: {name}: {FAULT}")
+
+
+def run(main: Callable[["Arguments"], None], command: "Command") -> None:
+    """Do what the command line of this process says, in a program that is no stage."""
+    with faults_told(command.prog):
+        main(command.read())
 
 
 def main() -> None:
@@ -81,7 +88,9 @@ def main() -> None:
     if name not in stage_files():
         sys.exit(f"error: stage {name!r}: expected one of {', '.join(stage_files())}")
     sys.path.insert(0, str(STAGES.parent))
-    run(name, sys.argv[2:])
+    with faults_told(name):
+        work, command = load(name)
+        work(command.read(sys.argv[2:]))
 
 
 if __name__ == "__main__":

@@ -31,7 +31,8 @@ def with_cascades(config: Config) -> Config:
 
 
 def _faults_alone(name: str, entry: Config) -> Iterator[str]:
-    yield from (f"deployments.{name}: missing key {key!r}" for key in ("runtime", "widths") if key not in entry)
+    if lost := [key for key in ("runtime", "widths") if key not in entry]:
+        yield f"deployments.{name}: missing key {', '.join(map(repr, lost))}"
     if extra := [key for key in OF_CASCADES if key in entry]:
         yield f"deployments.{name}: has {', '.join(extra)}, which are for a cascade"
 

@@ -235,9 +235,6 @@ def _deployment_faults(
     key: str, name: str, entry: Config, config: Config, runtimes: Mapping[str, Runtime]
 ) -> Iterator[str]:
     """What keeps a deployment from being built or told from a stage of the model."""
-    if lost := [each for each in ("runtime", "widths") if each not in entry]:
-        yield f"{key}: missing key {', '.join(map(repr, lost))}"
-        return
     runtime, source = runtimes.get(entry["runtime"]), entry["source"]
     if runtime is None:
         yield f"{key}.runtime is {entry['runtime']!r}; expected one of {', '.join(runtimes)}"
