@@ -113,8 +113,9 @@ class Deployment:
         """As the records of its accuracy run, `read`, and of its build say."""
         parameters = read_json(read)["parameters"]
         settings = {key: parameters[key] for key in ("runtime", "options", "widths", "batch")}
-        (source,) = read_json(build / "build.json")["inputs"]
-        precision = precision_of(settings["runtime"], settings["options"], Path(source))
+        given = map(Path, read_json(build / "build.json")["inputs"])
+        source = next(path for path in given if path.suffix in (".onnx", ".safetensors"))
+        precision = precision_of(settings["runtime"], settings["options"], source)
         return cls(precision=precision, build=build, words=words, charset=charset, threads=threads, **settings)
 
     def tasks(self) -> dict[str, Task]:

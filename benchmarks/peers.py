@@ -41,6 +41,7 @@ from crnn.data.lmdb import Words
 from crnn.inference.benchmark import EndToEnd
 from crnn.inference.cascade import Cascade
 from crnn.inference.timings import Timings
+from crnn.runtimes.registry import find_runtime
 from crnn.score.accuracy import judge, wilson_interval
 from crnn.score.audit import compare, flips
 from stage import run
@@ -86,12 +87,12 @@ class Row:
                 {**each, "model": self._here(each["model"]), "contract": self._here(each["contract"])}
                 for each in told["member"]
             ]
-        build = read_json(self.results / "builds" / self.model / self.deployment / "build.json")
+        build = self.results / "builds" / self.model / self.deployment
         return [
             {
                 **{key: told[key] for key in ("runtime", "options", "calls", "widths")},
                 "batch": str(told["measure"]["batch"]),
-                "model": self._here(next(iter(build["outputs"]))),
+                "model": str(build / find_runtime(told["runtime"]).files[0]),
                 "contract": str(self.results / "models" / self.model / "contract.json"),
             }
         ]

@@ -69,6 +69,12 @@ def add_precisions(space: CondaWorkspace) -> list[str]:
     return [*runs, plan, "results/models/crnn/fixed.fp16.onnx"]
 
 
+def add_a_cascade(space: CondaWorkspace) -> list[str]:
+    """Put a cascade over both runtimes of the processor into the config; returns its run and its bundle."""
+    space.config["deployments"]["both"] = {"cascade": ["ort", "ov-int8"], "accuracy": 0.0}
+    return ["results/runs/sample/crnn/both/run.json", "results/bundles/crnn/both"]
+
+
 def ascend_deployment(folder: Path) -> dict[str, Any]:
     """A deployment that converts with the toolkit of tests/contract."""
     toolkit = install(folder / "cann")
@@ -107,7 +113,9 @@ def session_in_own_envs(tmp_path_factory: pytest.TempPathFactory) -> CondaWorksp
     make(space, "--conda-not-block-search-path-envvars", *add_plans(space), **card)
     make(space, *add_a_dataset_of_each_source(space, base / "sources"))
     make(space, *add_precisions(space))
-    del space.config["deployments"]["ov-int8"]
+    make(space, *add_a_cascade(space))
+    for name in ("both", "ov-int8"):
+        del space.config["deployments"][name]
     space.config["training"] = {"crnn": {**small_training(), "words": 32}}
     make(space, "train", "results/runs/sample/crnn/ort/errors.json")
     for name in ("lmdb", "images", "archive"):
