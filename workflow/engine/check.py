@@ -4,6 +4,7 @@ Not here: the table of it (`crnn.report.check`).
 """
 
 from collections.abc import Mapping
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,11 @@ def with_check(config: Config) -> Config:
     """The config itself or, where it has `check`, one whose only words are rendered: none of the user's is read."""
     if "check" not in config:
         return config
-    without = lambda key, entry: {name: value for name, value in entry.items() if name != key}
-    own = {name: without("lmdb", config[name]) for name in ("calibration", "planning")}
-    widths = {name: without("datasets", entry) for name, entry in config["widths"].items()}
-    return {**config, **own, "widths": widths, "datasets": {"check": {"sample": config["check"]}}}
+    config = deepcopy(config)
+    for entry in (config["calibration"], config["planning"], *config["widths"].values()):
+        for names_words in ("lmdb", "datasets"):
+            entry.pop(names_words, None)
+    return {**config, "datasets": {"check": {"sample": config["check"]}}}
 
 
 def rows_to_check(layout: Layout) -> dict[str, Steps]:
