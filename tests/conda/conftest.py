@@ -75,6 +75,25 @@ def add_a_cascade(space: CondaWorkspace) -> list[str]:
     return ["results/runs/sample/crnn/both/run.json", "results/bundles/crnn/both"]
 
 
+def add_what_is_asked_for(space: CondaWorkspace) -> list[str]:
+    """Ask for what a row costs besides; returns it, and bundles, of every runtime that has its stages."""
+    space.config["measure"] |= {"starts": 1, "load": [{"scenario": "SingleStream", "seconds": 0.1}]}
+    runs = "results/runs/sample/crnn"
+    starts = [f"{runs}/{name}/starts.json" for name in ("ort", "torch", "om", "gpu", "trt")]
+    loads = [
+        f"{runs}/{name}/load.json" for name in ("ort", "torch", "gpu", "trt")
+    ]  # the generator is in no env of an NPU
+    return [*starts, *loads, *(f"results/bundles/crnn/{name}" for name in ("ort", "torch", "om", "gpu", "trt"))]
+
+
+def add_a_foreign_model(space: CondaWorkspace) -> list[str]:
+    """Put an ONNX file beside the checkpoint; returns its import, and an explanation of two files of the other."""
+    space.config["deployments"]["torch"] = {"models": ["crnn"]}
+    space.config["deployments"]["gpu"]["models"] = ["crnn"]
+    space.config["models"]["foreign"] = {"onnx": "results/models/crnn/raw.onnx"}
+    return ["results/models/foreign/raw.onnx", "results/explained/sample/crnn/aspect/raw/fixed.json"]
+
+
 def ascend_deployment(folder: Path) -> dict[str, Any]:
     """A deployment that converts with the toolkit of tests/contract."""
     toolkit = install(folder / "cann")
@@ -111,7 +130,12 @@ def session_in_own_envs(tmp_path_factory: pytest.TempPathFactory) -> CondaWorksp
     card = packages_of_a_card(base)
     make(space, "--conda-not-block-search-path-envvars", "report", **card)  # as docs/ascend.md says
     make(space, "--conda-not-block-search-path-envvars", *add_plans(space), **card)
+    asked = add_what_is_asked_for(space)
+    make(space, "--conda-not-block-search-path-envvars", *asked, **card)
+    space.config["measure"] = small_config(base / "small.safetensors")["measure"]
     make(space, *add_a_dataset_of_each_source(space, base / "sources"))
+    make(space, *add_a_foreign_model(space))
+    del space.config["models"]["foreign"]
     make(space, *add_precisions(space))
     make(space, *add_a_cascade(space))
     for name in ("both", "ov-int8"):
