@@ -76,14 +76,14 @@ def add_a_cascade(space: CondaWorkspace) -> list[str]:
 
 
 def add_what_is_asked_for(space: CondaWorkspace) -> list[str]:
-    """Ask for what a row costs besides; returns it, and bundles, of every runtime that has its stages."""
+    """Ask for what a row costs besides; returns it, of every runtime that has its stages."""
     space.config["measure"] |= {"starts": 1, "load": [{"scenario": "SingleStream", "seconds": 0.1}]}
     runs = "results/runs/sample/crnn"
     starts = [f"{runs}/{name}/starts.json" for name in ("ort", "torch", "om", "gpu", "trt")]
     loads = [
         f"{runs}/{name}/load.json" for name in ("ort", "torch", "gpu", "trt")
     ]  # the generator is in no env of an NPU
-    return [*starts, *loads, *(f"results/bundles/crnn/{name}" for name in ("ort", "torch", "om", "gpu", "trt"))]
+    return [*starts, *loads]
 
 
 def add_a_foreign_model(space: CondaWorkspace) -> list[str]:
@@ -130,8 +130,9 @@ def session_in_own_envs(tmp_path_factory: pytest.TempPathFactory) -> CondaWorksp
     card = packages_of_a_card(base)
     make(space, "--conda-not-block-search-path-envvars", "report", **card)  # as docs/ascend.md says
     make(space, "--conda-not-block-search-path-envvars", *add_plans(space), **card)
-    asked = add_what_is_asked_for(space)
-    make(space, "--conda-not-block-search-path-envvars", *asked, **card)
+    bundles = [f"results/bundles/crnn/{name}" for name in ("ort", "torch", "om", "gpu", "trt")]
+    make(space, "--conda-not-block-search-path-envvars", *bundles, **card)
+    make(space, "--conda-not-block-search-path-envvars", *add_what_is_asked_for(space), **card)
     space.config["measure"] = small_config(base / "small.safetensors")["measure"]
     make(space, *add_a_dataset_of_each_source(space, base / "sources"))
     make(space, *add_a_foreign_model(space))
