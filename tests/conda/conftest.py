@@ -75,15 +75,15 @@ def add_a_cascade(space: CondaWorkspace) -> list[str]:
     return ["results/runs/sample/crnn/both/run.json", "results/bundles/crnn/both"]
 
 
-def add_what_is_asked_for(space: CondaWorkspace) -> list[str]:
-    """Ask for what a row costs besides; returns it, of every runtime that has its stages."""
-    space.config["measure"] |= {"starts": 1, "load": [{"scenario": "SingleStream", "seconds": 0.1}]}
+def make_what_is_asked_for(space: CondaWorkspace, *names: str, **environment: str) -> None:
+    """Measure what rows cost besides, of every runtime whose env has the stages; then ask for it no more."""
+    usual = space.config["measure"]
+    space.config["measure"] = usual | {"starts": 1, "load": [{"scenario": "SingleStream", "seconds": 0.1}]}
     runs = "results/runs/sample/crnn"
-    starts = [f"{runs}/{name}/starts.json" for name in ("ort", "torch", "om", "gpu", "trt")]
-    loads = [
-        f"{runs}/{name}/load.json" for name in ("ort", "torch", "gpu", "trt")
-    ]  # the generator is in no env of an NPU
-    return [*starts, *loads]
+    loads = [f"{runs}/{name}/load.json" for name in names if name != "om"]  # the generator is in no env of an NPU
+    starts = [f"{runs}/{name}/starts.json" for name in names]
+    make(space, "--conda-not-block-search-path-envvars", *starts, *loads, **environment)
+    space.config["measure"] = usual
 
 
 def add_a_foreign_model(space: CondaWorkspace) -> list[str]:
@@ -132,12 +132,12 @@ def session_in_own_envs(tmp_path_factory: pytest.TempPathFactory) -> CondaWorksp
     make(space, "--conda-not-block-search-path-envvars", *add_plans(space), **card)
     bundles = [f"results/bundles/crnn/{name}" for name in ("ort", "torch", "om", "gpu", "trt")]
     make(space, "--conda-not-block-search-path-envvars", *bundles, **card)
-    make(space, "--conda-not-block-search-path-envvars", *add_what_is_asked_for(space), **card)
-    space.config["measure"] = small_config(base / "small.safetensors")["measure"]
+    make_what_is_asked_for(space, "ort", "torch", "om", "gpu", "trt", **card)
     make(space, *add_a_dataset_of_each_source(space, base / "sources"))
     make(space, *add_a_foreign_model(space))
     del space.config["models"]["foreign"]
     make(space, *add_precisions(space))
+    make_what_is_asked_for(space, "ov-int8")
     make(space, *add_a_cascade(space))
     for name in ("both", "ov-int8"):
         del space.config["deployments"][name]
