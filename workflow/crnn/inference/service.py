@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from crnn.data.preprocess import Tensor, normalise
+from crnn.data.preprocess import Tensor
 from crnn.inference.cascade import Member
 from crnn.inference.sources import Encoded
 from crnn.model.decoding import greedy_decode
@@ -49,7 +49,7 @@ class Service:
     def _prepare(self, number: int, image: bytes) -> None:
         pixels = self._reader.preprocess.decode(image)
         assert pixels is not None, "an image that cannot be decoded was sent"
-        tensor = normalise(self._reader.preprocess.resize(pixels))
+        tensor = self._reader.preprocess.tensor(pixels)
         with self._changed:
             self._unprepared -= 1
             self._waiting.setdefault(tensor.shape[2], deque()).append((time.perf_counter(), number, tensor))
