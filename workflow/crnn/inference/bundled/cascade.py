@@ -4,7 +4,6 @@ python read.py [--json] word.png folder   a line per image: path, text, confiden
 python read.py --self-test                lets each member read its golden words and name the first step that differs
 """
 
-import argparse
 import importlib.util
 import json
 import sys
@@ -14,12 +13,18 @@ HERE = Path(__file__).resolve().parent
 CASCADE = json.loads((HERE / "recogniser.json").read_text(encoding="utf-8"))["cascade"]
 
 
-def opened(name):
-    """The read.py of a member as a module, and what it opens its model as."""
-    sys.path.insert(0, str(HERE / name))
+def loaded(name):
+    """The read.py of a member as a module."""
     spec = importlib.util.spec_from_file_location(Path(name).name, HERE / name / "read.py")
     program = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(program)
+    return program
+
+
+def opened(name):
+    """The read.py of a member as a module, and what it opens its model as."""
+    sys.path.insert(0, str(HERE / name))
+    program = loaded(name)
     return program, program.open_model(program.HERE, program.FACTS)
 
 
@@ -41,23 +46,12 @@ def counts(row, before):
     return row[2] is None and (CASCADE["keep"] == "last" or row[1] >= before[1])
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("paths", nargs="*", type=Path)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--self-test", action="store_true")
-    args, members = parser.parse_args(), [opened(name) for name in CASCADE["members"]]
-    if args.self_test:
-        differences = [program.first_difference(infer) for program, infer in members]
-        named = [f"{name}: {each}" for name, each in zip(CASCADE["members"], differences) if each]
-        sys.exit(f"differs: {named[0]}" if named else print("every golden word is read as it was"))
-    files, failed = [f for path in args.paths for f in (sorted(path.iterdir()) if path.is_dir() else [path])], False
-    for row in read(members, files):
-        named = dict(zip(("file", "text", "confidence", "error"), row))
-        print(json.dumps(named, ensure_ascii=False, default=str) if args.json else "\t".join(map(str, row)))
-        failed |= named["error"] is not None
-    sys.exit(failed)
+def first_difference(members):
+    """Of the first member that reads a golden word otherwise: its name and the step."""
+    found = zip(CASCADE["members"], (program.first_difference(infer) for program, infer in members))
+    return next((f"{name}: {each}" for name, each in found if each), None)
 
 
 if __name__ == "__main__":
-    main()
+    names = CASCADE["members"]
+    loaded(names[0]).main(__doc__, lambda: [opened(name) for name in names], read, first_difference)

@@ -91,17 +91,17 @@ def first_difference(infer):
 # open_model
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(doc=__doc__, opened=lambda: open_model(HERE, FACTS), read=read, differs=first_difference):
+    """The command line, also of a cascade: its first member runs this with what the cascade does otherwise."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("paths", nargs="*", type=Path)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--self-test", action="store_true")
-    args, infer = parser.parse_args(), open_model(HERE, FACTS)
+    args, model = parser.parse_args(), opened()
     if args.self_test:
-        difference = first_difference(infer)
-        sys.exit(f"differs: {difference}" if difference else print("every golden word is read as it was"))
+        sys.exit(f"differs: {found}" if (found := differs(model)) else print("every golden word is read as it was"))
     files, failed = [f for path in args.paths for f in (sorted(path.iterdir()) if path.is_dir() else [path])], False
-    for row in read(infer, files):
+    for row in read(model, files):
         named = dict(zip(("file", "text", "confidence", "error"), row))
         print(json.dumps(named, ensure_ascii=False, default=str) if args.json else "\t".join(map(str, row)))
         failed |= named["error"] is not None
