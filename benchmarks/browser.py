@@ -1,7 +1,4 @@
-"""A headless Chromium that is asked and told by the DevTools protocol over a pipe; needs nothing but the browser.
-
-Not here: what is measured with it (`page.py`).
-"""
+"""A headless Chromium that is asked and told by the DevTools protocol over a pipe; needs nothing but the browser."""
 
 import fcntl
 import json

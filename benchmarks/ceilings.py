@@ -1,7 +1,4 @@
-"""What there is to reach: a runtime used as its makers advise, and the largest matrix product of the machine.
-
-Not here: the product's own runs (`contestants.py`).
-"""
+"""What there is to reach: a runtime used as its makers advise, and the largest matrix product of the machine."""
 
 import time
 from collections.abc import Callable

@@ -1,7 +1,4 @@
-"""What holds of a report whose rows are of a device's doubles, whichever device: for the DAG tests of each device.
-
-Not here: the doubles themselves (`contract`), and what only one device promises.
-"""
+"""What holds of a report whose rows are of a device's doubles, whichever device: for the DAG tests of each device."""
 
 from typing import Any
 

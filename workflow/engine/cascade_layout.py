@@ -1,7 +1,4 @@
-"""What the jobs of a cascade read: lookups over those of its members.
-
-Not here: checking and completing a cascade's entry (`engine.cascades`).
-"""
+"""What the jobs of a cascade read: lookups over those of its members."""
 
 from dataclasses import dataclass
 from typing import Any

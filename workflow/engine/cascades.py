@@ -1,7 +1,4 @@
-"""Cascades: a deployment that is made of others, each of which reads what the one before it is not sure of.
-
-Not here: reading with one (`crnn.inference.cascade`).
-"""
+"""Cascades: a deployment that is made of others, each of which reads what the one before it is not sure of."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,4 @@
-"""The check: every row of a config on a few rendered words, and how far Snakemake came with each.
-
-Not here: the table of it (`crnn.report.check`).
-"""
+"""The check: every row of a config on a few rendered words, and how far Snakemake came with each."""
 
 from collections.abc import Mapping
 from copy import deepcopy

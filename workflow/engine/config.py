@@ -1,7 +1,4 @@
-"""Checking a config: against its schema, and then for what no schema can say; with errors a person can act on.
-
-Not here: reading keys for rules (`engine.layout`), defaults (Snakemake's `validate` fills them from the schema).
-"""
+"""Checking a config: against its schema, and then for what no schema can say; with errors a person can act on."""
 
 import copy
 import re

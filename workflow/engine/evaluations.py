@@ -1,7 +1,4 @@
-"""Evaluation folders: one entry of `datasets` that stands for several LMDBs, as the field hands them out.
-
-Not here: what the report makes of them (`crnn.score.means`).
-"""
+"""Evaluation folders: one entry of `datasets` that stands for several LMDBs, as the field hands them out."""
 
 import re
 from collections import Counter

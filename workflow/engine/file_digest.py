@@ -2,8 +2,6 @@
 
 Snakemake compares the content of an input only when its time is newer than the outputs'; a file that is replaced by an
 older one (cp -p, rsync -t, tar) or that lies in a folder escapes it. The rules give such inputs' digests as parameters.
-
-Not here: code (`engine.code_digest`), what Snakemake does with a digest.
 """
 
 import hashlib

@@ -1,8 +1,6 @@
 """Where everything lies, and what each job reads: a checked config as typed lookups for the rules.
 
 Paths are relative to the working directory. Only `shipped` looks whether a file is there.
-
-Not here: checking the config (`engine.config`), what the rules do with a path.
 """
 
 import json

@@ -1,7 +1,4 @@
-"""Versions of the tools that a stage uses: what its env file pins, what is installed here, what a driver's files say.
-
-Not here: making an env (conda does), the versions a finished stage had (its record has them).
-"""
+"""Versions of the tools that a stage uses: what its env file pins, what is installed here, what a driver says."""
 
 import hashlib
 import platform

@@ -1,7 +1,4 @@
-"""What YAML makes of a config file without a word: of two equal keys the last, of a name a number or a truth value.
-
-Not here: what the keys mean (`engine.config`).
-"""
+"""What YAML makes of a config file without a word: of two equal keys the last, of a name a number or a truth value."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path

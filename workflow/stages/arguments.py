@@ -1,7 +1,4 @@
-"""What every stage that runs a model takes on its command line, and how it opens it.
-
-Not here: what a stage does with the model once it is open.
-"""
+"""What every stage that runs a model takes on its command line, and how it opens it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

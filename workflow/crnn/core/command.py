@@ -1,7 +1,4 @@
-"""What every stage command shares: a command line that knows the options of many stages, logging, progress.
-
-Not here: anything a stage does.
-"""
+"""What every stage command shares: a command line that knows the options of many stages, logging, progress."""
 
 import argparse
 import json

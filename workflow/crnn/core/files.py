@@ -1,7 +1,4 @@
-"""Writing files whole, hashing them, and telling files from what lies in their place: nobody sees half a file.
-
-Not here: what is inside the files.
-"""
+"""Writing files whole, hashing them, and telling files from what lies in their place: nobody sees half a file."""
 
 import hashlib
 import json

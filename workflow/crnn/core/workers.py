@@ -1,7 +1,4 @@
-"""Worker processes that apply one function to many chunks: results in order, few of them in memory, no orphans.
-
-Not here: what a chunk is, or what is done with it.
-"""
+"""Worker processes that apply one function to many chunks: results in order, few of them in memory, no orphans."""
 
 import os
 import threading

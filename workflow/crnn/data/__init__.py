@@ -1,4 +1,1 @@
-"""Words and their tensors: LMDB, labels, widths, preprocessing, parts, other sources, rendering.
-
-Not here: the network (`crnn.model`).
-"""
+"""Words and their tensors: LMDB, labels, widths, preprocessing, parts, other sources, rendering."""

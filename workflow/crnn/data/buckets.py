@@ -1,7 +1,4 @@
-"""Reading a bucket plan: the width of a word, and how many words of a width go into one call.
-
-Not here: how a plan is made (`crnn.planning.optimiser`).
-"""
+"""Reading a bucket plan: the width of a word, and how many words of a width go into one call."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,8 +1,6 @@
 """From the bytes of an image file to pixels, in one way for all that read or show words.
 
 JPEG and PNG are read by OpenCV. What it cannot do rightly, transparency and every other format, is read by Pillow.
-
-Not here: resizing and normalising (`crnn.data.preprocess`).
 """
 
 import io

@@ -1,8 +1,6 @@
 """Label policies: the part of a text that is compared. By them a network of 94 characters can be scored on 36.
 
 Kept apart from the charset (`crnn.model.charset`: what the network can say), as PARSeq's `CharsetAdapter` does.
-
-Not here: accuracy (`crnn.score.accuracy`).
 """
 
 import re

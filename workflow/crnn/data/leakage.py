@@ -1,7 +1,4 @@
-"""Leakage: images that two sets of words share, compared by their pixels, so another file format hides nothing.
-
-Not here: what the words are for.
-"""
+"""Leakage: images that two sets of words share, compared by their pixels, so another file format hides nothing."""
 
 import hashlib
 from collections.abc import Iterator

@@ -2,9 +2,6 @@
 
 Keys `num-samples`, `image-%09d` and `label-%09d`, counted from 1; images are PNG or JPEG files, labels UTF-8
 (the layout of clovaai/deep-text-recognition-benchmark and of most text-recognition code since).
-
-Not here: decoding pixels (`crnn.data.preprocess`), what a label means (`crnn.data.labels`), other formats
-(`crnn.data.sources`).
 """
 
 import os

@@ -1,7 +1,4 @@
-"""Parts of a dataset: neighbouring words that one job prepares and reads.
-
-Not here: what is done with a part (`crnn.data.tensors`).
-"""
+"""Parts of a dataset: neighbouring words that one job prepares and reads."""
 
 import re
 from dataclasses import dataclass

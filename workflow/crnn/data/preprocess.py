@@ -3,9 +3,6 @@
 This module is the preprocessing contract: training, calibration, accuracy runs and the end-to-end clock all prepare
 images here. `Preprocess.describe` holds the hash of a canonical image's tensor; a stage that would prepare words
 differently (another OpenCV, another rule) stops instead of scoring garbage.
-
-Not here: decoding (`crnn.data.decode`), how wide a tensor is (`crnn.data.widths`), the files of a dataset's tensors
-(`crnn.data.tensors`).
 """
 
 import hashlib

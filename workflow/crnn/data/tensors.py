@@ -2,8 +2,6 @@
 
 A dataset is prepared in parts, a folder each. `contract.json` says how its words were prepared, and `TensorSet` checks
 that this environment would prepare them in the same way.
-
-Not here: how an image becomes a tensor (`crnn.data.preprocess`), what a label means (`crnn.data.labels`).
 """
 
 import os

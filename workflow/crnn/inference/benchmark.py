@@ -1,7 +1,4 @@
-"""Both clocks of `crnn.inference.timings` around a model: the path from encoded bytes to texts, and its call alone.
-
-Not here: how words get through (`crnn.inference.scheduler`), what a clock's numbers mean (`crnn.inference.timings`).
-"""
+"""Both clocks of `crnn.inference.timings` around a model: the path from encoded bytes to texts, and its call alone."""
 
 import time
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ what comes of each step; read.py, which reads by these and needs nothing of this
 `open_model` of its runtime); README.md, which says the same in words.
 
 The bundle of a cascade holds those of its members, the threshold and which reading counts.
-
-Not here: reading with one from Python (`crnn.inference.recogniser`).
 """
 
 import hashlib

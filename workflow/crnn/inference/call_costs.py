@@ -1,7 +1,4 @@
-"""What a call of a runtime costs by width and batch size: measured on a grid, and read between its points.
-
-Not here: what is made of it (`crnn.planning.optimiser`), the clocks of a run (`crnn.inference.timings`).
-"""
+"""What a call of a runtime costs by width and batch size: measured on a grid, and read between its points."""
 
 import time
 from collections.abc import Sequence

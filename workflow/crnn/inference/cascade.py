@@ -2,8 +2,6 @@
 
 All read at a time in one stream: words are handed on while the first member still reads. Which text counts is a pure
 function of what each member reads, so a cascade's texts follow from those of its members (`crnn.inference.combine`).
-
-Not here: the threshold of a cascade (`crnn.planning.threshold`).
 """
 
 import threading

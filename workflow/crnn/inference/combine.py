@@ -1,7 +1,4 @@
-"""What a cascade reads, from what each of its members reads.
-
-Not here: running the members, word by word by the same rule (`crnn.inference.cascade`).
-"""
+"""What a cascade reads, from what each of its members reads."""
 
 from collections.abc import Sequence
 from typing import Literal

@@ -3,8 +3,6 @@
 The generator decides when a request comes, keeps the time and judges; every figure here is of its log. A scenario is
 SingleStream (a request when the last one is answered), Server (Poisson arrivals at a rate; without one, the generator
 looks for the highest that keeps the 99th percentile) or Offline (all requests at once).
-
-Not here: how requests are read (`crnn.inference.service`).
 """
 
 import json

@@ -1,8 +1,4 @@
-"""Tensors to texts on any runtime: the accuracy run, two models side by side, and the batching check.
-
-Not here: how a run goes about it (`crnn.inference.scheduler`), clocks (`crnn.inference.timings`), the path from encoded
-bytes (`crnn.inference.benchmark`).
-"""
+"""Tensors to texts on any runtime: the accuracy run, two models side by side, and the batching check."""
 
 from array import array
 from collections.abc import Iterable, Sequence

@@ -5,8 +5,6 @@
             print(reading.text, reading.confidence)
 
 Words go through the scheduler of the end-to-end clock: prepared on every core, in batches of equal width.
-
-Not here: what is in a bundle (`crnn.inference.bundle`).
 """
 
 import os

@@ -2,8 +2,6 @@
 
 Threads prepare words as they come, others read what is prepared: the width whose word has waited longest, with all that
 wait beside it. So a batch grows while the calls are busy, and no word waits where none is.
-
-Not here: who sends the words and when (`crnn.inference.load`), reading a dataset (`crnn.inference.scheduler`).
 """
 
 import threading

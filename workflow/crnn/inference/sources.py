@@ -1,7 +1,4 @@
-"""Where words come from: the encoded images of an LMDB, or the tensors that were made of them.
-
-Not here: what is done with a word (`crnn.inference.scheduler`), how wide it is (`crnn.data.widths`).
-"""
+"""Where words come from: the encoded images of an LMDB, or the tensors that were made of them."""
 
 from collections.abc import Iterable, Iterator, Sequence
 

@@ -3,8 +3,6 @@
 A start loads the model, reads the first word from bytes to text, calls the network once and again at every width, and
 then reads words in passes, as the end-to-end clock does. The first start of several is cold: the model's files are no
 longer in the page cache, and what the device's driver keeps between processes is empty.
-
-Not here: the clocks of a run (`crnn.inference.timings`).
 """
 
 import os

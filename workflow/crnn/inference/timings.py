@@ -5,8 +5,6 @@ Two boundaries, kept apart everywhere:
 - `e2e`: from encoded image bytes in the LMDB to texts, everything inside, in batches;
 - `infer_only`: the inference call alone, batch 1, input prepared before and output decoded after, as the
   CRNN_Dynamic recipe times it (its "E2E").
-
-Not here: what is timed (`crnn.inference.benchmark`).
 """
 
 from typing import Any

@@ -1,4 +1,1 @@
-"""The recogniser: network, checkpoint, ONNX export, surgery on the graph, precisions, charset.
-
-Not here: running a model (`crnn.runtimes`).
-"""
+"""The recogniser: network, checkpoint, ONNX export, surgery on the graph, precisions, charset."""

@@ -1,8 +1,4 @@
-"""Characters and classes: what each class of a network stands for, and the forms in which a charset is told.
-
-Not here: reading texts out of a network's output (`crnn.model.decoding`), what counts as the same text
-(`crnn.data.labels`).
-"""
+"""Characters and classes: what each class of a network stands for, and the forms in which a charset is told."""
 
 import itertools
 from collections.abc import Mapping, Sequence

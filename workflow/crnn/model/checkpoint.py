@@ -3,8 +3,6 @@
 Keys tell the layouts apart (`crnn.model.layouts`). Neither keys nor shapes tell the order of the four gates in an LSTM
 weight, which class is the blank, or the activation. PyTorch stores gates as i, f, g, o (`ifgo`), NPU-trained
 checkpoints as i, g, f, o (`igfo`). Each layout has its usual order and blank as defaults; the config overrides them.
-
-Not here: files and what is in them (`crnn.model.checkpoint_file`), what an import writes (`crnn.model.weights`).
 """
 
 import json

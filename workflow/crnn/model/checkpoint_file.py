@@ -1,7 +1,4 @@
-"""Files of weights as people have them, to the tensors inside, without running what else is inside.
-
-Not here: which network the tensors belong to (`crnn.model.layouts`), whether they fit it (`crnn.model.checkpoint`).
-"""
+"""Files of weights as people have them, to the tensors inside, without running what else is inside."""
 
 import pickle
 import re

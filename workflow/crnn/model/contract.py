@@ -3,9 +3,6 @@
 Import brings every model to one form, `imgs` float32 [N, channels, height, W] in [-1, 1] → `output1` float32
 [T, N, classes], log-probabilities with the blank first. What is left to know of a model is here: written to
 contract.json and into the metadata of its ONNX files, and read by every later stage.
-
-Not here: the width of an image and its pixels (`crnn.data`), bringing a model to that form (`crnn.model.import_onnx`,
-`crnn.model.checkpoint`).
 """
 
 import json

@@ -2,8 +2,6 @@
 
 Two models of one recogniser have tensors of the same name in common. What crosses a cut is all that the nodes behind it
 need of those before it; where the other model has these tensors, the rest of the graph runs on them.
-
-Not here: running it (`crnn.runtimes.onnxruntime.explain`).
 """
 
 from collections.abc import Iterator

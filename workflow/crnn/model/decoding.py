@@ -1,7 +1,4 @@
-"""Greedy CTC decoding: log-probabilities to texts and confidences.
-
-Not here: what a class stands for (`crnn.model.charset`).
-"""
+"""Greedy CTC decoding: log-probabilities to texts and confidences."""
 
 import numpy as np
 import numpy.typing as npt

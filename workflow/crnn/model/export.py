@@ -1,7 +1,4 @@
-"""PyTorch network to an ONNX file that ATC, TensorRT, OpenVINO and ONNX Runtime all read.
-
-Not here: reshaping the graph for runtimes (`crnn.model.surgery`).
-"""
+"""PyTorch network to an ONNX file that ATC, TensorRT, OpenVINO and ONNX Runtime all read."""
 
 import warnings
 from pathlib import Path

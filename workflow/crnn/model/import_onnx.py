@@ -3,9 +3,6 @@
 `imgs` float32 [N, channels, height, W] in [-1, 1], gray or blue, green, red → `output1` float32 [T, N, classes],
 log-probabilities with the blank first. What the foreign graph takes and gives is told by the config
 (`crnn.model.contract.Input`, `Output`), and held against what it does as far as that can be seen.
-
-Not here: what is inside of the graph (`crnn.model.surgery`), the proof that the result computes the same
-(`expected_output`, which a stage compares with what it runs).
 """
 
 from collections.abc import Callable, Mapping

@@ -1,7 +1,4 @@
-"""What an ONNX file must be for every runtime to read it.
-
-Not here: making one (`crnn.model.export`, `crnn.model.surgery`).
-"""
+"""What an ONNX file must be for every runtime to read it."""
 
 import onnx
 

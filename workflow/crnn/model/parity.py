@@ -3,8 +3,6 @@
 Used after every step that rewrites a model. An export may keep the batch or the width that it was traced with (1, 100),
 take two of the axes N, W and T for one, or round T wrongly. So there are two batch sizes, 1 and an odd one, each at two
 widths: the narrowest, a wide one, one that is no multiple of 4. More shapes found nothing more and cost seconds.
-
-Not here: whether words changed (`crnn.score.audit`).
 """
 
 from collections.abc import Callable, Iterator

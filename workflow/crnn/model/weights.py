@@ -1,7 +1,4 @@
-"""Weights as this workflow keeps them: a state dict of `CRNN` as safetensors, with the size of its network inside.
-
-Not here: checkpoints of others (`crnn.model.checkpoint`).
-"""
+"""Weights as this workflow keeps them: a state dict of `CRNN` as safetensors, with the size of its network inside."""
 
 import json
 from dataclasses import asdict

@@ -4,9 +4,6 @@ Four neighbouring outputs of a filter of three taps are Aᵀ[(G g) · (Bᵀ d)] 
 instead of 12 (Winograd, Arithmetic Complexity of Computations, 1980; Lavin and Gray, arXiv:1509.09308, section 4.3). In
 both directions, that is F(4 × 4, 3 × 3), 36 instead of 144. The result is the same up to rounding, which sums of fives
 and eights make a few times larger: single precision has room for that, half precision does not.
-
-Not here: the convolutions, as nodes of a graph (`crnn.model.precision.winograd`) and in training
-(`crnn.train.convolution`).
 """
 
 import numpy as np

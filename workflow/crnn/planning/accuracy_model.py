@@ -1,7 +1,4 @@
-"""How likely a word is to be read right, by its width and the width of its tensor: a curve through tuning words.
-
-Not here: reading the words (`crnn.planning.evaluation`), what a plan makes of it (`crnn.planning.optimiser`).
-"""
+"""How likely a word is to be read right, by its width and the width of its tensor: a curve through tuning words."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -2,9 +2,6 @@
 
 The words are for tuning alone, never those of a dataset that is scored. A word's text follows from its width, so each
 is read once at every width that a rule gives it.
-
-Not here: the score of a run (`crnn.score.accuracy`), the candidates (`crnn.planning.optimiser`), the curve through what
-was read (`crnn.planning.accuracy_model`).
 """
 
 from collections.abc import Sequence

@@ -5,8 +5,6 @@ seconds of a call by width and batch (`crnn.inference.call_costs`); how many wor
 narrower or wider (`crnn.planning.accuracy_model`); and bounds. A bucket is a run of those widths whose words all get
 one width. With a price on a lost word, dynamic programming over runs finds the buckets that no others beat; another
 price, other buckets.
-
-Not here: how many words a plan truly loses (`crnn.planning.evaluation`), how a plan is used (`crnn.data.buckets`).
 """
 
 import hashlib

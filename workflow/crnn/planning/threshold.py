@@ -1,7 +1,4 @@
-"""The threshold of a cascade: the confidence under which a word is handed on, by labelled words that are not scored.
-
-Not here: what a cascade reads (`crnn.inference.cascade`).
-"""
+"""The threshold of a cascade: the confidence under which a word is handed on, by labelled words that are not scored."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass

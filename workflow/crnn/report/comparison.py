@@ -2,8 +2,6 @@
 
 Words are paired, which tells a difference of a few words from chance. Times are given as a ratio with the least and the
 largest that the spreads of the passes allow, and judged only where both were taken alike.
-
-Not here: what a loss may be (`crnn.score.budgets`), how two sets of words are compared (`crnn.score.audit`).
 """
 
 from collections.abc import Mapping, Sequence

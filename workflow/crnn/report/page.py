@@ -1,8 +1,4 @@
-"""index.html: gathers what the template shows, dataset by dataset, and renders it; and the page of a comparison.
-
-Not here: the pages' look (`page.css.j2`), words and structure (`page.html.j2`, `compare.html.j2`), behaviour
-(`page.js`), how a number is written (`crnn.report.format`).
-"""
+"""index.html: gathers what the template shows, dataset by dataset, and renders it; and the page of a comparison."""
 
 import base64
 import hashlib

@@ -2,9 +2,6 @@
 
 Every text is made visible first (`crnn.report.format.visible`) and edits are between visible texts, so the script knows
 nothing of characters. Runs that read a word alike share the entry.
-
-Not here: deciding whether a word is right (`crnn.score.accuracy.judge`, with the label policy of the dataset's
-contract.json), what is done with the columns (`page.js`), pictures (`crnn.report.drawing.thumbnails`).
 """
 
 from collections.abc import Sequence

@@ -3,6 +3,4 @@
 A runtime is two verbs, `build` files from a model and `load` them as a `Session` (`crnn.runtimes.runtime`). Adding a
 device is adding a folder here (and an env and a config entry); `crnn.runtimes.registry` finds it. A toolchain is
 imported when a verb is called, never before: each stage's env holds one toolchain.
-
-Not here: clocks (`crnn.inference.timings` times a session from outside), texts.
 """

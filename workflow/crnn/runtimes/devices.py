@@ -1,7 +1,4 @@
-"""Devices of a machine that jobs share: which numbers an option names, and which job has which device.
-
-Not here: what a device can do, or whether there is one.
-"""
+"""Devices of a machine that jobs share: which numbers an option names, and which job has which device."""
 
 import fcntl
 import os

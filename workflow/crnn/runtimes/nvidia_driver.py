@@ -1,7 +1,4 @@
-"""What the NVIDIA driver says of itself in its files: its version, and the names of the GPUs. No program is started.
-
-Not here: anything of CUDA, which a toolchain brings along.
-"""
+"""What the NVIDIA driver says of itself in its files: its version, and the names of the GPUs. No program is started."""
 
 import re
 from pathlib import Path

@@ -1,7 +1,4 @@
-"""Which shapes a deployment will ask for, and a model takes: what a runtime that compiles shapes builds for.
-
-Not here: what a device makes of them (`crnn.runtimes.ascend.shapes`, `crnn.runtimes.tensorrt.profiles`).
-"""
+"""Which shapes a deployment will ask for, and a model takes: what a runtime that compiles shapes builds for."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any

@@ -1,4 +1,1 @@
-"""What texts are worth: accuracy, the audit from stage to stage, budgets, error analysis.
-
-Not here: reading words (`crnn.inference`), showing numbers (`crnn.report`).
-"""
+"""What texts are worth: accuracy, the audit from stage to stage, budgets, error analysis."""

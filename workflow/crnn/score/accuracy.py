@@ -2,8 +2,6 @@
 
 The protocol is the standard one of scene-text recognition: the whole word must match after the label policy
 (`crnn.data.labels`) on both sides. Every LMDB record counts: a word without readable image or usable label is wrong.
-
-Not here: comparing two runs (`crnn.score.audit`).
 """
 
 import unicodedata

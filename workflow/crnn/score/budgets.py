@@ -1,7 +1,4 @@
-"""Budgets: how much a deployment may lose before the run is a failure.
-
-Not here: measuring the losses (`crnn.score.accuracy`, `crnn.score.audit`).
-"""
+"""Budgets: how much a deployment may lose before the run is a failure."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path

@@ -2,8 +2,6 @@
 
 Words are kept from the most confident one down, so a threshold decides which. As in every accuracy all records count:
 one that was not read is never kept, one without a usable label is wrong where it is kept.
-
-Not here: how a confidence comes about (`crnn.model.decoding`).
 """
 
 from typing import Any

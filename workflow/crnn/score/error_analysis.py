@@ -1,8 +1,6 @@
 """Error analysis: accuracy by what a word is like, and which characters are taken for which.
 
 Traits come from a word's record and pixels alone, so every run of a dataset is divided in the same way.
-
-Not here: the accuracy of a run (`crnn.score.accuracy`), words that changed between stages (`crnn.score.audit`).
 """
 
 import itertools

@@ -1,7 +1,4 @@
-"""Means over the sets of an evaluation folder, as the tables of the field have them.
-
-Not here: the accuracy on one set (`crnn.score.accuracy`).
-"""
+"""Means over the sets of an evaluation folder, as the tables of the field have them."""
 
 from collections.abc import Mapping, Sequence
 from math import hypot

@@ -5,7 +5,4 @@ order depends on nothing but the settings; `pool` keeps them instead for a devic
 each again in other `looks`; `steps` is the optimiser's side of a batch, and `convolution` what of it takes longest on
 a CPU; `state` is everything that a run needs to go on after it was killed; `validate` reads words with the weights of
 the moment; `loop` ties these together.
-
-Not here: how a word looks (`crnn.data.render`), its tensor (`crnn.data.tensors`), the network (`crnn.model.network`).
-Only `stream`, `settings` and `card` need no PyTorch: worker processes start without it.
 """

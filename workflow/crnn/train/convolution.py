@@ -4,9 +4,6 @@ PyTorch 2.13 computes a convolution directly, and the gradient of its weights at
 By Winograd's F(4 × 4, 3 × 3) a convolution and both of its gradients are 36 matrix products each, with a quarter of the
 multiplications: a step of the full network takes three quarters of the time (two cores with AVX2, 64 words 100 wide).
 Results differ by rounding.
-
-Not here: the algorithm's numbers (`crnn.model.winograd`); processors with bfloat16, whose own convolutions are faster,
-and GPUs, whose libraries choose for themselves.
 """
 
 from itertools import product

@@ -2,8 +2,6 @@
 
 Everything happens to a whole batch at once on the device where it lies; each word draws its own amounts. Three words
 in ten are no more than stretched, and each property of the others changes as often as not.
-
-Not here: how a word looks at first (`crnn.data.render`), which words are taken again (`crnn.train.pool`).
 """
 
 import math

@@ -1,7 +1,4 @@
-"""A training run from its first word, or from where it was killed, to its last.
-
-Not here: what a step does (`crnn.train.steps`), which words there are (`crnn.train.stream`).
-"""
+"""A training run from its first word, or from where it was killed, to its last."""
 
 import json
 import time

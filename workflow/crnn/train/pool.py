@@ -3,8 +3,6 @@
 The words lie on the device of the learner, the latest of each width. Before a batch is drawn, what worker processes
 have rendered meanwhile is taken in; each word has another look every time. Rendering and learning go on side by side,
 each as fast as it can, and no two runs are alike.
-
-Not here: the looks (`crnn.train.looks`); words that are seen once, in an order that stays (`crnn.train.stream`).
 """
 
 import time

@@ -1,7 +1,4 @@
-"""What a person decides about a training run.
-
-Not here: the network's size and charset, which belong to the model; files, which the stage is given.
-"""
+"""What a person decides about a training run."""
 
 import math
 from dataclasses import dataclass

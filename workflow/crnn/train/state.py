@@ -1,8 +1,6 @@
 """Everything that a training run needs to go on as if nothing had happened.
 
 A state is written beside the last one and renamed, so that a kill at any moment leaves one that is whole.
-
-Not here: the weights that a run ends with, which are an output and hold nothing else.
 """
 
 from dataclasses import dataclass, field

@@ -1,7 +1,4 @@
-"""The optimiser's side of a batch: forward, CTC loss, backward, clip, step, moving average.
-
-Not here: where batches come from (`crnn.train.stream`), when to stop (`crnn.train.loop`).
-"""
+"""The optimiser's side of a batch: forward, CTC loss, backward, clip, step, moving average."""
 
 from collections.abc import Iterator
 from functools import partial

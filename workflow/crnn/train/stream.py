@@ -2,8 +2,6 @@
 
 Word k of a run is a function of the settings and k, so a place in the stream is a few numbers: the next word, and
 which words wait in buckets that are not full yet. Workers may finish in any order; words are taken in theirs.
-
-Not here: how a word looks (`crnn.data.render`), learning from a batch (`crnn.train.steps`).
 """
 
 from collections.abc import Generator, Sequence

@@ -1,8 +1,4 @@
-"""Reading a validation set with the weights of the moment.
-
-Not here: the score of a deployed model, whose protocol is stricter about records that cannot be read
-(`crnn.score.accuracy`).
-"""
+"""Reading a validation set with the weights of the moment."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -5,6 +5,4 @@ surroundings, ground, light and effects; `camera` looks at them from the side, e
 read. `sample` runs the steps in order. Each step is a function of a NumPy random generator and the previous result, and
 its module states its chances at the top. Masks are float32 [H, W] ink coverage in 0 … 1, images float32 [H, W] gray
 levels in 0 … 255 until they are encoded.
-
-Not here: writing a dataset (`crnn.data.lmdb`), resizing to the network's input (`crnn.data.preprocess`).
 """

@@ -1,7 +1,4 @@
-"""The options of every stage that renders: which fonts, which words, which seed.
-
-Not here: what a stage does with the renderer.
-"""
+"""The options of every stage that renders: which fonts, which words, which seed."""
 
 import argparse
 from dataclasses import dataclass

@@ -1,7 +1,4 @@
-"""Sample k of a rendered dataset: every step from text to image file, decided by (seed, k) alone.
-
-Not here: the steps themselves; writing many of them (`crnn.data.lmdb`).
-"""
+"""Sample k of a rendered dataset: every step from text to image file, decided by (seed, k) alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,4 @@
-"""A contact sheet: many words in a grid with their labels under them, to be looked at.
-
-Not here: rendering the words.
-"""
+"""A contact sheet: many words in a grid with their labels under them, to be looked at."""
 
 import math
 from collections.abc import Sequence

@@ -1,7 +1,4 @@
-"""Downloading one file: an interruption costs little, and a wrong file is found out.
-
-Not here: what the file holds; which files there are (the config says).
-"""
+"""Downloading one file: an interruption costs little, and a wrong file is found out."""
 
 import math
 import os

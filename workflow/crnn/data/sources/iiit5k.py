@@ -3,8 +3,6 @@
 IIIT5K-Word_V3.0.tar.gz holds IIIT5K/{train,test}/*.png and IIIT5K/{train,test}data.mat, whose struct array
 `traindata` or `testdata` has the fields ImgName ('test/1002_1.png'), GroundTruth, smallLexi and mediumLexi
 (Mishra, Alahari and Jawahar, "Scene Text Recognition using Higher Order Language Priors", BMVC 2012).
-
-Not here: fetching the archive (`crnn.data.sources.download`), checking that it is the right one.
 """
 
 import io

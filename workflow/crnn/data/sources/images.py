@@ -1,9 +1,6 @@
 """A folder of images with a label file, read as words.
 
 Nothing listed is dropped: what is wrong with an entry is noted in `Findings`.
-
-Not here: the forms of label files (`crnn.data.sources.label_files`); whether an image is whole or a label legal, which
-make_tensors finds out for every source.
 """
 
 import os

@@ -2,8 +2,6 @@
 
 Tables (CSV, TSV) have a line of column names; JSON is whole or an object per line. Everything else is lines of a path
 and a label, and what parts them is decided by whose paths are there.
-
-Not here: reading images (`crnn.data.sources.images`).
 """
 
 import csv

@@ -2,8 +2,6 @@
 
 LMDB reads its file as mapped memory, and believes what stands there. A file that is cut off or damaged can end the
 process that reads it, which no `except` catches; so a process apart reads it first.
-
-Not here: the statuses of single records (`crnn.data.tensors`).
 """
 
 import re

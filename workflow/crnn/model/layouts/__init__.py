@@ -2,8 +2,6 @@
 
 A module says by which keys its family is recognised and how its state dict becomes that of `crnn.model.network.CRNN`,
 exactly. To add one, write a module with a `Family` and name it in FAMILIES; docs/checkpoints.md has its row.
-
-Not here: reading files, gate order and place of the blank (`crnn.model.checkpoint`).
 """
 
 from crnn.model.layouts import courao, dtrb, gitycc, mmocr, parseq, separate, shi

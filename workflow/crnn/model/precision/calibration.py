@@ -3,8 +3,6 @@
 A range is where the mean squared error of the codes is smallest over the calibration words: the largest value would
 leave the common ones too few codes. Then the model is read with every convolution quantised. While it loses more than
 the budgets allow, the convolution that turns the most words for its multiplications is given back its numbers.
-
-Not here: writing a quantised graph (`crnn.model.precision.quantise`).
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping

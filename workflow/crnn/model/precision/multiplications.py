@@ -1,7 +1,4 @@
-"""How many multiplications each node of a graph takes for an image, and what share of them is in 8 bits.
-
-Not here: what a runtime makes of a quantised node; it may compute it in floating point all the same.
-"""
+"""How many multiplications each node of a graph takes for an image, and what share of them is in 8 bits."""
 
 from collections.abc import Mapping
 from math import prod

@@ -3,8 +3,6 @@
 Weights have a scale per output channel, activations one per tensor. Only what a convolution reads is quantised, and
 where it reads it: behind a MaxPool, not before. (The CPU plugin of OpenVINO 2026.4.1 computes some convolutions
 wrongly behind a MaxPool of unsigned bytes.) LSTMs, matrix products and the output stay as they are.
-
-Not here: which ranges and which convolutions (`crnn.model.precision.calibration`).
 """
 
 from collections.abc import Collection

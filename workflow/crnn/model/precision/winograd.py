@@ -5,8 +5,6 @@ convolution of 3 × 3 so becomes six of 3 × 1 over a quarter of the columns, be
 are many.
 
 The runtimes for processors compute such a convolution directly; those for GPUs and NPUs choose for themselves.
-
-Not here: which runtimes take the variant (`precisions` of their facts).
 """
 
 from collections.abc import Iterator, Sequence

@@ -3,8 +3,6 @@
 Each module here holds one pass: a function that takes an onnx-graphsurgeon graph, rewires every place where its
 whole pattern is found, and returns a line per match. A pass never half-applies: where part of a pattern is
 missing, that place is left alone. Passes rewire only; what falls out of use is removed by `cleanup`.
-
-Not here: proof that the result computes the same (`crnn.model.parity`), precision.
 """
 
 from collections import Counter

@@ -1,7 +1,4 @@
-"""The audit of one run as a path: stages with what each read right, and between them the words that changed.
-
-Not here: the words themselves (`crnn.report.words`), how the path looks (`page.html.j2`).
-"""
+"""The audit of one run as a path: stages with what each read right, and between them the words that changed."""
 
 from dataclasses import dataclass
 

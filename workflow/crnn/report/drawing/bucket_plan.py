@@ -1,7 +1,4 @@
-"""The figure of a bucket plan: words by width and the buckets they go to, what they cost, what they lose, candidates.
-
-Not here: the plan's numbers (`crnn.planning.optimiser`), which are those of plan.json and costs.parquet.
-"""
+"""The figure of a bucket plan: words by width and the buckets they go to, costs, losses, candidates."""
 
 from itertools import pairwise
 

@@ -1,7 +1,4 @@
-"""The figures of a training run: loss and validation accuracy over the words learned from.
-
-Not here: the log's entries (`crnn.train.loop`). Needs no PyTorch.
-"""
+"""The figures of a training run: loss and validation accuracy over the words learned from."""
 
 import json
 from itertools import cycle

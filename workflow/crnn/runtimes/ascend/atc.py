@@ -1,7 +1,4 @@
-"""ATC's command line as a pure function of a conversion, what its error codes mean, and which file it left.
-
-Not here: running it (`crnn.runtimes.ascend.toolchain`).
-"""
+"""ATC's command line as a pure function of a conversion, what its error codes mean, and which file it left."""
 
 import re
 from dataclasses import dataclass, field

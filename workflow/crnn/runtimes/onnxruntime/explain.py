@@ -3,8 +3,6 @@
 The second model reads the word from a cut on, with the first one's tensors put in. At the input that gives its own
 text, at the output that of the first. Between two neighbouring cuts the text turns: what is between them did it. Where
 it takes many small changes to turn a word, as in another precision, it is the node that completes them.
-
-Not here: where a graph can be cut (`crnn.model.cuts`), which words changed (`crnn.score.audit`).
 """
 
 from collections.abc import Callable

@@ -1,7 +1,4 @@
-"""Opening an ONNX file with ONNX Runtime: the levels of its graph optimiser, and which provider took which node.
-
-Not here: which providers there are (`crnn.runtimes.onnxruntime.provider`).
-"""
+"""Opening an ONNX file with ONNX Runtime: the levels of its graph optimiser, and which provider took which node."""
 
 from collections import Counter
 from pathlib import Path

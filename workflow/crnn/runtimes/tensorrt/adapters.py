@@ -1,7 +1,4 @@
-"""Which Python package drives the GPU: pycuda, or cuda-python where there is no pycuda.
-
-Not here: what they do (`crnn.runtimes.tensorrt.device` says it, `pycuda_device` and `cudart_device` do it).
-"""
+"""Which Python package drives the GPU: pycuda, or cuda-python where there is no pycuda."""
 
 from crnn.core.errors import UserError
 from crnn.runtimes.tensorrt.cudart_device import CudartDevice

@@ -1,7 +1,4 @@
-"""The options of a TensorRT deployment, checked: what the builder is told and how the engine is run.
-
-Not here: what they do (`crnn.runtimes.tensorrt.engine`, `crnn.runtimes.tensorrt.session`).
-"""
+"""The options of a TensorRT deployment, checked: what the builder is told and how the engine is run."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,7 +1,4 @@
-"""What lies between a scene and a file of it: resolution, blur, tone, sensor noise, sharpening, compression.
-
-Not here: the scene; the decoder (`crnn.data.tensors`).
-"""
+"""What lies between a scene and a file of it: resolution, blur, tone, sensor noise, sharpening, compression."""
 
 from dataclasses import dataclass
 

@@ -1,7 +1,4 @@
-"""How a word lies in its picture: rotation, slant, perspective, and what the crop shows around it.
-
-Not here: gray levels.
-"""
+"""How a word lies in its picture: rotation, slant, perspective, and what the crop shows around it."""
 
 import math
 from dataclasses import dataclass, replace

@@ -1,7 +1,4 @@
-"""Whether the letters of a word stand out from the same scene without the word, all along it.
-
-Not here: whether a recogniser reads it.
-"""
+"""Whether the letters of a word stand out from the same scene without the word, all along it."""
 
 import cv2
 import numpy as np

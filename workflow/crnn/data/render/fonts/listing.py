@@ -1,7 +1,4 @@
-"""Font files: which of them can draw the labels, what else they draw, and the list of them in a file.
-
-Not here: how a font is judged (`crnn.data.render.fonts.probe`); setting text (`crnn.data.render.text.glyphs`).
-"""
+"""Font files: which of them can draw the labels, what else they draw, and the list of them in a file."""
 
 import hashlib
 import logging

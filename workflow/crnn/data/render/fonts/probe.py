@@ -1,7 +1,4 @@
-"""What a font file draws: whether its letters are letters, which signs it has, whether it has two cases.
-
-Not here: which files there are (`crnn.data.render.fonts.listing`); setting text (`crnn.data.render.text.glyphs`).
-"""
+"""What a font file draws: whether its letters are letters, which signs it has, whether it has two cases."""
 
 import math
 import string

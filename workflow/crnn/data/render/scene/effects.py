@@ -1,8 +1,6 @@
 """What is done to the letters of a word: shadows, outlines, hollow, raised and broken letters, glow, worn edges.
 
 An effect is a list of layers, painted one over the other; sizes go by the height of the text.
-
-Not here: the choice of gray levels (`crnn.data.render.scene.painting`).
 """
 
 from collections.abc import Callable

@@ -1,8 +1,6 @@
 """What words stand on: flat, graded, clouded, grained, striped, boarded, bricked, and torn scraps of a scene.
 
 Grounds are cut from a few large fields of noise that are made once: noise by the pixel would cost more than all else.
-
-Not here: the word; light and shade over both (`crnn.data.render.scene.light`).
 """
 
 from collections.abc import Callable

@@ -1,8 +1,4 @@
-"""Light and shade that fall on word and ground alike: uneven light, cast shadows, reflections.
-
-Not here: shadows that letters cast (`crnn.data.render.scene.effects`); what the camera makes of it
-(`crnn.data.render.camera.exposure`).
-"""
+"""Light and shade that fall on word and ground alike: uneven light, cast shadows, reflections."""
 
 from collections.abc import Callable
 

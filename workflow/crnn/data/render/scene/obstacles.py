@@ -1,8 +1,6 @@
 """What stands between the camera and a word: wires, poles, twigs, leaves, scratches and stains.
 
 It hides a word in part and never all of a letter; `crnn.data.render.camera.legibility` rejects what it hides too well.
-
-Not here: what stands around a word (`crnn.data.render.scene.surroundings`).
 """
 
 from collections.abc import Callable

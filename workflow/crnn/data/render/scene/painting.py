@@ -1,9 +1,6 @@
 """Lettering → gray scene: plain text, printed with effects on a sign or screen, or part of a photographed place.
 
 A scene is made twice, with its word and without, so that what the word adds is known exactly.
-
-Not here: grounds (`crnn.data.render.scene.grounds`), effects (`crnn.data.render.scene.effects`), obstacles
-(`crnn.data.render.scene.obstacles`), light (`crnn.data.render.scene.light`), the camera.
 """
 
 from dataclasses import dataclass

@@ -1,9 +1,6 @@
 """What stands around a word on its sign and gets into its crop: plates, frames, rules, other lines and neighbours.
 
 Nothing of it is in the label: of a neighbour only a sliver shows, across a gap that no letter of the word leaves.
-
-Not here: how the crop lies in the scene (`crnn.data.render.camera.geometry`), grounds and colours
-(`crnn.data.render.scene.painting`).
 """
 
 from collections.abc import Callable

@@ -1,9 +1,4 @@
-"""Text → lettering: glyphs set along their path, heavier or lighter, squeezed or stretched, of one gray or of several.
-
-Not here: the paths (`crnn.data.render.text.paths`), what stands around the word
-(`crnn.data.render.scene.surroundings`), how it is seen (`crnn.data.render.camera.geometry`), colours
-(`crnn.data.render.scene.painting`).
-"""
+"""Text → lettering: glyphs set along their path, heavier or lighter, squeezed or stretched, in one gray or several."""
 
 import math
 from collections.abc import Callable, Sequence

@@ -2,8 +2,6 @@
 
 The word files are the user's; the mix follows what scene text is made of (IIIT5K and its like: about half of the words
 in capitals, about a tenth digits only, five characters on average and 22 at most). No label of any dataset is used.
-
-Not here: how a text looks.
 """
 
 import logging

@@ -1,7 +1,4 @@
-"""Where the glyphs of a word stand: on a line, an arc or a wave, tumbling, or after a large initial.
-
-Not here: which path a word takes and what it looks like there (`crnn.data.render.text.glyphs`).
-"""
+"""Where the glyphs of a word stand: on a line, an arc or a wave, tumbling, or after a large initial."""
 
 import math
 from collections.abc import Callable, Sequence

@@ -1,7 +1,4 @@
-"""Rasterised glyphs of many fonts, kept for the next word.
-
-Not here: which fonts there are (`crnn.data.render.fonts.listing`); setting text (`crnn.data.render.text.glyphs`).
-"""
+"""Rasterised glyphs of many fonts, kept for the next word."""
 
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
