@@ -16,6 +16,8 @@ from torch import Tensor, nn
 
 CHANNELS = (4, 4, 8, 8, 16, 16, 16)
 HIDDEN, CLASSES = 8, 37
+# The characters of EasyOCR's english_g2, in the order of its classes.
+EASYOCR = "0123456789!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~ €ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 WHEELS = Path(__file__).parents[1] / "build" / "wheels"
 
 # --- parts that families share -----------------------------------------------------------------------------

@@ -31,7 +31,7 @@ GEARS = ("dynamic_batch_size", "dynamic_image_size", "dynamic_dims")
 PARSED = {
     *("Conv", "Relu", "MaxPool", "BatchNormalization", "LSTM", "Concat", "MatMul", "Add", "Gemm", "Squeeze", "Slice"),
     *("Transpose", "LogSoftmax", "Unsqueeze", "Reshape", "Shape", "Gather", "Constant", "ConstantOfShape", "Identity"),
-    *("Cast", "Expand", "Mul", "Sub", "Div", "Softmax", "Flatten", "Clip", "Pad"),
+    *("Cast", "Expand", "Mul", "Sub", "Div", "Softmax", "Flatten", "Clip", "Pad", "ReduceMean"),
 }
 
 

@@ -21,7 +21,7 @@ from crnn.model.decoding import greedy_decode
 from crnn.model.layouts import FAMILIES, LAYOUTS
 from crnn.model.network import CRNN, NetworkSize
 from crnn.model.weights import load_network, write_weights
-from foreign import CLASSES, FOREIGN, Dtrb, Shi, from_wheel, log_probabilities, trained
+from foreign import CLASSES, EASYOCR, FOREIGN, Dtrb, Shi, from_wheel, log_probabilities, trained
 from networks import recipe_network, run_network, small_network
 from stage_calls import run_stage
 
@@ -223,8 +223,6 @@ def test_a_network_of_another_kind_is_named_with_the_way_in(kind: str, tmp_path:
 
 
 # --- a real one --------------------------------------------------------------------------------------------
-
-EASYOCR = "0123456789!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~ €ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 def drawn(text: str) -> Array:
