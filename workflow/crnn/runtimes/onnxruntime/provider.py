@@ -8,7 +8,7 @@ session. A module for each runtime (`cuda`, `cann`) describes its `Provider`, wh
 import ctypes
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, redirect_stdout
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib import metadata
 from io import StringIO
@@ -22,8 +22,8 @@ import onnxruntime
 from crnn.core.command import LOG
 from crnn.core.errors import UserError
 from crnn.core.files import atomic_copy
-from crnn.runtimes.device_clock import Transfers, is_double
 from crnn.runtimes.devices import checked_device, lock_device
+from crnn.runtimes.on_device import OnDevice, is_double
 from crnn.runtimes.onnxruntime import FILES
 from crnn.runtimes.onnxruntime.opening import RECORD_ASSIGNMENT, assigned_operators, open_session, optimisation
 from crnn.runtimes.runtime import Device, Options, check_options
@@ -119,7 +119,7 @@ def _is_installed(distribution: str) -> bool:
     return True
 
 
-class ProviderSession:
+class ProviderSession(OnDevice):
     """An ONNX file on a device. Images are copied there before a call and log-probabilities back after it."""
 
     calls = 1
@@ -130,17 +130,15 @@ class ProviderSession:
         level: of `crnn.runtimes.onnxruntime.opening.LEVELS`. settings: the provider's own options.
         """
         self._provider, self._device = provider, device
-        self._transfers = Transfers()
         options = onnxruntime.SessionOptions()
         options.graph_optimization_level = level
         options.add_session_config_entry(RECORD_ASSIGNMENT, "1")
-        with ExitStack() as opening:
-            opening.enter_context(lock_device(provider.kind, device))
+        with lock_device(provider.kind, device) as held:
             own = {"device_id": device, **settings}
             self._session = open_session(model, options, [(provider.name, own), CPU])
             self._operators = self._checked_operators()
-            self._held = opening.pop_all()
-        self._input, self._output = self._session.get_inputs()[0].name, self._session.get_outputs()[0].name
+            self._input, self._output = self._session.get_inputs()[0].name, self._session.get_outputs()[0].name
+            super().__init__(held)
 
     def _checked_operators(self) -> dict[str, dict[str, int]]:
         """Provider → operator → nodes. Raises UserError where the session does not use the provider."""
@@ -172,12 +170,8 @@ class ProviderSession:
         binding.synchronize_outputs()
         executed = time.perf_counter()
         output = cast(Array, binding.get_outputs()[0].numpy())
-        self._transfers.add(copied_in - started, time.perf_counter() - executed)
+        self._add_transfer(copied_in - started, time.perf_counter() - executed)
         return output
-
-    def transfer_seconds(self) -> tuple[float, float]:
-        """Seconds of copying to and from the device since the last call."""
-        return self._transfers.take()
 
     def describe(self) -> dict[str, Any]:
         on_cpu = self._operators.get(CPU, {})
@@ -194,6 +188,5 @@ class ProviderSession:
         }
 
     def close(self) -> None:
-        """Give the device back."""
         del self._session
-        self._held.close()
+        super().close()
