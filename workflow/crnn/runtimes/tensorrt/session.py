@@ -103,14 +103,14 @@ class Engine:
         """Bytes of scratch memory that any shape of a profile needs at most."""
         return int(self._engine.get_device_memory_size_for_profile_v2(profile))
 
-    def set_shape(self, context: Any, shape: Shape) -> None:
-        """Set a context's input shape; the output's is the network's, or this is another network."""
+    def set_shape(self, context: Any, shape: Shape) -> tuple[int, ...]:
+        """Set a context's input shape, and return its output's, which is the network's, or this is another network."""
         if not context.set_input_shape(self.input, shape) or context.infer_shapes():
             raise self.fault(
                 f"TensorRT does not take images {list(shape)}, though the engine covers {self.profiles.described()}",
                 "was one of model.engine and conversion.json exchanged by hand?",
             )
-        found = self.output_shape(context)
+        found = tuple(context.get_tensor_shape(self.output))
         steps = self.form.steps(shape[3]) if self.form.steps else found[0]
         expected = (steps, shape[0], self.classes)
         if found != expected:
@@ -118,10 +118,7 @@ class Engine:
                 f"images {list(shape)} would give an output of {list(found)}; expected {list(expected)}. Was the "
                 f"engine made from another network's ONNX file?"
             )
-
-    def output_shape(self, context: Any) -> tuple[int, ...]:
-        """The output's shape for the input shape that is set."""
-        return tuple(context.get_tensor_shape(self.output))
+        return found
 
     def release(self) -> None:
         """Give back the weights; what was made of the engine must be gone."""
@@ -136,6 +133,7 @@ class Prepared:
     context: Any
     own: bool
     shape: Shape | None = None
+    output_shape: tuple[int, ...] = ()
     has_run: bool = False
     launch: Launch | None = None
 
@@ -185,8 +183,7 @@ class Slot:
         """
         device, stream, (begun, copied, executed, done) = self._device, self._stream, self._events
         prepared = self._prepared(profile, words.shape)
-        images, shape = self._images[: words.size], self._model.output_shape(prepared.context)
-        steps = self._steps[: prod(shape)]
+        images, steps = self._images[: words.size], self._steps[: prod(prepared.output_shape)]
         np.copyto(images.reshape(words.shape), words)
         device.record(begun, stream)
         device.copy_in(self._input, images, stream)
@@ -197,7 +194,7 @@ class Slot:
         device.record(done, stream)
         device.synchronize(stream)
         into, execute, out = (device.seconds(*pair) for pair in pairwise(self._events))
-        return steps.reshape(shape).copy(), (into, execute, out)
+        return steps.reshape(prepared.output_shape).copy(), (into, execute, out)
 
     def _prepared(self, profile: int, shape: Shape) -> Prepared:
         """The context for a call, with its shape set.
@@ -210,10 +207,10 @@ class Slot:
             self._contexts[key] = Prepared(self._new_context(profile), own)
         prepared = self._contexts[key]
         if prepared.shape != shape:
-            self._model.set_shape(prepared.context, shape)
+            output_shape = self._model.set_shape(prepared.context, shape)
             if self._reduced:
                 self._give_scratch(prepared.context, int(prepared.context.update_device_memory_size_for_shapes()))
-            prepared.shape = shape
+            prepared.shape, prepared.output_shape = shape, output_shape
         return prepared
 
     def _new_context(self, profile: int) -> Any:
