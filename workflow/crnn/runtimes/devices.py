@@ -72,7 +72,7 @@ class DeviceLocks:
 
     def _open(self, device: int) -> IO[bytes]:
         path = self.folder / f"crnn-{self.kind}-{self._on_machine(device)}.lock"
-        if not path.exists():  # one of another user may be read, and not be opened as if to make it
+        if not path.exists():  # another user's can be read, and not be opened for writing
             path.touch()
             path.chmod(0o644)
         return path.open("rb")

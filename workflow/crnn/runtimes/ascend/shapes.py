@@ -73,7 +73,7 @@ class Shapes:
         """(start, stop, batch): which words go into which call, and of what batch size the call is.
 
         A batch beyond the largest is split, one between two sizes is filled up. Raises UserError on a width that the
-        model does not take: a word's width is never changed to suit a model, for that could change its text.
+        model does not take: a word's width is never changed to suit a model, because that could change its text.
         """
         low, high = self.widths[0], self.widths[-1]
         if not (low <= width <= high if self.mode == "range" else width in self.widths):

@@ -4,9 +4,9 @@ cuda-python (`cuda.bindings`) comes as wheels and needs no compiler. It is taken
 graphs, which pycuda cannot capture (as of 2026.1). Both work in the primary context of the GPU, which PyTorch and ONNX
 Runtime use as well.
 
-Either class has the same methods. All but `close` and `facts` are called inside `with current():`, in whatever thread.
-Streams and events are the package's own objects. What is allocated comes with the function that frees it. Copies return
-at once; the host's arrays must be pinned and contiguous. OutOfMemoryError where there is no room, UserError where the
+Both classes have the same methods. All but `facts` and `close` are called inside `with current():`, in any thread.
+Streams and events are the package's own objects. Memory comes with the function that frees it. Copies return at once;
+the host's arrays must be pinned and contiguous. Raises OutOfMemoryError where there is no room, and UserError where the
 GPU fails.
 """
 
@@ -133,7 +133,7 @@ class PycudaDevice:
         return float(end.time_since(start)) / 1e3
 
     def capture(self, stream: Any, enqueue: Callable[[], None]) -> Launch | None:  # noqa: ARG002
-        """What launches all that `enqueue` puts into the stream, where it is not run; None where that is impossible."""
+        """Capture what `enqueue` puts into the stream, without running it: what launches it; None where that fails."""
         return None
 
     def close(self) -> None:

@@ -47,8 +47,8 @@ class Profiles:
     def calls(self, count: int, width: int, most: int) -> Iterator[tuple[int, int, int]]:
         """(start, stop, index of the profile): which words go into which call; a batch beyond `most` is split as well.
 
-        Raises UserError on a width of no profile: a word's width is never changed to suit an engine, for that could
-        change its text.
+        Raises UserError on a width of no profile: a word's width is never changed to suit an engine, because
+        that could change its text.
         """
         index = next((i for i, profile in enumerate(self.each) if profile.low <= width <= profile.high), None)
         if index is None:
