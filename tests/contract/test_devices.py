@@ -19,9 +19,9 @@ from contract.toolkit import DEVICES
 from crnn.core.errors import UserError
 from crnn.model.weights import write_weights
 from crnn.runtimes.devices import DeviceLocks, checked_device
-from crnn.runtimes.nvidia_driver import driver_version, gpu_name
 from crnn.runtimes.onnxruntime.cpu import OnnxSession
 from crnn.runtimes.onnxruntime.provider import Provider
+from crnn.runtimes.probe import driver_version, gpu_name
 from crnn.runtimes.pytorch.device import MOST_GRAPHS, DeviceSession
 from crnn.runtimes.registry import find_runtime
 from crnn.runtimes.runtime import Session
@@ -307,11 +307,12 @@ def test_the_first_card_is_the_default() -> None:
 
 
 def test_a_driver_names_its_cards_and_its_version(tmp_path: Path) -> None:
+    driver = tmp_path / "proc/driver/nvidia"
     assert (gpu_name(tmp_path), driver_version(tmp_path)) == ("NVIDIA GPU", "")
     for bus, model in (("0000:01:00.0", "NVIDIA L4"), ("0000:02:00.0", "NVIDIA L4")):
-        (tmp_path / "gpus" / bus).mkdir(parents=True)
-        (tmp_path / "gpus" / bus / "information").write_text(f"Model: \t\t {model}\nIRQ:   \t\t 42\n")
-    (tmp_path / "version").write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.65.06  Sun Jul 27\n")
+        (driver / "gpus" / bus).mkdir(parents=True)
+        (driver / "gpus" / bus / "information").write_text(f"Model: \t\t {model}\nIRQ:   \t\t 42\n")
+    (driver / "version").write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.65.06  Sun Jul 27\n")
     assert (gpu_name(tmp_path), driver_version(tmp_path)) == ("NVIDIA L4", "580.65.06")
-    (tmp_path / "gpus/0000:02:00.0/information").write_text("Model: \t\t NVIDIA T4\n")
+    (driver / "gpus/0000:02:00.0/information").write_text("Model: \t\t NVIDIA T4\n")
     assert gpu_name(tmp_path) == "NVIDIA L4 or NVIDIA T4"

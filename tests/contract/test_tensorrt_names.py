@@ -140,7 +140,7 @@ def test_a_removed_name_would_be_found(line: str, found: str, tmp_path: Path, mo
 
 
 def test_pycuda_has_what_is_used_of_it() -> None:
-    uses = list(used(["pycuda_device"], PYCUDA))
+    uses = list(used(["gpu"], PYCUDA))
     assert {use.owner for use in uses} == set(PYCUDA.values())
     assert missing(uses, GPU_NAMES["pycuda 2026.1"]) == []
 
@@ -148,7 +148,7 @@ def test_pycuda_has_what_is_used_of_it() -> None:
 def test_cuda_python_has_what_is_used_of_it() -> None:
     names = GPU_NAMES["cuda-bindings 13.4.4"]
     enums = {name: name for name in names if name != "runtime"} | {"attributes": "cudaDeviceAttr"}
-    uses = list(used(["cudart_device"], {"cudart": "runtime"} | enums))
+    uses = list(used(["gpu"], {"cudart": "runtime"} | enums))
     assert len(uses) > 30
     assert missing(uses, names) == []
 
@@ -248,14 +248,14 @@ def test_a_builder_without_a_gpu_fails_as_the_double_does(real: dict[str, Any]) 
 # As the runtime loads TensorRT, listens to it and makes a builder; prints what a user would read.
 USE = """
 from crnn.core.errors import UserError
-from crnn.runtimes.tensorrt.engine import make_builder
-from crnn.runtimes.tensorrt.library import listening_logger, load_tensorrt
+from crnn.runtimes.tensorrt.library import listening_logger, load_tensorrt, needs_gpu
 try:
     trt = load_tensorrt()
     logger = listening_logger(trt)
     logger.log(trt.ILogger.ERROR, "an error of TensorRT's ")
     logger.log(trt.ILogger.INFO, "a remark")
-    make_builder(trt, logger)
+    with needs_gpu(trt, logger):
+        trt.Builder(logger)
 except UserError as error:
     print(error)
 """

@@ -159,7 +159,7 @@ def test_an_unknown_runtime_is_an_error_that_lists_the_known_ones() -> None:
 
 
 def test_an_unknown_level_is_an_error_that_lists_the_known_ones(models: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="graph_optimization 'most': expected one of disabled, basic, extended, all"):
+    with pytest.raises(UserError, match="graph_optimization is 'most'; expected one of disabled, basic, extended, all"):
         built("onnxruntime", models, tmp_path, graph_optimization="most")
 
 

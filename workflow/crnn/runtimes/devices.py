@@ -11,6 +11,7 @@ from typing import IO, Any
 
 from crnn.core.command import LOG
 from crnn.core.errors import UserError
+from crnn.runtimes.runtime import checked_whole
 
 MOST_DEVICES = 256  # ais_bench takes device 0 to 255; no machine has more
 
@@ -21,21 +22,15 @@ VISIBLE = {"gpu": "CUDA_VISIBLE_DEVICES", "npu": "ASCEND_RT_VISIBLE_DEVICES"}
 def checked_devices(options: dict[str, Any]) -> list[int]:
     """The option `devices`, [0] where it is not given. Raises UserError where it is no list of device numbers."""
     devices = options.get("devices", [0])
-    if not isinstance(devices, list) or not devices or not all(map(_is_device, devices)):
+    valid = isinstance(devices, list) and all(type(each) is int and 0 <= each < MOST_DEVICES for each in devices)
+    if not valid or not devices:
         raise UserError(f"options.devices is {devices!r}; expected a list of device numbers from 0, such as [0, 1]")
     return list(dict.fromkeys(devices))
 
 
 def checked_device(options: dict[str, Any]) -> int:
     """The option `device`, 0 where it is not given. Raises UserError where it is no device number."""
-    device = options.get("device", 0)
-    if not _is_device(device):
-        raise UserError(f"options.device is {device!r}; expected a device number from 0")
-    return int(device)
-
-
-def _is_device(value: Any) -> bool:
-    return type(value) is int and 0 <= value < MOST_DEVICES
+    return checked_whole(options, "device", 0, MOST_DEVICES - 1)
 
 
 @dataclass(frozen=True)
@@ -77,7 +72,7 @@ class DeviceLocks:
 
     def _open(self, device: int) -> IO[bytes]:
         path = self.folder / f"crnn-{self.kind}-{self._on_machine(device)}.lock"
-        if not path.exists():  # one of another user may be read, and not be opened as if to make it
+        if not path.exists():  # another user's can be read, and not be opened for writing
             path.touch()
             path.chmod(0o644)
         return path.open("rb")

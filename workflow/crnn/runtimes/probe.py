@@ -35,5 +35,17 @@ CANN = {
     ),
     "Ascend driver": Probe(("usr/local/Ascend/driver/version.info",), r"^Version=(\S+)"),
 }
-KERNEL_MODULE = r"Kernel Module\D*([\d.]+)"  # in /proc/driver/nvidia/version
-NVIDIA = {"NVIDIA driver": Probe(("proc/driver/nvidia/version",), KERNEL_MODULE)}
+NVIDIA_FACTS = "proc/driver/nvidia"
+NVIDIA = {"NVIDIA driver": Probe((f"{NVIDIA_FACTS}/version",), r"Kernel Module\D*([\d.]+)")}
+
+
+def driver_version(root: Path = Path("/")) -> str:
+    """The NVIDIA driver's version; empty where there is none."""
+    return NVIDIA["NVIDIA driver"].version(root)
+
+
+def gpu_name(root: Path = Path("/")) -> str:
+    """The model of this machine's GPUs; all of them where they differ, as their order is CUDA's to decide."""
+    texts = [path.read_text(errors="replace") for path in sorted(root.glob(f"{NVIDIA_FACTS}/gpus/*/information"))]
+    models = [found[1].strip() for found in (re.search(r"^Model:(.+)$", text, re.MULTILINE) for text in texts) if found]
+    return " or ".join(dict.fromkeys(models)) or "NVIDIA GPU"

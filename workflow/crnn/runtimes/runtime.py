@@ -118,9 +118,18 @@ def checked_flag(options: Options, name: str) -> bool:
     return value
 
 
-def checked_choice(options: Options, name: str, allowed: Collection[str]) -> str:
+def checked_whole(options: Options, name: str, low: int, high: int | None = None, default: int = 0) -> int:
+    """An option that is a whole number from `low` to `high`. Raises UserError where it is none."""
+    value = options.get(name, default)
+    if type(value) is not int or value < low or (high is not None and value > high):
+        allowed = f"from {low}" if high is None else f"from {low} to {high}"
+        raise UserError(f"options.{name} is {value!r}; expected a whole number {allowed}")
+    return value
+
+
+def checked_choice(options: Options, name: str, allowed: Collection[str], default: str | None = None) -> str:
     """An option that names one of `allowed`, by default the first. Raises UserError where it names none."""
-    value = options.get(name, next(iter(allowed)))
+    value = options.get(name, default or next(iter(allowed)))
     if value not in allowed:
         raise UserError(f"options.{name} is {value!r}; expected one of {', '.join(allowed)}")
     return str(value)

@@ -74,40 +74,23 @@ class Conversion:
         ]
 
     def _shape_arguments(self) -> list[str]:
-        batches, widths = self.shapes.batches, self.shapes.widths
-        match self.shapes.mode:
-            case "static":
-                return [self._shape(str(batches[0]), str(widths[0]))]
-            case "gears":
-                return self._gears()
-        batch, width = _range(*batches), _range(*widths)
-        if cann_release(self.cann) < FIRST_WITH_RANGES_IN_INPUT_SHAPE:
-            return [f"--input_shape_range={INPUT}:[{self._images(batch, width)}]"]
-        return [self._shape(batch, width)]
-
-    def _shape(self, batch: str, width: str) -> str:
-        return f"--input_shape={INPUT}:{self._images(batch, width)}"
-
-    def _images(self, batch: str, width: str) -> str:
-        return f"{batch},{self.form.channels},{self.form.height},{width}"
-
-    def _gears(self) -> list[str]:
-        """-1 for each size that varies; a gear lists the values of those, in the order of the -1s."""
-        shapes = self.shapes
+        """Of a range lowest~highest; else -1 for a size that varies, and gears of those, in the order of the -1s."""
+        shapes, sizes = self.shapes, (self.shapes.batches, self.shapes.widths)
+        if shapes.mode == "range":
+            batch, width = ("~".join(map(str, dict.fromkeys(each))) for each in sizes)
+        else:
+            batch, width = (str(each[0]) if len(each) == 1 else "-1" for each in sizes)
+        images = f"{batch},{self.form.channels},{self.form.height},{width}"
+        if shapes.mode == "range" and cann_release(self.cann) < FIRST_WITH_RANGES_IN_INPUT_SHAPE:
+            return [f"--input_shape_range={INPUT}:[{images}]"]
+        arguments = [f"--input_shape={INPUT}:{images}"]
         if shapes.of_batch_alone:
-            batches = ",".join(map(str, shapes.batches))
-            return [self._shape("-1", str(shapes.widths[0])), f"--dynamic_batch_size={batches}"]
-        sizes = (shapes.batches, shapes.widths)
-        batch, width = (str(each[0]) if len(each) == 1 else "-1" for each in sizes)
-        gears = [
-            ",".join(str(size) for size, each in zip(gear, sizes, strict=True) if len(each) > 1)
-            for gear in shapes.gears()
-        ]
-        return [self._shape(batch, width), "--dynamic_dims=" + ";".join(gears)]
-
-
-def _range(low: int, high: int) -> str:
-    return str(low) if low == high else f"{low}~{high}"
+            arguments.append("--dynamic_batch_size=" + ",".join(map(str, shapes.batches)))
+        elif shapes.mode == "gears":
+            varying = [place for place, each in enumerate(sizes) if len(each) > 1]
+            gears = [",".join(str(gear[place]) for place in varying) for gear in shapes.gears()]
+            arguments.append("--dynamic_dims=" + ";".join(gears))
+        return arguments
 
 
 def cann_release(version: str) -> tuple[int, int]:

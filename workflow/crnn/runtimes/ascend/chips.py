@@ -1,6 +1,6 @@
 """Names of Ascend chips: from what `npu-smi` prints to the value of ATC's --soc_version, and what a chip can do.
 
-Formats as public samples of `npu-smi info` show them (310P, 310B, 910B, A3 and 950 machines). Not here: calling it.
+Formats as public samples of `npu-smi info` show them (310P, 310B, 910B, A3 and 950 machines).
 """
 
 import re

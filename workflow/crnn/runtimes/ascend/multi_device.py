@@ -1,7 +1,7 @@
 """One run over several NPUs: a process for each, because aclruntime holds Python's lock while its NPU computes.
 
 The processes are fresh interpreters that have the model open as long as the run lasts; images go to them and
-log-probabilities come back through a pipe. Not here: what one does with its NPU (`crnn.runtimes.ascend.session`).
+log-probabilities come back through a pipe.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,8 +16,8 @@ from typing import Any
 from crnn.core.errors import UserError
 from crnn.core.workers import follow_parent
 from crnn.runtimes.ascend.session import Array, AscendSession, infer_session
-from crnn.runtimes.device_clock import Transfers, calls_on_device
 from crnn.runtimes.devices import DeviceLocks
+from crnn.runtimes.on_device import OnDevice, calls_on_device
 
 
 def open_devices(
@@ -26,40 +26,26 @@ def open_devices(
     """Open a model on the first of `devices` that are free, on `calls` of them at most; waits where none is."""
     infer_session()  # says what is not installed before it waits for a device
     taken, held = DeviceLocks("npu").acquire(devices, calls)
-    return (
-        MultiDeviceSession(model, facts, taken, held) if len(taken) > 1 else AscendSession(model, facts, taken[0], held)
-    )
+    with held:
+        if len(taken) > 1:
+            return MultiDeviceSession(model, facts, taken, held)
+        return AscendSession(model, facts, taken[0], held)
 
 
-class MultiDeviceSession:
+class MultiDeviceSession(OnDevice):
     """A model on several NPUs. As many threads may call `infer` at a time; each call takes an NPU that is free."""
 
     def __init__(self, model: Path, facts: dict[str, Any], devices: list[int], held: ExitStack) -> None:
-        """`held` is closed with the runtime, and where a device cannot be opened."""
-        self.calls, self._facts, self._transfers = len(devices), facts, Transfers()
-        self._held = ExitStack()
-        self._held.enter_context(held)
+        """`held` ends the processes."""
+        self.calls, self._facts = len(devices), facts
         self._free: SimpleQueue[int] = SimpleQueue()
-        self._processes = {device: self._process(device) for device in devices}
-        try:
-            opening = {device: each.submit(_open, model, facts, device) for device, each in self._processes.items()}
-            for device, opened in opening.items():
-                with _explained(device):
-                    opened.result()
-                self._free.put(device)
-        except BaseException:
-            self._held.close()
-            raise
-
-    def _process(self, device: int) -> ProcessPoolExecutor:
-        process = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=follow_parent)
-        self._held.callback(self._end, device)
-        return process
-
-    def _end(self, device: int) -> None:
-        with suppress(BrokenProcessPool):  # one that has ended already
-            self._processes[device].submit(_close)
-        self._processes[device].shutdown()
+        self._processes = {device: _process(held) for device in devices}
+        opening = {device: each.submit(_open, model, facts, device) for device, each in self._processes.items()}
+        for device, opened in opening.items():
+            with _explained(device):
+                opened.result()
+            self._free.put(device)
+        super().__init__(held)
 
     def _ask(self, device: int, function: Callable[..., Any], *arguments: Any) -> Any:
         with _explained(device):
@@ -71,13 +57,9 @@ class MultiDeviceSession:
             output, copied = self._ask(device, _infer, images)
         finally:
             self._free.put(device)
-        self._transfers.add(*copied)
+        self._add_transfer(*copied)
         found: Array = output
         return found
-
-    def transfer_seconds(self) -> tuple[float, float]:
-        """Seconds of copying to and from all devices since the last call."""
-        return self._transfers.take()
 
     def describe(self) -> dict[str, Any]:
         said = {device: self._ask(device, _describe) for device in self._processes}
@@ -89,8 +71,18 @@ class MultiDeviceSession:
             **calls_on_device([each for _, executions in said.values() for each in executions]),
         }
 
-    def close(self) -> None:
-        self._held.close()
+
+def _process(held: ExitStack) -> ProcessPoolExecutor:
+    """A process for one device, which `held` ends."""
+    process = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=follow_parent)
+    held.callback(_end, process)
+    return process
+
+
+def _end(process: ProcessPoolExecutor) -> None:
+    with suppress(BrokenProcessPool):  # one that has ended already
+        process.submit(_close)
+    process.shutdown()
 
 
 @contextmanager
@@ -106,7 +98,8 @@ _runtime: list[AscendSession] = []
 
 
 def _open(model: Path, facts: dict[str, Any], device: int) -> None:
-    _runtime[:] = [AscendSession(model, facts, device, ExitStack())]
+    with ExitStack() as held:
+        _runtime[:] = [AscendSession(model, facts, device, held)]
 
 
 def _infer(images: Array) -> tuple[Array, tuple[float, float]]:

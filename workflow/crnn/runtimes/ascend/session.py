@@ -9,7 +9,6 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn.core.errors import UserError
+from crnn.core.record import tool_versions
+from crnn.runtimes.ascend import TOOLS
 from crnn.runtimes.ascend.shapes import Shapes
-from crnn.runtimes.device_clock import calls_on_device, is_double
+from crnn.runtimes.on_device import OnDevice, calls_on_device, is_double
 from crnn.runtimes.shapes import Form
 
 Array = npt.NDArray[np.float32]
@@ -61,52 +62,36 @@ def simulated() -> bool:
     return is_double(aclruntime)
 
 
-def transfer_seconds() -> tuple[float, float]:
-    """Seconds of copying to and from the device since the last call, over all sessions of this process."""
-    from ais_bench.infer.interface import MemorySummary
-
-    seconds = []
-    for newer, older in (("get_h2d_time_list", "get_H2D_time_list"), ("get_d2h_time_list", "get_D2H_time_list")):
-        times = getattr(MemorySummary, newer, None) or getattr(MemorySummary, older)
-        seconds.append(sum(times()) / 1e3)
-    MemorySummary.reset()
-    return seconds[0], seconds[1]
-
-
 def execution_milliseconds(times: Sequence[Any]) -> list[float]:
     """`exec_time_list` of either generation as durations: numbers are some already, pairs are (start, end)."""
     return [float(time[1] - time[0]) if isinstance(time, (tuple, list)) else float(time) for time in times]
 
 
-class AscendSession:
+def _private_copy(model: Path, held: ExitStack) -> Path:
+    """A copy that ais_bench accepts: no link, private, and without a space or the like in its path."""
+    folder = held.enter_context(tempfile.TemporaryDirectory(prefix="crnn-om-", ignore_cleanup_errors=True))
+    copy = Path(folder, "model.om")
+    copy.touch(mode=0o600)
+    shutil.copyfile(model, copy)
+    return copy
+
+
+class AscendSession(OnDevice):
     """A model on one NPU. Words are fitted to the shapes it was converted for; their widths are not changed."""
 
     calls = 1  # a session takes one call at a time
 
     def __init__(self, model: Path, facts: dict[str, Any], device: int, held: ExitStack) -> None:
-        """`facts` are those of conversion.json; `held` is closed with the runtime, and where it cannot be opened."""
+        """`facts` are those of conversion.json; `held` unloads the model."""
         self._shapes, self._form = Shapes.from_facts(facts["shapes"]), Form.from_facts(facts)
         self._facts, self._device = facts, device
         self._mode = OF_BATCH_ALONE if self._shapes.of_batch_alone else MODES[self._shapes.mode]
-        self._held = ExitStack()
-        self._held.enter_context(held)
-        try:
-            self._session = self._opened(infer_session(), self._private_copy(model))
-            self._held.callback(_released, self._session)
-            self._classes = self._output_classes()
-            transfer_seconds()  # what loading copied is no transfer of a word
-        except BaseException:
-            self._held.close()
-            raise
-
-    def _private_copy(self, model: Path) -> Path:
-        """A copy that ais_bench accepts: no link, private, and without a space or the like in its path."""
-        folder = Path(tempfile.mkdtemp(prefix="crnn-om-"))
-        self._held.callback(shutil.rmtree, folder, ignore_errors=True)
-        copy = folder / "model.om"
-        copy.touch(mode=0o600)
-        shutil.copyfile(model, copy)
-        return copy
+        self._session = self._opened(infer_session(), _private_copy(model, held))
+        if hasattr(self._session, "free_resource"):  # the older generation unloads the model when the session goes
+            held.callback(self._session.free_resource)
+        self._classes = self._output_classes()
+        self.transfer_seconds()  # what loading copied is no transfer of a word
+        super().__init__(held)
 
     def _opened(self, opened: Any, model: Path) -> Any:
         try:
@@ -161,8 +146,15 @@ class AscendSession:
         return -(-steps * batch * self._classes * BYTES // ALIGNMENT) * ALIGNMENT
 
     def transfer_seconds(self) -> tuple[float, float]:
-        """Seconds of copying to and from the device since the last call."""
-        return transfer_seconds()
+        """As ais_bench counts them, over all sessions of this process."""
+        from ais_bench.infer.interface import MemorySummary
+
+        seconds = []
+        for newer, older in (("get_h2d_time_list", "get_H2D_time_list"), ("get_d2h_time_list", "get_D2H_time_list")):
+            times = getattr(MemorySummary, newer, None) or getattr(MemorySummary, older)
+            seconds.append(sum(times()) / 1e3)
+        MemorySummary.reset()
+        return seconds[0], seconds[1]
 
     def executions(self) -> list[float]:
         """Milliseconds of every call on the device so far."""
@@ -179,21 +171,5 @@ class AscendSession:
             "shapes": self._facts["shapes"]["mode"],
             "interface": "summary" if hasattr(session, "summary") else "sumary",
             **calls_on_device(self.executions()),
-            **{name: _version(name) for name in ("aclruntime", "ais_bench")},
+            **tool_versions(TOOLS),
         }
-
-    def close(self) -> None:
-        self._held.close()
-
-
-def _released(session: Any) -> None:
-    """Unload the model; the older generation does so when the session goes."""
-    if hasattr(session, "free_resource"):
-        session.free_resource()
-
-
-def _version(name: str) -> str:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return "unknown"

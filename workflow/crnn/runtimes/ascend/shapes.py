@@ -1,10 +1,10 @@
 """Which input shapes an .om file takes, and how a batch of words is fitted to them.
 
 An .om is converted for shapes that are named beforehand: a range of batch sizes and widths, gears (a list of both) or
-one shape. Not here: how ATC is told (`crnn.runtimes.ascend.atc`).
+one shape.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -73,9 +73,9 @@ class Shapes:
         """(start, stop, batch): which words go into which call, and of what batch size the call is.
 
         A batch beyond the largest is split, one between two sizes is filled up. Raises UserError on a width that the
-        model does not take: a word's width is never changed to suit a model, for that could change its text.
+        model does not take: a word's width is never changed to suit a model, because that could change its text.
         """
-        low, *_, high = (*self.widths, self.widths[-1])
+        low, high = self.widths[0], self.widths[-1]
         if not (low <= width <= high if self.mode == "range" else width in self.widths):
             raise UserError(
                 f"a tensor is {width} wide, but the model was converted for widths {self._described()}; build it for "
@@ -83,13 +83,9 @@ class Shapes:
             )
         batches = [batch for batch, listed in self.listed if listed == width] or self.batches
         for start in range(0, count, max(batches)):
-            stop = min(start + max(batches), count)
-            yield start, stop, self._batch(stop - start, batches)
-
-    def _batch(self, words: int, batches: Sequence[int]) -> int:
-        if self.mode == "range":
-            return max(words, batches[0])
-        return min(batch for batch in batches if batch >= words)
+            words = min(max(batches), count - start)
+            whole = max(words, batches[0]) if self.mode == "range" else min(each for each in batches if each >= words)
+            yield start, start + words, whole
 
     def _described(self) -> str:
         return f"{self.widths[0]} to {self.widths[-1]}" if self.mode == "range" else _listed(self.widths)
@@ -104,8 +100,7 @@ def _numbers(options: dict[str, Any], key: str, mode: str) -> tuple[int, ...] | 
     values = options.get(key)
     if values is None:
         return None
-    whole = isinstance(values, list) and all(isinstance(value, int) and not isinstance(value, bool) for value in values)
-    if not whole or not values or min(values) < 1:
+    if not isinstance(values, list) or not values or not all(type(value) is int and value >= 1 for value in values):
         raise UserError(f"options.{key} is {values!r}; expected a list of whole numbers from 1")
     return tuple(sorted(values if mode == "range" else set(values)))
 
@@ -118,36 +113,24 @@ def shapes_for(options: dict[str, Any]) -> Shapes:
     Raises UserError where they are missing, make no model of the wanted mode, or are too many.
     """
     mode = checked_choice(options, "shapes", MODES)
-    named = _numbers(options, "batches", mode), _numbers(options, "widths", mode)
-    if mode == "gears" and "plan" in options and not any(named):
-        return _planned_gears(options["plan"])
-    return Shapes(mode, named[0] or _asked_batches(options, mode), named[1] or _asked_widths(options, mode))
-
-
-def _planned_gears(plan: dict[int, int]) -> Shapes:
-    """The batch size that a plan gives a width, and 1, at each of its widths."""
-    gears = [(batch, width) for width, largest in sorted(plan.items()) for batch in sorted({1, largest})]
-    batches, widths = ({gear[place] for gear in gears} for place in (0, 1))
-    return Shapes("gears", tuple(sorted(batches)), tuple(sorted(widths)), tuple(gears))
+    batches, widths = _numbers(options, "batches", mode), _numbers(options, "widths", mode)
+    if mode == "gears" and "plan" in options and not batches and not widths:
+        plan = sorted(options["plan"].items())
+        gears = [(batch, width) for width, largest in plan for batch in sorted({1, largest})]
+        batches, widths = (tuple(sorted(set(sizes))) for sizes in zip(*gears, strict=True))
+        return Shapes(mode, batches, widths, tuple(gears))
+    return Shapes(mode, batches or _asked_batches(options, mode), widths or _asked_widths(options, mode))
 
 
 def _asked_batches(options: dict[str, Any], mode: str) -> tuple[int, ...]:
     if "batch" not in options and "plan" not in options:
         raise UserError("options.batches is missing; outside the workflow name the batch sizes to convert for")
     largest = max(options["plan"].values()) if "plan" in options else options["batch"]
-    match mode:
-        case "static":
-            return (largest,)
-        case "range":
-            return (1, largest)
-    return (1, largest) if largest > 1 else (1,)
+    return {"range": (1, largest), "gears": tuple(sorted({1, largest})), "static": (largest,)}[mode]
 
 
 def _asked_widths(options: dict[str, Any], mode: str) -> tuple[int, ...]:
-    if "plan" in options:
-        planned = tuple(sorted(options["plan"]))
-        return (planned[0], planned[-1]) if mode == "range" else planned
-    if "width_rule" not in options:
+    if "plan" not in options and "width_rule" not in options:
         raise UserError("options.widths is missing; outside the workflow name the widths to convert for")
-    widths = asked_widths(options["width_rule"])
+    widths = tuple(sorted(options["plan"])) if "plan" in options else asked_widths(options["width_rule"])
     return (widths[0], widths[-1]) if mode == "range" else widths

@@ -11,7 +11,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,14 +114,9 @@ def _script(options: dict[str, Any], environment: Environment) -> Path | None:
         if place.is_file():
             return place
     raise UserError(
-        f"no CANN toolkit here: `atc` is not on PATH, and there is no {_listed(map(str, places))}; install CANN, or "
-        f"name its set_env.sh in options.set_env, or build on a machine that has it (docs/ascend.md)"
+        f"no CANN toolkit here: `atc` is not on PATH, and there is no {' or '.join(map(str, places))}; install CANN, "
+        f"or name its set_env.sh in options.set_env, or build on a machine that has it (docs/ascend.md)"
     )
-
-
-def _listed(names: Iterable[str]) -> str:
-    *first, last = names
-    return f"{', '.join(first)} or {last}"
 
 
 def _sourced(script: Path, environment: Environment) -> Environment:

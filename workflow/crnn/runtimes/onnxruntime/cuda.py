@@ -12,8 +12,8 @@ What the optimiser makes for a GPU holds for that GPU alone, and takes a second.
 
 from typing import Any
 
-from crnn.runtimes.nvidia_driver import driver_version, gpu_name
 from crnn.runtimes.onnxruntime.provider import Provider
+from crnn.runtimes.probe import driver_version, gpu_name
 from crnn.runtimes.runtime import Options, checked_choice, checked_flag
 
 SEARCHES = ("heuristic", "exhaustive", "default")  # cudnn_conv_algo_search, in capitals there

@@ -7,10 +7,10 @@ session. A module for each runtime (`cuda`, `cann`) describes its `Provider`, wh
 
 import ctypes
 import time
+from collections import Counter, defaultdict
 from collections.abc import Callable
-from contextlib import ExitStack, redirect_stdout
+from contextlib import redirect_stdout
 from dataclasses import dataclass
-from importlib import metadata
 from io import StringIO
 from pathlib import Path
 from typing import Any, cast
@@ -22,10 +22,11 @@ import onnxruntime
 from crnn.core.command import LOG
 from crnn.core.errors import UserError
 from crnn.core.files import atomic_copy
-from crnn.runtimes.device_clock import Transfers, is_double
+from crnn.core.record import tool_versions
 from crnn.runtimes.devices import checked_device, lock_device
+from crnn.runtimes.on_device import OnDevice, is_double
 from crnn.runtimes.onnxruntime import FILES
-from crnn.runtimes.onnxruntime.opening import RECORD_ASSIGNMENT, assigned_operators, open_session, optimisation
+from crnn.runtimes.onnxruntime.opening import open_session, optimisation
 from crnn.runtimes.runtime import Device, Options, check_options
 
 Array = npt.NDArray[np.float32]
@@ -81,9 +82,10 @@ class Provider:
 
     def check_installed(self) -> None:
         """Raise UserError where the provider is missing, or its libraries are."""
-        others = {"onnxruntime", "onnxruntime-gpu", "onnxruntime-cann"} - {self.distribution}
-        beside = sorted(name for name in others if _is_installed(name))
-        if beside and _is_installed(self.distribution):
+        versions = tool_versions(("onnxruntime", "onnxruntime-cann", "onnxruntime-gpu"))
+        installed = [name for name, version in versions.items() if version != "absent"]
+        if self.distribution in installed and len(installed) > 1:
+            beside = [name for name in installed if name != self.distribution]
             raise UserError(
                 f"{self.distribution} and {' and '.join(beside)} are both installed here, and they overwrite each "
                 f"other's files; uninstall all of them, then install {self.distribution} alone"
@@ -111,15 +113,7 @@ class Provider:
                 raise UserError(f"{self.name} cannot start: {fault}; {remedy}") from error
 
 
-def _is_installed(distribution: str) -> bool:
-    try:
-        metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return False
-    return True
-
-
-class ProviderSession:
+class ProviderSession(OnDevice):
     """An ONNX file on a device. Images are copied there before a call and log-probabilities back after it."""
 
     calls = 1
@@ -130,19 +124,17 @@ class ProviderSession:
         level: of `crnn.runtimes.onnxruntime.opening.LEVELS`. settings: the provider's own options.
         """
         self._provider, self._device = provider, device
-        self._transfers = Transfers()
         options = onnxruntime.SessionOptions()
         options.graph_optimization_level = level
-        options.add_session_config_entry(RECORD_ASSIGNMENT, "1")
-        with ExitStack() as opening:
-            opening.enter_context(lock_device(provider.kind, device))
+        options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+        with lock_device(provider.kind, device) as held:
             own = {"device_id": device, **settings}
             self._session = open_session(model, options, [(provider.name, own), CPU])
             self._operators = self._checked_operators()
-            self._held = opening.pop_all()
-        self._input, self._output = self._session.get_inputs()[0].name, self._session.get_outputs()[0].name
+            self._input, self._output = self._session.get_inputs()[0].name, self._session.get_outputs()[0].name
+            super().__init__(held)
 
-    def _checked_operators(self) -> dict[str, dict[str, int]]:
+    def _checked_operators(self) -> dict[str, Counter[str]]:
         """Provider → operator → nodes. Raises UserError where the session does not use the provider."""
         name, active = self._provider.name, self._session.get_providers()
         if active[0] != name:
@@ -150,13 +142,15 @@ class ProviderSession:
                 f"ONNX Runtime runs on {active[0]} and not on {name}: the provider could not start, for the reason "
                 f"that ONNX Runtime gives above. Nothing is measured on another device than the one asked for"
             )
-        found = assigned_operators(self._session)
-        if not found.get(name):
+        found: dict[str, Counter[str]] = defaultdict(Counter)
+        for part in self._session.get_provider_graph_assignment_info():
+            found[part.ep_name].update(node.op_type for node in part.get_nodes())
+        if not found[name]:
             raise UserError(f"{name} takes none of the model's nodes: all of them would run on the CPU")
-        if CPU in found:
+        if found[CPU]:
             count, whole = found[CPU].total(), sum(each.total() for each in found.values())
             LOG.warning("%d of %d nodes run on the CPU: %s", count, whole, ", ".join(sorted(found[CPU])))
-        return {each: dict(sorted(operators.items())) for each, operators in found.items()}
+        return found
 
     def infer(self, images: Array) -> Array:
         binding = self._session.io_binding()
@@ -172,28 +166,22 @@ class ProviderSession:
         binding.synchronize_outputs()
         executed = time.perf_counter()
         output = cast(Array, binding.get_outputs()[0].numpy())
-        self._transfers.add(copied_in - started, time.perf_counter() - executed)
+        self._add_transfer(copied_in - started, time.perf_counter() - executed)
         return output
 
-    def transfer_seconds(self) -> tuple[float, float]:
-        """Seconds of copying to and from the device since the last call."""
-        return self._transfers.take()
-
     def describe(self) -> dict[str, Any]:
-        on_cpu = self._operators.get(CPU, {})
         return {
             "device": f"{self._provider.described()}, device {self._device}",
             "simulated": is_double(onnxruntime),
             "onnxruntime": onnxruntime.__version__,
             "provider": self._session.get_providers()[0],
             "provider_options": self._session.get_provider_options()[self._provider.name],
-            "nodes": sum(sum(operators.values()) for operators in self._operators.values()),
-            "nodes_on_cpu": sum(on_cpu.values()),
-            "operators_on_cpu": sorted(on_cpu),
+            "nodes": sum(operators.total() for operators in self._operators.values()),
+            "nodes_on_cpu": self._operators[CPU].total(),
+            "operators_on_cpu": sorted(self._operators[CPU]),
             **self._provider.facts(),
         }
 
     def close(self) -> None:
-        """Give the device back."""
         del self._session
-        self._held.close()
+        super().close()

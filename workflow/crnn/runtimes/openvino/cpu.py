@@ -20,7 +20,7 @@ from crnn.core.errors import UserError
 from crnn.core.files import scratch_directory
 from crnn.core.record import describe_host
 from crnn.runtimes.openvino import FILES, PRECISIONS
-from crnn.runtimes.runtime import Options, check_options
+from crnn.runtimes.runtime import Options, check_options, checked_choice
 
 PLUGIN = "CPU"
 LSTM_OUTPUT_RANK = 4  # [T, directions, N, H]
@@ -127,9 +127,7 @@ def load(model: Path, options: Options, threads: int, calls: int = 1) -> OpenVin
 def check(options: Options, building: bool) -> None:
     """Raise UserError where this processor cannot compute in the precision; any can convert a model for it."""
     check_options(options, "precision")
-    precision = options.get("precision", "fp32")
-    if precision not in PRECISIONS:
-        raise UserError(f"precision {precision!r}: expected one of {', '.join(PRECISIONS)}")
+    precision = checked_choice(options, "precision", PRECISIONS)
     able = openvino.Core().get_property(PLUGIN, "OPTIMIZATION_CAPABILITIES")
     if precision_hint(precision) == "bf16" and not building and "BF16" not in able:
         without = "int8" if precision == "int8-bf16" else "fp32"

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 
 from crnn.core.errors import UserError
-from crnn.runtimes.device_clock import is_double
-from crnn.runtimes.nvidia_driver import driver_version
+from crnn.runtimes.on_device import is_double
+from crnn.runtimes.probe import driver_version
 from crnn.runtimes.pytorch.device import TorchDevice
 
 

@@ -18,8 +18,8 @@ from torch import Tensor
 from crnn.core.files import atomic_copy
 from crnn.model.network import CRNN
 from crnn.model.weights import load_network
-from crnn.runtimes.device_clock import Transfers, is_double
 from crnn.runtimes.devices import checked_device, lock_device
+from crnn.runtimes.on_device import OnDevice, is_double
 from crnn.runtimes.pytorch import FILES
 from crnn.runtimes.runtime import Device, Options, check_options, checked_choice, checked_flag
 
@@ -76,7 +76,7 @@ def eager(network: CRNN, _api: Any) -> Forward:
 MODES: dict[str, Callable[[CRNN, Any], Forward]] = {"eager": eager, "compile": compiled, "graph": Captured}
 
 
-class DeviceSession:
+class DeviceSession(OnDevice):
     """A network on a device that this process has locked. One call at a time."""
 
     calls = 1
@@ -91,9 +91,9 @@ class DeviceSession:
         facts: Callable[[], dict[str, Any]] = dict,
     ) -> None:
         """api: the module of the device's streams, such as `torch.cuda`. mode: of MODES. facts: more for `describe`."""
-        self._api, self._device, self._held, self._mode, self._facts = api, device, held, mode, facts
-        self._transfers = Transfers()
+        self._api, self._device, self._mode, self._facts = api, device, mode, facts
         self._forward = MODES[mode](network.to(device), api)
+        super().__init__(held)
 
     def infer(self, images: Array) -> Array:
         with torch.inference_mode():
@@ -105,12 +105,8 @@ class DeviceSession:
             self._api.synchronize()
             executed = time.perf_counter()
             found: Array = output.cpu().numpy()
-        self._transfers.add(copied_in - started, time.perf_counter() - executed)
+        self._add_transfer(copied_in - started, time.perf_counter() - executed)
         return found
-
-    def transfer_seconds(self) -> tuple[float, float]:
-        """Seconds of copying to and from the device since the last call."""
-        return self._transfers.take()
 
     def describe(self) -> dict[str, Any]:
         number = self._device.index or 0
@@ -123,10 +119,9 @@ class DeviceSession:
         }
 
     def close(self) -> None:
-        """Give the device back."""
         del self._forward
         self._api.empty_cache()
-        self._held.close()
+        super().close()
 
 
 @dataclass(frozen=True)
@@ -156,7 +151,8 @@ class TorchDevice:
         torch.set_num_threads(threads)
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = tf32
         network, device = load_network(model), torch.device(self.name, number)
-        return DeviceSession(network, self.api(), device, lock_device(self.kind, number), mode, self.facts)
+        with lock_device(self.kind, number) as held:
+            return DeviceSession(network, self.api(), device, held, mode, self.facts)
 
     def check(self, options: Options, building: bool) -> None:
         """Raise UserError where the options are wrong or, if not `building`, PyTorch does not reach the device."""

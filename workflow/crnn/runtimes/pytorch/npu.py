@@ -14,7 +14,7 @@ import torch
 from crnn.core.errors import UserError
 from crnn.core.record import tool_versions
 from crnn.runtimes.ascend.chips import check_npu
-from crnn.runtimes.device_clock import is_double
+from crnn.runtimes.on_device import is_double
 from crnn.runtimes.pytorch.device import TorchDevice
 
 

@@ -1,7 +1,6 @@
 """Building an engine from an ONNX file: one path for TensorRT 10.14 to 11, strongly typed, without precision flags.
 
-The number formats are those of the ONNX file; the builder may change none. Not here: running it
-(`crnn.runtimes.tensorrt.session`).
+The number formats are those of the ONNX file; the builder may change none.
 """
 
 import re
@@ -13,8 +12,8 @@ from crnn.core.command import LOG
 from crnn.core.errors import UserError
 from crnn.core.files import atomic_path, sha256
 from crnn.runtimes.shapes import Form
-from crnn.runtimes.tensorrt.device import DeviceMemory, GpuFacts
-from crnn.runtimes.tensorrt.library import last_errors, listening_logger, no_gpu, version_numbers
+from crnn.runtimes.tensorrt.gpu import Gpu, GpuFacts
+from crnn.runtimes.tensorrt.library import last_errors, listening_logger, needs_gpu, version_numbers
 from crnn.runtimes.tensorrt.settings import COMPATIBILITY, BuildSettings
 from crnn.runtimes.tensorrt.trtexec import build_command
 
@@ -24,14 +23,15 @@ SHORT_OF_MEMORY = re.compile(r"workspace|out ?of ?memory|cudaMalloc|insufficient
 
 
 def build_engine(
-    trt: Any, device: DeviceMemory, source: Path, settings: BuildSettings, cache_file: Path | None
+    trt: Any, device: Gpu, source: Path, settings: BuildSettings, cache_file: Path | None
 ) -> tuple[Any, dict[str, Any]]:
     """(engine as bytes, facts) from the ONNX file `source`. Called inside `device.current()`.
 
     Kernel times are taken from `cache_file` and put back into it. Raises UserError with what TensorRT logged.
     """
     logger = listening_logger(trt)
-    builder = make_builder(trt, logger)
+    with needs_gpu(trt, logger):
+        builder = trt.Builder(logger)
     # STRONGLY_TYPED is one of two ways in TensorRT 10 and accepted, without effect, in 11.
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     _parse(trt, network, logger, source)
@@ -45,14 +45,6 @@ def build_engine(
         raise _build_fault(source, settings, logger.errors)
     _keep_cache(cache, cache_file)
     return serialized, _facts(trt, device.facts(), source, settings, input_name)
-
-
-def make_builder(trt: Any, logger: Any) -> Any:
-    """A builder. Raises UserError where TensorRT finds no GPU."""
-    try:
-        return trt.Builder(logger)
-    except TypeError as error:
-        raise no_gpu(trt, logger) from error
 
 
 def _parse(trt: Any, network: Any, logger: Any, source: Path) -> None:

@@ -1,10 +1,12 @@
 """TensorRT's Python module: finding its libraries, what is wrong where it cannot be loaded, and what it logs.
 
-The one module that imports it. Not here: building and running engines.
+The one module that imports it.
 """
 
 import ctypes
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -87,12 +89,17 @@ def listening_logger(trt: Any) -> Any:
     return Listener()
 
 
-def no_gpu(trt: Any, logger: Any) -> UserError:
-    """For a machine on which TensorRT finds no GPU, which it says by a TypeError."""
-    return UserError(
-        f"runtime tensorrt: TensorRT {trt.__version__} finds no GPU that it can use ({last_errors(logger.errors)}); "
-        f"check `nvidia-smi`, and that the driver serves the CUDA of this TensorRT (docs/nvidia.md)"
-    )
+@contextmanager
+def needs_gpu(trt: Any, logger: Any) -> Iterator[None]:
+    """Raise UserError where TensorRT finds no GPU, which it says by a TypeError."""
+    try:
+        yield
+    except TypeError as error:
+        said = last_errors(logger.errors)
+        raise UserError(
+            f"runtime tensorrt: TensorRT {trt.__version__} finds no GPU that it can use ({said}); check `nvidia-smi`, "
+            f"and that the driver serves the CUDA of this TensorRT (docs/nvidia.md)"
+        ) from error
 
 
 def last_errors(errors: list[str]) -> str:

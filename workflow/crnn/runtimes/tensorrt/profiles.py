@@ -1,8 +1,7 @@
 """Which input shapes an engine takes, as optimisation profiles, and how a batch of words is fitted to them.
 
 A profile covers every batch size from one to its largest and every width between two; TensorRT chooses kernels for one
-shape of it, its typical one. Not here: how TensorRT is told (`crnn.runtimes.tensorrt.engine`,
-`crnn.runtimes.tensorrt.trtexec`).
+shape of it, its typical one.
 """
 
 from collections.abc import Iterator
@@ -48,8 +47,8 @@ class Profiles:
     def calls(self, count: int, width: int, most: int) -> Iterator[tuple[int, int, int]]:
         """(start, stop, index of the profile): which words go into which call; a batch beyond `most` is split as well.
 
-        Raises UserError on a width of no profile: a word's width is never changed to suit an engine, for that could
-        change its text.
+        Raises UserError on a width of no profile: a word's width is never changed to suit an engine, because
+        that could change its text.
         """
         index = next((i for i, profile in enumerate(self.each) if profile.low <= width <= profile.high), None)
         if index is None:
@@ -90,9 +89,9 @@ def profiles_for(options: dict[str, Any]) -> Profiles:
 
 
 def _profile(widths: list[int], batch: int, typical: int | None) -> Profile:
-    inside = typical is not None and widths[0] <= typical <= widths[-1]
-    middle = typical if typical is not None and inside else widths[len(widths) // 2]
-    return Profile(batch, widths[0], middle, widths[-1])
+    if typical is None or not widths[0] <= typical <= widths[-1]:
+        typical = widths[len(widths) // 2]
+    return Profile(batch, widths[0], typical, widths[-1])
 
 
 def _planned_batches(options: dict[str, Any]) -> dict[int, int] | None:

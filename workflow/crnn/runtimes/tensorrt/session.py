@@ -1,13 +1,13 @@
 """Running an engine: slots, each a stream with its own memory, in which calls of several threads overlap on the GPU.
 
 A call copies its images into pinned memory, enqueues the copy to the GPU, the network and the copy of just its own
-output back, and waits for them once. Not here: which words share a call (`crnn.runtimes.tensorrt.profiles`).
+output back, and waits for them once.
 """
 
 import queue
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -16,19 +16,20 @@ import numpy as np
 
 from crnn.core.command import LOG
 from crnn.core.errors import UserError
-from crnn.runtimes.device_clock import Transfers, calls_on_device, is_double
+from crnn.runtimes.on_device import OnDevice, calls_on_device, is_double
 from crnn.runtimes.shapes import Form
-from crnn.runtimes.tensorrt.device import BYTES, Array, Block, DeviceMemory, Graph, OutOfMemoryError
 from crnn.runtimes.tensorrt.engine import SHORT_OF_MEMORY
-from crnn.runtimes.tensorrt.library import last_errors, listening_logger, no_gpu, version_numbers
+from crnn.runtimes.tensorrt.gpu import BYTES, Array, Gpu, Launch, OutOfMemoryError
+from crnn.runtimes.tensorrt.library import last_errors, listening_logger, needs_gpu, version_numbers
 from crnn.runtimes.tensorrt.profiles import Profiles, Shape
 from crnn.runtimes.tensorrt.settings import RunSettings
 
+Facts = dict[str, Any]  # of conversion.json
 MOST_GRAPHS = 64  # kept in a slot; every further shape is enqueued anew in each call
 AMPERE = (8, 0)
 
 
-def check_origin(trt: Any, device: DeviceMemory, facts: dict[str, Any]) -> None:
+def check_origin(trt: Any, device: Gpu, facts: Facts) -> None:
     """Raise UserError where an engine was built by another TensorRT or for another GPU than are here."""
     here, built = device.facts(), facts["gpu"]
     rebuild = "build it again on this machine: take its build folder away, or rerun with -R build_tensorrt"
@@ -54,9 +55,10 @@ def check_origin(trt: Any, device: DeviceMemory, facts: dict[str, Any]) -> None:
 class Engine:
     """A deserialised engine, the names of its input and output, and contexts to run it in."""
 
-    def __init__(self, trt: Any, engine: bytes, facts: dict[str, Any]) -> None:
+    def __init__(self, trt: Any, engine: bytes, facts: Facts) -> None:
         self._trt, self._logger = trt, listening_logger(trt)
-        self._runtime = self._made_runtime()
+        with needs_gpu(trt, self._logger):
+            self._runtime = trt.Runtime(self._logger)
         self._runtime.engine_host_code_allowed = "VERSION_COMPATIBLE" in facts["flags"]
         self._engine = self._runtime.deserialize_cuda_engine(engine)
         if self._engine is None:
@@ -64,12 +66,6 @@ class Engine:
         self.profiles, self.form = Profiles.from_facts(facts["profiles"]), Form.from_facts(facts)
         self.input, self.output = self._names()
         self.classes = int(tuple(self._engine.get_tensor_shape(self.output))[-1])
-
-    def _made_runtime(self) -> Any:
-        try:
-            return self._trt.Runtime(self._logger)
-        except TypeError as error:
-            raise no_gpu(self._trt, self._logger) from error
 
     def fault(self, what: str, remedy: str) -> Exception:
         """An error with what TensorRT logged: of memory, where that is what it lacked, and else of the user's."""
@@ -107,14 +103,14 @@ class Engine:
         """Bytes of scratch memory that any shape of a profile needs at most."""
         return int(self._engine.get_device_memory_size_for_profile_v2(profile))
 
-    def set_shape(self, context: Any, shape: Shape) -> None:
-        """Set a context's input shape; the output's is the network's, or this is another network."""
+    def set_shape(self, context: Any, shape: Shape) -> tuple[int, ...]:
+        """Set a context's input shape, and return its output's, which is the network's, or this is another network."""
         if not context.set_input_shape(self.input, shape) or context.infer_shapes():
             raise self.fault(
                 f"TensorRT does not take images {list(shape)}, though the engine covers {self.profiles.described()}",
                 "was one of model.engine and conversion.json exchanged by hand?",
             )
-        found = self.output_shape(context)
+        found = tuple(context.get_tensor_shape(self.output))
         steps = self.form.steps(shape[3]) if self.form.steps else found[0]
         expected = (steps, shape[0], self.classes)
         if found != expected:
@@ -122,10 +118,7 @@ class Engine:
                 f"images {list(shape)} would give an output of {list(found)}; expected {list(expected)}. Was the "
                 f"engine made from another network's ONNX file?"
             )
-
-    def output_shape(self, context: Any) -> tuple[int, ...]:
-        """The output's shape for the input shape that is set."""
-        return tuple(context.get_tensor_shape(self.output))
+        return found
 
     def release(self) -> None:
         """Give back the weights; what was made of the engine must be gone."""
@@ -134,46 +127,44 @@ class Engine:
 
 
 @dataclass
-class Call:
-    """What a call read, float32 [T, N, classes], and the seconds of its copy in, the network and its copy out."""
+class Prepared:
+    """A context with its addresses set. own: whether it is for one shape, and may be captured."""
 
-    output: Array
-    seconds: tuple[float, float, float]
+    context: Any
+    own: bool
+    shape: Shape | None = None
+    output_shape: tuple[int, ...] = ()
+    has_run: bool = False
+    launch: Launch | None = None
 
 
 class Slot:
     """A stream, memory for the largest call on both sides, and a context per profile (with graphs: per shape)."""
 
-    def __init__(self, device: DeviceMemory, model: Engine, batch: int, graphs: bool) -> None:
-        self._device, self._model, self._graphs_wanted = device, model, graphs
-        self._contexts: dict[Any, Any] = {}
-        self._shapes: dict[Any, Shape] = {}
-        self._graphs: dict[Shape, Graph] = {}
-        self._executed: set[Any] = set()
-        self._held: list[Callable[[], None]] = []
+    def __init__(self, device: Gpu, model: Engine, batch: int, graphs: bool, held: ExitStack) -> None:
+        """`held` gives the memory back."""
+        self._device, self._model, self._graphs = device, model, graphs
+        self._contexts: dict[int | Shape, Prepared] = {}
         self._stream = device.stream()
         self._events = [device.event() for _ in range(4)]
         profiles = [(index, min(each.batch, batch), each.high) for index, each in enumerate(model.profiles.each)]
         images = max(prod(model.form.images(count, width)) for _, count, width in profiles)
         steps = max(model.form.most_steps(width) * count * model.classes for _, count, width in profiles)
         self._reduced = any(each.batch > batch for each in model.profiles.each)
-        try:
-            self._input, self._output = self._block(images * BYTES), self._block(steps * BYTES)
-            self._images, self._steps = self._pinned(images), self._pinned(steps)
-            self._scratch_bytes = max(self._scratch_for(*each) for each in profiles)
-            self._scratch = self._block(max(self._scratch_bytes, 1))
-        except BaseException:
-            self.close()
-            raise
+        self._input, self._output = self._allocated(images * BYTES, held), self._allocated(steps * BYTES, held)
+        self._images, self._steps = self._pinned(images, held), self._pinned(steps, held)
+        self._scratch_bytes = max(self._scratch_for(*each) for each in profiles)
+        self._scratch = self._allocated(max(self._scratch_bytes, 1), held)
+        held.callback(self._contexts.clear)  # contexts and graphs go before the memory that they work in
 
-    def _block(self, size: int) -> Block:
-        block = self._device.allocate(size)
-        self._held.append(block.free)
-        return block
+    def _allocated(self, size: int, held: ExitStack) -> int:
+        address, free = self._device.allocate(size)
+        held.callback(free)
+        return address
 
-    def _pinned(self, count: int) -> Array:
-        array = self._device.pinned(count)
-        self._held.append(lambda: self._device.free_pinned(array))
+    def _pinned(self, count: int, held: ExitStack) -> Array:
+        array, free = self._device.pinned(count)
+        held.callback(free)
         return array
 
     def _scratch_for(self, profile: int, batch: int, width: int) -> int:
@@ -184,46 +175,48 @@ class Slot:
         self._model.set_shape(context, self._model.form.images(batch, width))
         return int(context.update_device_memory_size_for_shapes())
 
-    def call(self, words: Array, profile: int) -> Call:
-        """Read words [N, channels, height, W] of any memory layout; what is returned is no memory of the slot's."""
-        count, *_ = words.shape
+    def call(self, words: Array, profile: int) -> tuple[Array, tuple[float, float, float]]:
+        """Read words [N, channels, height, W] of any memory layout.
+
+        Returns float32 [T, N, classes], no memory of the slot's, and the seconds of copying in, the network and copying
+        out.
+        """
         device, stream, (begun, copied, executed, done) = self._device, self._stream, self._events
-        key, context = self._prepared(profile, words.shape)
-        images, steps = self._images[: words.size], self._steps[: prod(self._model.output_shape(context))]
+        prepared = self._prepared(profile, words.shape)
+        images, steps = self._images[: words.size], self._steps[: prod(prepared.output_shape)]
         np.copyto(images.reshape(words.shape), words)
         device.record(begun, stream)
         device.copy_in(self._input, images, stream)
         device.record(copied, stream)
-        self._enqueue(key, context)
+        self._enqueue(prepared)
         device.record(executed, stream)
         device.copy_out(steps, self._output, stream)
         device.record(done, stream)
         device.synchronize(stream)
-        pairs = ((begun, copied), (copied, executed), (executed, done))
-        into, execute, out = (device.seconds(start, end) for start, end in pairs)
-        return Call(steps.reshape(-1, count, self._model.classes).copy(), (into, execute, out))
+        into, execute, out = (device.seconds(*pair) for pair in pairwise(self._events))
+        return steps.reshape(prepared.output_shape).copy(), (into, execute, out)
 
-    def _prepared(self, profile: int, shape: Shape) -> tuple[Any, Any]:
-        """The context for a call, with its addresses and shape set, and the key that it goes by.
+    def _prepared(self, profile: int, shape: Shape) -> Prepared:
+        """The context for a call, with its shape set.
 
         A captured graph needs a context to itself (TensorRT documentation, "CUDA Graphs"), whose key is its shape.
         """
-        own = self._graphs_wanted and (shape in self._contexts or len(self._contexts) < MOST_GRAPHS)
-        key: Any = shape if own else profile
+        own = self._graphs and (shape in self._contexts or len(self._contexts) < MOST_GRAPHS)
+        key = shape if own else profile
         if key not in self._contexts:
-            self._contexts[key] = self._new_context(profile)
-        context = self._contexts[key]
-        if self._shapes.get(key) != shape:
-            self._model.set_shape(context, shape)
+            self._contexts[key] = Prepared(self._new_context(profile), own)
+        prepared = self._contexts[key]
+        if prepared.shape != shape:
+            output_shape = self._model.set_shape(prepared.context, shape)
             if self._reduced:
-                self._give_scratch(context, int(context.update_device_memory_size_for_shapes()))
-            self._shapes[key] = shape
-        return key, context
+                self._give_scratch(prepared.context, int(prepared.context.update_device_memory_size_for_shapes()))
+            prepared.shape, prepared.output_shape = shape, output_shape
+        return prepared
 
     def _new_context(self, profile: int) -> Any:
         context = self._model.context(profile, self._device.handle(self._stream))
-        context.set_tensor_address(self._model.input, self._input.address)
-        context.set_tensor_address(self._model.output, self._output.address)
+        context.set_tensor_address(self._model.input, self._input)
+        context.set_tensor_address(self._model.output, self._output)
         if not self._reduced:
             self._give_scratch(context, self._scratch_bytes)
         return context
@@ -234,102 +227,78 @@ class Slot:
                 f"TensorRT wants {needed} bytes of scratch memory for a shape, and {self._scratch_bytes} for the "
                 f"largest; give the deployment a smaller batch"
             )
-        context.set_device_memory(self._scratch.address, self._scratch_bytes)
+        context.set_device_memory(self._scratch, self._scratch_bytes)
 
-    def _enqueue(self, key: Any, context: Any) -> None:
+    def _enqueue(self, prepared: Prepared) -> None:
         """Put the network into the stream: by its graph, which is captured in the second call of a shape."""
-        if key in self._graphs:
-            self._graphs[key].launch(self._stream)
-        elif self._graphs_wanted and key in self._executed and not isinstance(key, int):
-            self._capture(key, context)
-        else:
-            self._execute(context)
-            self._executed.add(key)
-
-    def _capture(self, shape: Shape, context: Any) -> None:
-        graph = self._device.capture(self._stream, lambda: self._execute(context))
-        if graph is None:
-            self._graphs_wanted = False
-            self._execute(context)
+        if self._graphs and prepared.own and prepared.has_run and prepared.launch is None:
+            prepared.launch = self._device.capture(self._stream, lambda: self._execute(prepared.context))
+            self._graphs = prepared.launch is not None
+        if prepared.launch is not None:
+            prepared.launch()
             return
-        self._graphs[shape] = graph
-        graph.launch(self._stream)
+        self._execute(prepared.context)
+        prepared.has_run = True
 
     def _execute(self, context: Any) -> None:
         if not context.execute_async_v3(self._device.handle(self._stream)):
             raise self._model.fault("TensorRT cannot run the engine", "see the log, and `nvidia-smi`")
 
-    def close(self) -> None:
-        """Contexts and graphs go first, then the memory that they work in."""
-        self._contexts.clear()
-        self._graphs.clear()
-        while self._held:
-            self._held.pop()()
 
-
-class TensorRtSession:
+class TensorRtSession(OnDevice):
     """An engine on one GPU. `infer` may be called from several threads: `calls` of them are served at a time."""
 
     def __init__(
         self,
         trt: Any,
-        device: DeviceMemory,
+        device: Gpu,
         file: Path,
         facts: dict[str, Any],
         settings: RunSettings,
         calls: int,
         held: ExitStack,
     ) -> None:
-        """`held` is closed with the runtime, and where the engine cannot be opened."""
+        """`held` closes the device, and what is opened here."""
         self._trt, self._device, self._facts, self._settings = trt, device, facts, settings
         self._free: queue.SimpleQueue[Slot] = queue.SimpleQueue()
-        self._slots: list[Slot] = []
-        self._transfers = Transfers()
         self._executions: list[float] = []
-        self._held = ExitStack()
-        self._held.enter_context(held)
         try:
-            self._open(file, calls)
+            with device.current():
+                check_origin(trt, device, facts)
+                self._model = Engine(trt, file.read_bytes(), facts)
+                self._memory = ExitStack()
+                held.callback(self._release)
+                self.calls, self._batch = self._make_slots(min(calls, settings.streams))
         except OutOfMemoryError as error:
-            self._held.close()
             raise UserError(
                 f"the GPU has no memory left for one word at a time ({error}); see `nvidia-smi` for what else uses it, "
                 f"or build for narrower widths, in several options.profiles, with options.resizable_memory"
             ) from error
-        except BaseException:
-            self._held.close()
-            raise
-        self.calls = len(self._slots)
-
-    def _open(self, file: Path, calls: int) -> None:
-        self._held.callback(self._device.close)
-        with self._device.current():
-            check_origin(self._trt, self._device, self._facts)
-            self._model = Engine(self._trt, file.read_bytes(), self._facts)
-            self._held.callback(self._release)
-            self._batch = self._make_slots(min(calls, self._settings.streams))
+        super().__init__(held)
 
     def _release(self) -> None:
         """Give back what lies in the GPU's memory, in the context that it was made in."""
         with self._device.current():
-            self._drop_slots()
+            self._memory.close()
             self._free = queue.SimpleQueue()
             self._model.release()
 
-    def _make_slots(self, slots: int) -> int:
+    def _make_slots(self, wanted: int) -> tuple[int, int]:
         """Make as many slots as asked for, of the largest batch; where memory is short, one, of a half, a quarter, …
 
-        Returns the batch that the slots take.
+        Returns their number, and the batch that they take.
         """
         largest = max(each.batch for each in self._model.profiles.each)
-        batch, wanted = largest, slots
-        while True:
+        slots, batch = wanted, largest
+        while self._free.empty():
             try:
-                for _ in range(slots):
-                    self._slots.append(Slot(self._device, self._model, batch, self._settings.cuda_graphs))
-                break
+                with ExitStack() as memory:
+                    graphs = self._settings.cuda_graphs
+                    made = [Slot(self._device, self._model, batch, graphs, memory) for _ in range(slots)]
+                    self._memory = memory.pop_all()
+                for slot in made:
+                    self._free.put(slot)
             except OutOfMemoryError:
-                self._drop_slots()
                 if (slots, batch) == (1, 1):
                     raise
                 slots, batch = 1, batch if slots > 1 else batch // 2
@@ -338,9 +307,7 @@ class TensorRtSession:
                 "the GPU has too little memory for %d calls of %d words at a time; it serves %d of %d words",
                 *(wanted, largest, slots, batch),
             )
-        for slot in self._slots:
-            self._free.put(slot)
-        return batch
+        return slots, batch
 
     def infer(self, images: Array) -> Array:
         count, _, _, width = images.shape
@@ -354,7 +321,7 @@ class TensorRtSession:
         slot = self._free.get()
         try:
             with self._device.current():
-                call = slot.call(words, profile)
+                output, (into, execute, out) = slot.call(words, profile)
         except OutOfMemoryError as error:
             raise UserError(
                 f"the GPU ran out of memory for images {list(words.shape)} ({error}); see `nvidia-smi` for what else "
@@ -362,14 +329,9 @@ class TensorRtSession:
             ) from error
         finally:
             self._free.put(slot)
-        into, execute, out = call.seconds
-        self._transfers.add(into, out)
+        self._add_transfer(into, out)
         self._executions.append(execute)
-        return call.output
-
-    def transfer_seconds(self) -> tuple[float, float]:
-        """Seconds of copying to and from the GPU since the last call, of all calls together."""
-        return self._transfers.take()
+        return output
 
     def describe(self) -> dict[str, Any]:
         gpu = self._device.facts()
@@ -387,10 +349,3 @@ class TensorRtSession:
             "batch": self._batch,
             **calls_on_device([seconds * 1e3 for seconds in self._executions]),
         }
-
-    def _drop_slots(self) -> None:
-        while self._slots:
-            self._slots.pop().close()
-
-    def close(self) -> None:
-        self._held.close()

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from crnn.core.errors import UserError
-from crnn.runtimes.runtime import check_options, checked_choice, checked_flag
+from crnn.runtimes.devices import checked_device
+from crnn.runtimes.runtime import check_options, checked_choice, checked_flag, checked_whole
 from crnn.runtimes.shapes import Form
 from crnn.runtimes.tensorrt.profiles import Profiles, profiles_for
 
@@ -52,9 +53,9 @@ def build_settings(options: dict[str, Any]) -> BuildSettings:
     """Raises UserError naming the option that is wrong."""
     check_options(options, *BUILDING, *RUNNING)
     compatibility = checked_choice(options, "hardware_compatibility", COMPATIBILITY)
-    workspace = _whole(options, "workspace_mib", 1) if "workspace_mib" in options else None
+    workspace = checked_whole(options, "workspace_mib", 1) if "workspace_mib" in options else None
     flags = {name: checked_flag(options, name) for name in ("tf32", "version_compatible", "refit", "resizable_memory")}
-    level = _whole(options, "optimization_level", 0, 5, default=3)
+    level = checked_whole(options, "optimization_level", 0, 5, default=3)
     profiles, cache, form = profiles_for(options), _cache_place(options), Form.from_facts(options)
     return BuildSettings(
         profiles, workspace, level, hardware_compatibility=compatibility, timing_cache=cache, form=form, **flags
@@ -64,8 +65,8 @@ def build_settings(options: dict[str, Any]) -> BuildSettings:
 def run_settings(options: dict[str, Any]) -> RunSettings:
     """Raises UserError naming the option that is wrong."""
     check_options(options, *BUILDING, *RUNNING)
-    device, streams = _whole(options, "device", 0, default=0), _whole(options, "streams", 1, 8, default=2)
-    return RunSettings(device, streams, checked_flag(options, "cuda_graphs"))
+    streams = checked_whole(options, "streams", 1, 8, default=2)
+    return RunSettings(checked_device(options), streams, checked_flag(options, "cuda_graphs"))
 
 
 def _cache_place(options: dict[str, Any]) -> Path | bool:
@@ -75,11 +76,3 @@ def _cache_place(options: dict[str, Any]) -> Path | bool:
     if isinstance(value, str) and value:
         return Path(value).expanduser()
     raise UserError(f"options.timing_cache is {value!r}; expected a file's path, or false to keep no kernel times")
-
-
-def _whole(options: dict[str, Any], name: str, low: int, high: int | None = None, default: int = 0) -> int:
-    value = options.get(name, default)
-    if type(value) is not int or value < low or (high is not None and value > high):
-        allowed = f"from {low}" if high is None else f"from {low} to {high}"
-        raise UserError(f"options.{name} is {value!r}; expected a whole number {allowed}")
-    return value

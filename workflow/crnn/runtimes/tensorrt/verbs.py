@@ -14,7 +14,7 @@ by it.
 """
 
 import os
-from contextlib import ExitStack
+from contextlib import closing
 from pathlib import Path
 
 from crnn.core.errors import UserError
@@ -23,9 +23,8 @@ from crnn.runtimes.devices import lock_device
 from crnn.runtimes.runtime import Options
 from crnn.runtimes.shapes import awaits_plan
 from crnn.runtimes.tensorrt import FILES
-from crnn.runtimes.tensorrt.adapters import open_device
-from crnn.runtimes.tensorrt.device import OutOfMemoryError
 from crnn.runtimes.tensorrt.engine import build_engine
+from crnn.runtimes.tensorrt.gpu import OutOfMemoryError, open_gpu
 from crnn.runtimes.tensorrt.library import load_tensorrt
 from crnn.runtimes.tensorrt.session import TensorRtSession
 from crnn.runtimes.tensorrt.settings import build_settings, run_settings
@@ -34,18 +33,15 @@ from crnn.runtimes.tensorrt.settings import build_settings, run_settings
 def build(source: Path, directory: Path, options: Options) -> list[Path]:
     """Build an engine for the GPU of this machine; both files appear when both are whole."""
     settings, index, trt = build_settings(options), run_settings(options).device, load_tensorrt()
-    with lock_device("gpu", index):  # kernels are chosen by their times
-        device = open_device(index)
-        try:
-            with device.current():
-                cache_file = _cache_file(settings.timing_cache, trt.__version__, device.facts().name)
-                serialized, facts = build_engine(trt, device, source, settings, cache_file)
-        except OutOfMemoryError as error:
-            raise UserError(
-                f"the GPU has no memory left to build an engine in ({error}); see `nvidia-smi` for what else uses it"
-            ) from error
-        finally:
-            device.close()
+    try:
+        # Kernels are chosen by their times, so nothing else may use the GPU.
+        with lock_device("gpu", index), closing(open_gpu(index)) as device, device.current():
+            cache_file = _cache_file(settings.timing_cache, trt.__version__, device.facts().name)
+            serialized, facts = build_engine(trt, device, source, settings, cache_file)
+    except OutOfMemoryError as error:
+        raise UserError(
+            f"the GPU has no memory left to build an engine in ({error}); see `nvidia-smi` for what else uses it"
+        ) from error
     engine, conversion = (directory / name for name in FILES)
     with atomic_path(engine) as temporary:
         temporary.write_bytes(serialized)
@@ -65,10 +61,10 @@ def _cache_file(place: Path | bool, version: str, gpu: str) -> Path | None:
 def load(model: Path, options: Options, threads: int, calls: int = 1) -> TensorRtSession:
     settings, trt = run_settings(options), load_tensorrt()
     facts = read_json(model.with_name(FILES[1]))
-    with ExitStack() as opening:
-        opening.enter_context(lock_device("gpu", settings.device))
-        device = open_device(settings.device, settings.cuda_graphs)
-        return TensorRtSession(trt, device, model, facts, settings, calls, opening.pop_all())
+    with lock_device("gpu", settings.device) as held:
+        device = open_gpu(settings.device, settings.cuda_graphs)
+        held.callback(device.close)
+        return TensorRtSession(trt, device, model, facts, settings, calls, held)
 
 
 def check(options: Options, building: bool) -> None:
@@ -77,4 +73,4 @@ def check(options: Options, building: bool) -> None:
         build_settings(options)
     settings = run_settings(options)
     load_tensorrt()
-    open_device(settings.device, settings.cuda_graphs and not building).close()
+    open_gpu(settings.device, settings.cuda_graphs and not building).close()

@@ -1,26 +1,34 @@
-"""What a session counts of its device: seconds of copying, and how long the calls took there. Imports no toolchain."""
+"""What sessions on a device have in common: what they hold, and what they count there. Imports no toolchain."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from threading import Lock
 from typing import Any
 
 import numpy as np
 
 
-class Transfers:
-    """Seconds of copying to and from a device since they were last taken, from any number of threads."""
+class OnDevice:
+    """A session that holds something of the machine, and counts the seconds of copying to and from a device."""
 
-    def __init__(self) -> None:
+    def __init__(self, held: ExitStack) -> None:
+        """Take over what `held` closes. Called last: where opening fails, whoever opens the session closes it."""
+        self._held = held.pop_all()
         self._lock, self._seconds = Lock(), (0.0, 0.0)
 
-    def add(self, into: float, out: float) -> None:
+    def _add_transfer(self, into: float, out: float) -> None:
         with self._lock:
             self._seconds = self._seconds[0] + into, self._seconds[1] + out
 
-    def take(self) -> tuple[float, float]:
+    def transfer_seconds(self) -> tuple[float, float]:
+        """Seconds of copying to and from the device since the last call, of all threads together."""
         with self._lock:
             taken, self._seconds = self._seconds, (0.0, 0.0)
         return taken
+
+    def close(self) -> None:
+        """Give the device back."""
+        self._held.close()
 
 
 def calls_on_device(milliseconds: Sequence[float]) -> dict[str, Any]:
