@@ -107,7 +107,7 @@ def test_a_gpu_of_pytorch_computes_what_the_cpu_does(mode: str, gpu: Any, opened
     for batch, output in zip(batches, outputs, strict=True):
         np.testing.assert_allclose(output, run_network(network, batch), atol=1e-5)
     assert gpu.captured == {"eager": 0, "graph": 3}[mode]  # of four calls two have one shape
-    assert runtime.describe()["mode"] == mode
+    assert (runtime.describe()["mode"], runtime.describe()["device_mib"]) == (mode, 3)
     runtime.close()
 
 

@@ -285,6 +285,7 @@ def test_what_it_says_of_itself(driver: str, fixed: Path, tmp_path: Path) -> Non
     facts = runtime.describe()
     runtime.close()
     assert facts["device_ms_median"] == pytest.approx(0.1)
+    assert 0 < facts["device_mib"] < 64
     assert {key: facts[key] for key in ("device", "simulated", "memory", "calls", "batch", "device_calls")} == {
         **{"device": "Simulated GPU", "simulated": True, "memory": driver},
         **{"calls": 1, "batch": 16, "device_calls": 1},

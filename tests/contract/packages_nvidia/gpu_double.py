@@ -90,8 +90,11 @@ class Gpu:
         return address
 
     def check_room(self, size: int) -> None:
-        if self.reserved + sum(map(len, self.blocks.values())) + size > int(setting("MEMORY", str(2**33))):
+        if size > self.room_left():
             raise NoMemoryError
+
+    def room_left(self) -> int:
+        return int(setting("MEMORY", str(2**33))) - self.reserved - sum(map(len, self.blocks.values()))
 
     def free(self, address: int) -> None:
         del self.blocks[address]

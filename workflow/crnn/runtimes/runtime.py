@@ -35,7 +35,10 @@ class Session(Protocol):
         ...
 
     def describe(self) -> dict[str, Any]:
-        """Facts for the report: `device`, `simulated` (True for a contract double), tool versions."""
+        """Facts for the report: `device`, `simulated` (True for a contract double), tool versions.
+
+        Where the toolchain tells, `device_mib`: the device's memory that the session holds, MiB.
+        """
         ...
 
     def close(self) -> None:

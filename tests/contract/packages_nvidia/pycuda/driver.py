@@ -140,6 +140,11 @@ class PagelockedHostAllocation:
         GPU.unpin(self._values.ctypes.data)
 
 
+def mem_get_info() -> tuple[int, int]:
+    _check_current()
+    return GPU.room_left(), int(setting("MEMORY", str(2**33)))
+
+
 def mem_alloc(bytes: int) -> DeviceAllocation:
     _check_current()
     with _errors():

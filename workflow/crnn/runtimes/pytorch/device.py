@@ -115,6 +115,7 @@ class DeviceSession(OnDevice):
             "simulated": is_double(self._api),
             "torch": torch.__version__,
             "mode": self._mode,
+            "device_mib": self._api.max_memory_reserved(number) / 2**20,
             **self._facts(),
         }
 

@@ -94,6 +94,10 @@ class PycudaDevice:
         except self._cuda.Error as error:
             raise UserError(f"the GPU failed ({error}); check it with `nvidia-smi`") from error
 
+    def room(self) -> int:
+        """Bytes of the GPU's memory that nobody holds."""
+        return int(self._cuda.mem_get_info()[0])
+
     def allocate(self, size: int) -> tuple[int, Free]:
         """The address of `size` bytes on the GPU, aligned to 256."""
         with self._translated():
@@ -181,6 +185,9 @@ class CudartDevice:
     def current(self) -> Iterator[None]:
         self._call(self._cudart.cudaSetDevice, self._index)
         yield
+
+    def room(self) -> int:
+        return int(self._call(self._cudart.cudaMemGetInfo))
 
     def allocate(self, size: int) -> tuple[int, Free]:
         address = int(self._call(self._cudart.cudaMalloc, size))

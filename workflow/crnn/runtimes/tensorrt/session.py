@@ -265,6 +265,7 @@ class TensorRtSession(OnDevice):
         try:
             with device.current():
                 check_origin(trt, device, facts)
+                self._room = device.room()
                 self._model = Engine(trt, file.read_bytes(), facts)
                 self._memory = ExitStack()
                 held.callback(self._release)
@@ -335,11 +336,14 @@ class TensorRtSession(OnDevice):
 
     def describe(self) -> dict[str, Any]:
         gpu = self._device.facts()
+        with self._device.current():
+            held = self._room - self._device.room()
         return {
             "device": gpu.name,
             "simulated": self._device.simulated or is_double(self._trt),
             "tensorrt": self._trt.__version__,
             "memory": self._device.package,
+            "device_mib": held / 2**20,
             "compute_capability": gpu.compute_capability,
             "driver": gpu.driver,
             "cuda": gpu.cuda,

@@ -73,6 +73,11 @@ def cudaSetDevice(device: int) -> tuple[Any, ...]:
     return OK
 
 
+def cudaMemGetInfo() -> tuple[Any, ...]:
+    GPU.check_current()
+    return (*OK, GPU.room_left(), int(setting("MEMORY", str(2**33))))
+
+
 def cudaMalloc(size: int) -> tuple[Any, ...]:
     GPU.check_current()
     try:
