@@ -18,9 +18,7 @@ from torch import Tensor
 from crnn.core.errors import UserError
 from crnn.model.checkpoint_file import SAVE_TENSORS, load, state_dicts
 from crnn.model.contract import Blank
-from crnn.model.layouts import FAMILIES, LAYOUTS
-from crnn.model.layouts.family import Family, GateOrder, StateDict
-from crnn.model.layouts.others import other_network
+from crnn.model.layouts import FAMILIES, LAYOUTS, Family, GateOrder, StateDict, other_network
 from crnn.model.network import CRNN, NetworkSize
 from crnn.model.weights import noted_size
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from crnn.core.errors import UserError
 from crnn.core.files import what_it_is
-from crnn.model.layouts.family import StateDict
+from crnn.model.layouts import StateDict
 
 # Packages whose objects training scripts save beside the weights: settings, numbers, histories. Nothing of them is made
 # or called; each is read as a Shell.
