@@ -7,6 +7,7 @@ log-probabilities with the blank first. What the foreign graph takes and gives i
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from crnn.core.errors import UserError
 from crnn.core.files import what_it_is
 from crnn.model.contract import INPUT, NEWEST_IR, OPSETS, OUTPUT, Contract, Input, Output, Steps
 from crnn.model.opset import keep_used_domains, opset_of
+from crnn.model.pattern import add_node, add_with_integers, produced_by
 
 Array = npt.NDArray[np.float32]
 Run = Callable[[Array], Array]  # the foreign model: images as it takes them to its output as it gives it
@@ -223,9 +225,12 @@ def adapted(foreign: Foreign, contract: Contract, opset: int) -> onnx.ModelProto
     for name in {INPUT, OUTPUT} & tensors.keys():  # names that are ours in the result
         tensors[name].name = f"foreign/{name}"
     images = gs.Variable(INPUT, np.float32, [contract.batch or "N", *_image_shape(contract)[:2], contract.width or "W"])
-    steps = gs.Variable(OUTPUT, np.float32, ["T", contract.batch or "N", contract.charset.classes])
-    _Entry(graph, contract.input).feed(images, tensors[foreign.input])
-    _Exit(graph, contract.output, contract.charset.classes).give(tensors[foreign.output], steps)
+    given, fed = tensors[foreign.input], _fed(graph, images, contract.input)
+    for reader in list(given.outputs):
+        reader.inputs = [fed if tensor is given else tensor for tensor in reader.inputs]
+    classes = contract.charset.classes
+    steps = _given(graph, tensors[foreign.output], contract.output, classes)
+    steps.name, steps.dtype, steps.shape = OUTPUT, np.float32, ["T", contract.batch or "N", classes]
     graph.inputs, graph.outputs = [images], [steps]
     result: onnx.ModelProto = gs.export_onnx(graph.cleanup().toposort())
     result.ir_version = min(foreign.model.ir_version, NEWEST_IR) if opset_of(result) <= OPSETS[-1] else model.ir_version
@@ -266,80 +271,47 @@ def _at_opset(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
         return model
 
 
-class _Chain:
-    """Adds nodes one after the other."""
-
-    def __init__(self, graph: gs.Graph, prefix: str) -> None:
-        self.graph, self.prefix, self._count = graph, prefix, 0
-
-    def add(self, operator: str, *inputs: gs.Tensor, outputs: int = 1, **attributes: object) -> list[gs.Variable]:
-        self._count += 1
-        name = f"{self.prefix}/{operator}_{self._count}"
-        made = [gs.Variable(f"{name}:{place}", np.float32) for place in range(outputs)]
-        self.graph.nodes.append(gs.Node(operator, name, attributes, list(inputs), made))
-        return made
-
-    def split(self, tensor: gs.Tensor, sizes: list[int], axis: int) -> list[gs.Variable]:
-        """Split: its sizes are an attribute up to opset 12, and an input from 13 on."""
-        if self.graph.opset < 13:
-            return self.add("Split", tensor, outputs=len(sizes), axis=axis, split=sizes)
-        constant = gs.Constant(f"{self.prefix}/sizes_{axis}", np.array(sizes, np.int64))
-        return self.add("Split", tensor, constant, outputs=len(sizes), axis=axis)
-
-    def constant(self, name: str, values: npt.NDArray[np.float32]) -> gs.Constant:
-        return gs.Constant(f"{self.prefix}/{name}", values)
+def _fed(graph: gs.Graph, images: gs.Variable, told: Input) -> gs.Tensor:
+    """From `imgs` to what the foreign model takes."""
+    tensor: gs.Tensor = images
+    add = partial(add_node, graph, "entry")
+    if told.colour == "rgb":
+        tensor = add("Concat", *reversed(_split(graph, "entry", tensor, 1, [1, 1, 1])), axis=1)
+    if told.colour == "gray" and told.channels > 1:
+        tensor = add("Concat", *[tensor] * told.channels, axis=1)
+    scale, shift = (np.array(each, np.float32).reshape(1, -1, 1, 1) for each in zip(*told.affine, strict=True))
+    if (scale != 1).any():
+        tensor = add("Mul", tensor, scale)
+    if (shift != 0).any():
+        tensor = add("Add", tensor, shift)
+    return tensor
 
 
-class _Entry(_Chain):
-    """From `imgs` to the foreign input."""
-
-    def __init__(self, graph: gs.Graph, told: Input) -> None:
-        super().__init__(graph, "entry")
-        self._told = told
-
-    def feed(self, images: gs.Variable, foreign: gs.Tensor) -> None:
-        told, tensor = self._told, images
-        if told.colour == "rgb":
-            tensor = self.add("Concat", *reversed(self.split(tensor, [1, 1, 1], axis=1)), axis=1)[0]
-        if told.colour == "gray" and told.channels > 1:
-            tensor = self.add("Concat", *[tensor] * told.channels, axis=1)[0]
-        scale, shift = (np.array(each, np.float32).reshape(1, -1, 1, 1) for each in zip(*told.affine, strict=True))
-        if (scale != 1).any():
-            tensor = self.add("Mul", tensor, self.constant("scale", scale))[0]
-        if (shift != 0).any():
-            tensor = self.add("Add", tensor, self.constant("shift", shift))[0]
-        for reader in list(foreign.outputs):
-            reader.inputs = [tensor if given is foreign else given for given in reader.inputs]
+def _given(graph: gs.Graph, foreign: gs.Tensor, told: Output, classes: int) -> gs.Variable:
+    """From what the foreign model gives to log-probabilities."""
+    tensor, logarithm = _logits(graph, foreign, told)
+    add = partial(add_node, graph, "exit")
+    if told.axes == "NTC":
+        tensor = add("Transpose", tensor, perm=[1, 0, 2])
+    if told.blank == "last":
+        tensor = add("Concat", *reversed(_split(graph, "exit", tensor, 2, [classes - 1, 1])), axis=2)
+    return add("Log", add("Max", tensor, np.array(LEAST))) if logarithm else add("LogSoftmax", tensor, axis=2)
 
 
-class _Exit(_Chain):
-    """From the foreign output to `output1`."""
+def _logits(graph: gs.Graph, foreign: gs.Tensor, told: Output) -> tuple[gs.Tensor, bool]:
+    """What to normalise, and whether it is probabilities already: those of a Softmax are undone.
 
-    def __init__(self, graph: gs.Graph, told: Output, classes: int) -> None:
-        super().__init__(graph, "exit")
-        self._told, self._classes = told, classes
+    LogSoftmax of what a Softmax reads says more than its logarithm, and spares a pass over all classes.
+    """
+    if told.values != "probabilities":
+        return foreign, False
+    softmax = produced_by(foreign, "Softmax")
+    usual = -1 if graph.opset >= 13 else 1  # the axis that is not written down
+    if softmax is not None and softmax.attrs.get("axis", usual) in (-1, 2):
+        return softmax.inputs[0], False
+    return foreign, True
 
-    def give(self, foreign: gs.Tensor, steps: gs.Variable) -> None:
-        told, tensor, logarithm = self._told, *self._logits(foreign)
-        if told.axes == "NTC":
-            tensor = self.add("Transpose", tensor, perm=[1, 0, 2])[0]
-        if told.blank == "last":
-            characters, blank = self.split(tensor, [self._classes - 1, 1], axis=2)
-            tensor = self.add("Concat", blank, characters, axis=2)[0]
-        if logarithm:
-            tensor = self.add("Max", tensor, self.constant("least", np.array(LEAST)))[0]
-        operator, attributes = ("Log", {}) if logarithm else ("LogSoftmax", {"axis": 2})
-        self.graph.nodes.append(gs.Node(operator, f"{self.prefix}/{operator}", attributes, [tensor], [steps]))
 
-    def _logits(self, foreign: gs.Tensor) -> tuple[gs.Tensor, bool]:
-        """What to normalise, and whether it is probabilities already: those of a Softmax are undone.
-
-        LogSoftmax of what a Softmax reads says more than its logarithm, and spares a pass over all classes.
-        """
-        if self._told.values != "probabilities":
-            return foreign, False
-        softmax = foreign.inputs[0] if foreign.inputs else None
-        usual = -1 if self.graph.opset >= 13 else 1  # the axis that is not written down
-        if softmax is not None and softmax.op == "Softmax" and softmax.attrs.get("axis", usual) in (-1, 2):
-            return softmax.inputs[0], False
-        return foreign, True
+def _split(graph: gs.Graph, prefix: str, tensor: gs.Tensor, axis: int, sizes: list[int]) -> list[gs.Variable]:
+    parts: list[gs.Tensor | str] = [f"{prefix}/part" for _ in sizes]
+    return add_with_integers(graph, f"{prefix}/Split", "Split", tensor, parts, axis=axis, split=sizes)

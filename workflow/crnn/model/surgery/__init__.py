@@ -6,7 +6,7 @@ missing, that place is left alone. Passes rewire only; what falls out of use is 
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ import onnx
 import onnx_graphsurgeon as gs
 
 from crnn.core.errors import UserError
+from crnn.model.pattern import exported
 from crnn.model.surgery.bidirectional import split_bidirectional
 from crnn.model.surgery.constants import fold_constants
 from crnn.model.surgery.gemm import gemm_to_matmul
@@ -22,16 +23,12 @@ from crnn.model.surgery.reverse import reverse_direction
 from crnn.model.surgery.squeeze import merge_squeezes
 from crnn.model.surgery.states import drop_zero_states
 
-Pass = Callable[[gs.Graph], list[str]]
-
-PASSES: dict[str, Pass] = {
-    "fold_constants": fold_constants,
-    "drop_zero_states": drop_zero_states,
-    "split_bidirectional": split_bidirectional,
-    "reverse_direction": reverse_direction,
-    "gemm_to_matmul": gemm_to_matmul,
-    "merge_squeezes": merge_squeezes,
-    "prune_unused": prune_unused,
+PASSES = {
+    each.__name__: each
+    for each in (
+        *(fold_constants, drop_zero_states, split_bidirectional, reverse_direction),
+        *(gemm_to_matmul, merge_squeezes, prune_unused),
+    )
 }
 
 # Operators that compute shapes at run time, or exist only to serve one that does. A CRNN needs none of them, and
@@ -76,11 +73,8 @@ def operate(
                 f"{listed(_census(graph))}. Mark it `required: false` in models.<name>.surgery if this model does not "
                 f"need it"
             )
-    fixed = gs.export_onnx(graph)
-    fixed.ir_version = model.ir_version
-    fixed.metadata_props.extend(model.metadata_props)
     left = {operator: count for operator, count in _census(graph).items() if operator in SHAPE_OPERATORS}
-    return fixed, matched, left
+    return exported(graph, model), matched, left
 
 
 def _name_nodes(graph: gs.Graph) -> None:

@@ -7,7 +7,7 @@ shape. Two one-way LSTMs are joined by a Concat. ATC maps each to one DynamicRNN
 import numpy as np
 import onnx_graphsurgeon as gs
 
-from crnn.model.pattern import constant, integers, is_used, only_consumer, squeeze, values
+from crnn.model.pattern import add_with_integers, constant, integers, is_used, only_consumer, values
 
 # Attributes that change what an LSTM computes; a split that ignored one would be wrong.
 UNSUPPORTED = frozenset({"activations", "activation_alpha", "activation_beta", "clip", "input_forget", "layout"})
@@ -58,9 +58,8 @@ def _split(graph: gs.Graph, node: gs.Node, join: gs.Node) -> str:
             gs.Node("LSTM", f"{node.name}/{direction}", attributes, inputs=[sequence, *parts], outputs=[output])
         )
         halves.append(output)
-    both = gs.Variable(f"{node.name}/both", np.float32)
-    graph.nodes.append(gs.Node("Concat", f"{node.name}/Concat", {"axis": 3}, inputs=halves, outputs=[both]))
+    (both,) = graph.layer(halves, [f"{node.name}/both"], op="Concat", name=f"{node.name}/Concat", attrs={"axis": 3})
     output = join.outputs[0]
     join.outputs.clear()
-    squeeze(graph, both, 1, output, f"{node.name}/Squeeze")
+    add_with_integers(graph, f"{node.name}/Squeeze", "Squeeze", both, [output], axes=[1])
     return f"{node.name}: bidirectional → forward + reverse"

@@ -6,7 +6,7 @@ and squeezing the result costs one.
 
 import onnx_graphsurgeon as gs
 
-from crnn.model.pattern import integers, only_consumer, produced_by, squeeze
+from crnn.model.pattern import add_with_integers, integers, only_consumer, produced_by
 
 
 def merge_squeezes(graph: gs.Graph) -> list[str]:
@@ -36,4 +36,4 @@ def _merge(graph: gs.Graph, node: gs.Node, squeezes: list[gs.Node], axis: int) -
     output = node.outputs[0]
     whole = gs.Variable(f"{node.name}/whole", output.dtype)
     node.outputs = [whole]
-    squeeze(graph, whole, axis, output, f"{node.name}/Squeeze")
+    add_with_integers(graph, f"{node.name}/Squeeze", "Squeeze", whole, [output], axes=[axis])
