@@ -43,6 +43,15 @@ class Charset:
         """Number of network outputs per time step, the blank included."""
         return len(self.characters) + 1
 
+    def check_classes(self, classes: int) -> None:
+        """Raise UserError where a model has another number of classes."""
+        if classes != self.classes:
+            hint = '. PaddleOCR\'s models also read a space: charset.append: " "' if classes == self.classes + 1 else ""
+            raise UserError(
+                f"the model has {classes} classes, the charset {self.classes} (its characters and the blank); set "
+                f"models.<name>.charset to the one the model was trained with{hint}"
+            )
+
     @cached_property
     def alphabet(self) -> list[str]:
         """Class → what it stands for. Of thousands of characters it takes longer to make than a word to decode."""

@@ -143,12 +143,7 @@ def examined(run: Run, foreign: Foreign, told: Contract, blank: str) -> Contract
         _check_axes(output, contract.output)
     steps = np.concatenate([output.reshape(-1, output.shape[2]) for output in outputs])
     _check_values(steps, contract.output)
-    if steps.shape[1] != contract.charset.classes:
-        raise UserError(
-            f"the model has {steps.shape[1]} classes, the charset {contract.charset.classes} (its characters and the "
-            f"blank); set models.<name>.charset to the one the model was trained with"
-            + ('. PaddleOCR\'s models also read a space: charset.append: " "' if _is_one_short(steps, contract) else "")
-        )
+    contract.charset.check_classes(steps.shape[1])
     found = _blank(steps) if blank == "auto" else blank
     output_form = replace(contract.output, blank="last" if found == "last" else "first")
     return replace(contract, output=output_form, steps=_steps(run, contract))
@@ -158,17 +153,12 @@ def _image_shape(contract: Contract, width: int = 160) -> tuple[int, int, int]:
     return contract.input.tensor_channels, contract.input.height, contract.width or width
 
 
-def _is_one_short(steps: Array, contract: Contract) -> bool:
-    return int(steps.shape[1]) == contract.charset.classes + 1
-
-
 def _check_axes(output: Array, told: Output) -> None:
     """Of one image, the axis of the batch has the size 1."""
     if output.ndim != 3:
         raise UserError(f"the model's output for one image is {list(output.shape)}; expected three axes")
-    axes = {"TNC": 1, "NTC": 0}
-    if output.shape[axes[told.axes]] != 1:
-        other = next(name for name in axes if name != told.axes)
+    if output.shape[told.axes.index("N")] != 1:
+        other = "NTC" if told.axes == "TNC" else "TNC"
         raise UserError(
             f"the model's output for one image is {list(output.shape)}, and models.<name>.output.axes is {told.axes}; "
             f"set it to {other}"
@@ -185,8 +175,7 @@ def _check_values(steps: Array, told: Output) -> None:
         seen = "log-probabilities"
     else:
         seen = "logits"
-    fitting = {"logits": ("logits", "log-probabilities")}.get(told.values, (told.values,))
-    if seen not in fitting:
+    if seen != told.values and (seen, told.values) != ("log-probabilities", "logits"):
         raise UserError(f"the model gives {seen}, and models.<name>.output.values is {told.values}; set it to {seen}")
 
 
@@ -205,11 +194,10 @@ def _blank(steps: Array) -> str:
 
 def _steps(run: Run, contract: Contract) -> Steps | None:
     """The formula of the time steps, from those of several widths."""
-    axis = {"TNC": 0, "NTC": 1}[contract.output.axes]
 
     def counted(width: int) -> int:
         images = np.zeros((1, *_image_shape(contract, width)), np.float32)
-        return int(run(as_taken(images, contract.input)).shape[axis])
+        return int(run(as_taken(images, contract.input)).shape[contract.output.axes.index("T")])
 
     return Steps.of(counted) if contract.width is None else Steps.of(counted, [contract.width])
 
@@ -245,17 +233,14 @@ def normalised_tensors(model: onnx.ModelProto) -> list[str]:
     return [node.input[0] for node in model.graph.node if node.op_type in ("Softmax", "LogSoftmax")]
 
 
-def with_ranks(foreign: Foreign, ranks: Mapping[str, int]) -> Foreign:
-    """The model, with the number of axes of some tensors noted: the converter writes better nodes where it knows it."""
-    model = onnx.ModelProto()
-    model.CopyFrom(foreign.model)
+def note_ranks(model: onnx.ModelProto, found: Mapping[str, Array]) -> None:
+    """Note how many axes the tensors found in a model have: its converter writes better nodes where it knows that."""
     noted = {entry.name for entry in (*model.graph.value_info, *model.graph.output)}
     model.graph.value_info.extend(
-        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None] * rank)
-        for name, rank in ranks.items()
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None] * tensor.ndim)
+        for name, tensor in found.items()
         if name not in noted
     )
-    return replace(foreign, model=model)
 
 
 def _at_opset(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
