@@ -48,7 +48,8 @@ def read_foreign(path: Path, expected: Input) -> Foreign:
     if len(inputs) != 1:
         raise UserError(f"{path}: has the inputs {_names(inputs)}; expected one, the images")
     (images,) = inputs
-    kind, shape = images.type.tensor_type, [_size(each) for each in images.type.tensor_type.shape.dim]
+    kind = images.type.tensor_type
+    shape = [size if (size := int(each.dim_value)) > 0 else None for each in kind.shape.dim]
     if kind.elem_type != onnx.TensorProto.FLOAT:
         name = onnx.TensorProto.DataType.Name(kind.elem_type).lower()
         raise UserError(f"{path}: its input {images.name} is {name}; expected float32. Export the model in float32")
@@ -58,8 +59,8 @@ def read_foreign(path: Path, expected: Input) -> Foreign:
     for key, found, told in (("channels", channels, expected.channels), ("height", height, expected.height)):
         if found not in (None, told):
             raise UserError(
-                f"{path}: takes images {_shown(shape)}, and models.<name>.input.{key} is {told}; set it to {found}, or "
-                f"export the model for images [N, channels, height, W]"
+                f"{path}: takes images [{', '.join(str(size or '?') for size in shape)}], and models.<name>.input."
+                f"{key} is {told}; set it to {found}, or export the model for images [N, channels, height, W]"
             )
     if batch not in (None, 1):
         raise UserError(
@@ -94,14 +95,6 @@ def _output(model: onnx.ModelProto, path: Path) -> str:
 
 def _names(entries: list[onnx.ValueInfoProto]) -> str:
     return ", ".join(entry.name for entry in entries) or "none"
-
-
-def _size(dimension: onnx.TensorShapeProto.Dimension) -> int | None:
-    return int(dimension.dim_value) if dimension.dim_value > 0 else None
-
-
-def _shown(shape: list[int | None]) -> str:
-    return f"[{', '.join(str(size or '?') for size in shape)}]"
 
 
 # --- held against what the model does ----------------------------------------------------------------------

@@ -4,7 +4,6 @@ A bidirectional LSTM gives [T, 2, N, H], and joining its directions takes a Tran
 shape. Two one-way LSTMs are joined by a Concat. ATC maps each to one DynamicRNN, natively in both directions.
 """
 
-import numpy as np
 import onnx_graphsurgeon as gs
 
 from crnn.model.pattern import add_with_integers, constant, integers, is_used, only_consumer, values
@@ -46,18 +45,11 @@ def _joined(graph: gs.Graph, node: gs.Node) -> gs.Node | None:
 
 def _split(graph: gs.Graph, node: gs.Node, join: gs.Node) -> str:
     sequence, *weights = node.inputs
-    halves = []
+    halves: list[gs.Variable] = []
     for half, direction in enumerate(("forward", "reverse")):
-        parts = [
-            gs.Constant(f"{node.name}/{direction}/{letter}", np.ascontiguousarray(values(weight)[half : half + 1]))
-            for letter, weight in zip("WRB", weights, strict=False)
-        ]
-        output = gs.Variable(f"{node.name}/{direction}/Y", np.float32)
+        name, parts = f"{node.name}/{direction}", [values(weight)[half : half + 1] for weight in weights]
         attributes = {"hidden_size": node.attrs["hidden_size"], "direction": direction}
-        graph.nodes.append(
-            gs.Node("LSTM", f"{node.name}/{direction}", attributes, inputs=[sequence, *parts], outputs=[output])
-        )
-        halves.append(output)
+        halves += graph.layer([sequence, *parts], [f"{name}/Y"], op="LSTM", name=name, attrs=attributes)
     (both,) = graph.layer(halves, [f"{node.name}/both"], op="Concat", name=f"{node.name}/Concat", attrs={"axis": 3})
     output = join.outputs[0]
     join.outputs.clear()
