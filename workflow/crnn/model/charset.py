@@ -35,8 +35,10 @@ class Charset:
         """
         if isinstance(told, str | list):
             return cls(told)
-        characters = lines_of(_told_text(told, metadata))
-        return cls([*characters, *told.get("append", "")])
+        # Only line feeds end a line: published dictionaries hold other separators of Unicode as characters. An empty
+        # line is a class that stands for nothing.
+        lines = _told_text(told, metadata).removesuffix("\n").split("\n")
+        return cls([*(line.removesuffix("\r") for line in lines), *told.get("append", "")])
 
     @property
     def classes(self) -> int:
@@ -89,14 +91,6 @@ def _told_text(told: Mapping[str, str], metadata: Mapping[str, str] | None) -> s
         raise UserError(f"charset.file is {str(path)!r}, which does not exist") from None
     except UnicodeDecodeError as error:
         raise UserError(f"charset.file {path}: is no UTF-8 text ({error.reason} at byte {error.start})") from error
-
-
-def lines_of(text: str) -> list[str]:
-    """The lines of a dictionary file, one for each class. An empty line is a class that stands for nothing.
-
-    Only line feeds end a line: published dictionaries hold other separators of Unicode as characters.
-    """
-    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
 
 
 def steps_needed(text: str) -> int:

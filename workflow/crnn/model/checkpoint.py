@@ -93,15 +93,14 @@ def read_checkpoint(
         state |= {name: torch.cat([state[name].chunk(4)[i] for i in (0, 2, 1, 3)]) for name in lstm}
     if place == "last":
         state |= {name: state[name].roll(1, 0) for name in ("rnn.1.embedding.weight", "rnn.1.embedding.bias")}
-    decided: tuple[Source, Source] = ("default of the layout", "config")
     return Imported(
         {name: (t.float() if t.is_floating_point() else t).contiguous() for name, t in state.items()},
         size,
         family.name,
         order,
-        decided[gate_order is not None],
+        "config" if gate_order else "default of the layout",
         place,
-        decided[blank is not None],
+        "config" if blank else "default of the layout",
         found.name,
         others,
     )

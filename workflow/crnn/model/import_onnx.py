@@ -1,8 +1,6 @@
-"""Foreign ONNX files to the one form of every model, by nodes around their graph.
+"""Foreign ONNX files to the one form of every model (`crnn.model.contract`), by nodes around their graph.
 
-`imgs` float32 [N, channels, height, W] in [-1, 1], gray or blue, green, red → `output1` float32 [T, N, classes],
-log-probabilities with the blank first. What the foreign graph takes and gives is told by the config
-(`crnn.model.contract.Input`, `Output`), and held against what it does as far as that can be seen.
+The config says what the foreign graph takes and gives, and that is held against what it does, as far as it shows.
 """
 
 from collections.abc import Callable, Mapping
@@ -266,28 +264,21 @@ def _fed(graph: gs.Graph, images: gs.Variable, told: Input) -> gs.Tensor:
 
 
 def _given(graph: gs.Graph, foreign: gs.Tensor, told: Output, classes: int) -> gs.Variable:
-    """From what the foreign model gives to log-probabilities."""
-    tensor, logarithm = _logits(graph, foreign, told)
+    """From what the foreign model gives to log-probabilities.
+
+    LogSoftmax of what a Softmax reads says more than its logarithm, and spares a pass over all classes.
+    """
     add = partial(add_node, graph, "exit")
+    are_probabilities, tensor = told.values == "probabilities", foreign
+    softmax = produced_by(foreign, "Softmax")
+    usual = -1 if graph.opset >= 13 else 1  # the axis that is not written down
+    if are_probabilities and softmax is not None and softmax.attrs.get("axis", usual) in (-1, 2):
+        are_probabilities, tensor = False, softmax.inputs[0]
     if told.axes == "NTC":
         tensor = add("Transpose", tensor, perm=[1, 0, 2])
     if told.blank == "last":
         tensor = add("Concat", *reversed(_split(graph, "exit", tensor, 2, [classes - 1, 1])), axis=2)
-    return add("Log", add("Max", tensor, np.array(LEAST))) if logarithm else add("LogSoftmax", tensor, axis=2)
-
-
-def _logits(graph: gs.Graph, foreign: gs.Tensor, told: Output) -> tuple[gs.Tensor, bool]:
-    """What to normalise, and whether it is probabilities already: those of a Softmax are undone.
-
-    LogSoftmax of what a Softmax reads says more than its logarithm, and spares a pass over all classes.
-    """
-    if told.values != "probabilities":
-        return foreign, False
-    softmax = produced_by(foreign, "Softmax")
-    usual = -1 if graph.opset >= 13 else 1  # the axis that is not written down
-    if softmax is not None and softmax.attrs.get("axis", usual) in (-1, 2):
-        return softmax.inputs[0], False
-    return foreign, True
+    return add("Log", add("Max", tensor, np.array(LEAST))) if are_probabilities else add("LogSoftmax", tensor, axis=2)
 
 
 def _split(graph: gs.Graph, prefix: str, tensor: gs.Tensor, axis: int, sizes: list[int]) -> list[gs.Variable]:

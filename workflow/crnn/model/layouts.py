@@ -26,9 +26,9 @@ EPSILON = 1e-5  # of nn.BatchNorm2d
 class Family:
     """Checkpoints of one code base.
 
-    landmarks: keys that together no other family has; folded: convolutions whose batch norm, named with them, `CRNN`
-    lacks; prepare: what else changes, under the file's keys; keys: beginnings of keys → those of `CRNN`; pooling,
-    gate_order, blank: what its networks usually have, for no key tells them.
+    landmarks: keys that together no other family has; keys: beginnings of its keys → those of `CRNN`; folded:
+    convolution → its batch norm, which `CRNN` lacks there; prepare: what else changes, before keys are renamed;
+    pooling, gate_order, blank: what its networks usually have, for no key tells them.
     """
 
     name: str

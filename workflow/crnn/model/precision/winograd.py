@@ -1,10 +1,8 @@
 """Convolutions of 3 × 3 by fewer multiplications: Winograd's minimal filtering along the rows.
 
-F(4, 3) computes four neighbours of a row of outputs with half the multiplications (`crnn.model.winograd`). A
-convolution of 3 × 3 so becomes six of 3 × 1 over a quarter of the columns, between sums that are cheap where channels
-are many.
-
-The runtimes for processors compute such a convolution directly; those for GPUs and NPUs choose for themselves.
+By F(4, 3) (`crnn.model.winograd`) it becomes six of 3 × 1 over a quarter of the columns, between sums that are cheap
+where channels are many. The runtimes for processors compute a convolution directly; those for GPUs and NPUs choose for
+themselves.
 """
 
 from collections.abc import Callable, Sequence

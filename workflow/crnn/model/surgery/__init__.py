@@ -61,7 +61,8 @@ def operate(
     where a required pass matches nothing.
     """
     graph = gs.import_onnx(model)
-    _name_nodes(graph)
+    for position, node in enumerate(graph.nodes):  # ONNX allows nameless ones, and what passes add is named after them
+        node.name = node.name or f"{node.op}#{position}"
     matched: dict[str, list[str]] = {}
     for step in steps:
         found = PASSES[step.name](graph)
@@ -75,12 +76,6 @@ def operate(
             )
     left = {operator: count for operator, count in _census(graph).items() if operator in SHAPE_OPERATORS}
     return exported(graph, model), matched, left
-
-
-def _name_nodes(graph: gs.Graph) -> None:
-    """Name the nodes that have no name, which ONNX allows: passes name what they add after the node it is for."""
-    for position, node in enumerate(graph.nodes):
-        node.name = node.name or f"{node.op}#{position}"
 
 
 def _census(graph: gs.Graph) -> dict[str, int]:

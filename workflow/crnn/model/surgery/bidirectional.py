@@ -15,20 +15,16 @@ INPUTS = 4  # X, W, R, B
 
 def split_bidirectional(graph: gs.Graph) -> list[str]:
     """Rewrite LSTM(bidirectional) → Transpose → Reshape as two LSTMs → Concat → Squeeze."""
-    return [_split(graph, node, join) for node, join in _matches(graph)]
-
-
-def _matches(graph: gs.Graph) -> list[tuple[gs.Node, gs.Node]]:
-    found = []
-    for node in graph.nodes:
+    matched = []
+    for node in list(graph.nodes):
         if node.op != "LSTM" or node.attrs.get("direction") != "bidirectional" or UNSUPPORTED & node.attrs.keys():
             continue
         if len(node.inputs) > INPUTS or any(constant(tensor) is None for tensor in node.inputs[1:]):
             continue
         join = _joined(graph, node)
         if join is not None and not any(is_used(state, graph) for state in node.outputs[1:]):
-            found.append((node, join))
-    return found
+            matched.append(_split(graph, node, join))
+    return matched
 
 
 def _joined(graph: gs.Graph, node: gs.Node) -> gs.Node | None:
