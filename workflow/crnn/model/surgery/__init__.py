@@ -1,8 +1,8 @@
 """Graph surgery: structural rewrites that make an exported CRNN small, static in structure and portable.
 
-Each module here holds one pass: a function that takes an onnx-graphsurgeon graph, rewires every place where its
-whole pattern is found, and returns a line per match. A pass never half-applies: where part of a pattern is
-missing, that place is left alone. Passes rewire only; what falls out of use is removed by `cleanup`.
+Each module here holds one pass, and this one the two that GraphSurgeon has: a function that takes a graph of it,
+rewires every place where its whole pattern is found, and returns a line per match. A pass never half-applies: where
+part of a pattern is missing, that place is left alone. Passes rewire only; `cleanup` removes what falls out of use.
 """
 
 from collections import Counter
@@ -16,12 +16,25 @@ import onnx_graphsurgeon as gs
 from crnn.core.errors import UserError
 from crnn.model.pattern import exported
 from crnn.model.surgery.bidirectional import split_bidirectional
-from crnn.model.surgery.constants import fold_constants
 from crnn.model.surgery.gemm import gemm_to_matmul
-from crnn.model.surgery.prune import prune_unused
 from crnn.model.surgery.reverse import reverse_direction
 from crnn.model.surgery.squeeze import merge_squeezes
 from crnn.model.surgery.states import drop_zero_states
+
+
+def fold_constants(graph: gs.Graph) -> list[str]:
+    """Replace nodes whose inputs are all constant by their value; list the folded nodes, Constant nodes left out."""
+    before = {node.name for node in graph.nodes if node.op != "Constant"}
+    graph.fold_constants(size_threshold=None).cleanup()
+    return sorted(before - {node.name for node in graph.nodes})
+
+
+def prune_unused(graph: gs.Graph) -> list[str]:
+    """Remove unread node outputs (an LSTM's last states), dead nodes and unused initialisers; list their names."""
+    before = set(graph.tensors())
+    graph.cleanup(remove_unused_node_outputs=True)
+    return sorted(before - set(graph.tensors()))
+
 
 PASSES = {
     each.__name__: each
