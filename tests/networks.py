@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from crnn.data.widths import HEIGHT
 from crnn.model.contract import INPUT, OUTPUT, SYMBOLS
-from crnn.model.layouts.family import StateDict
+from crnn.model.layouts import StateDict
 from crnn.model.network import CRNN, NetworkSize
 from crnn.model.precision.calibration import Calibration, measure_ranges
 from crnn.model.precision.quantise import convolutions, never_negative

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from crnn.core.errors import UserError
 from crnn.core.files import read_json
 from crnn.model.checkpoint import read_checkpoint
-from crnn.model.layouts.family import StateDict
+from crnn.model.layouts import StateDict
 from crnn.model.network import NetworkSize
 from crnn.model.weights import load_network, write_weights
 from networks import (

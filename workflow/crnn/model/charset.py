@@ -35,13 +35,24 @@ class Charset:
         """
         if isinstance(told, str | list):
             return cls(told)
-        characters = lines_of(_told_text(told, metadata))
-        return cls([*characters, *told.get("append", "")])
+        # Only line feeds end a line: published dictionaries hold other separators of Unicode as characters. An empty
+        # line is a class that stands for nothing.
+        lines = _told_text(told, metadata).removesuffix("\n").split("\n")
+        return cls([*(line.removesuffix("\r") for line in lines), *told.get("append", "")])
 
     @property
     def classes(self) -> int:
         """Number of network outputs per time step, the blank included."""
         return len(self.characters) + 1
+
+    def check_classes(self, classes: int) -> None:
+        """Raise UserError where a model has another number of classes."""
+        if classes != self.classes:
+            hint = '. PaddleOCR\'s models also read a space: charset.append: " "' if classes == self.classes + 1 else ""
+            raise UserError(
+                f"the model has {classes} classes, the charset {self.classes} (its characters and the blank); set "
+                f"models.<name>.charset to the one the model was trained with{hint}"
+            )
 
     @cached_property
     def alphabet(self) -> list[str]:
@@ -80,14 +91,6 @@ def _told_text(told: Mapping[str, str], metadata: Mapping[str, str] | None) -> s
         raise UserError(f"charset.file is {str(path)!r}, which does not exist") from None
     except UnicodeDecodeError as error:
         raise UserError(f"charset.file {path}: is no UTF-8 text ({error.reason} at byte {error.start})") from error
-
-
-def lines_of(text: str) -> list[str]:
-    """The lines of a dictionary file, one for each class. An empty line is a class that stands for nothing.
-
-    Only line feeds end a line: published dictionaries hold other separators of Unicode as characters.
-    """
-    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
 
 
 def steps_needed(text: str) -> int:

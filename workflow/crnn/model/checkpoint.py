@@ -18,9 +18,7 @@ from torch import Tensor
 from crnn.core.errors import UserError
 from crnn.model.checkpoint_file import SAVE_TENSORS, load, state_dicts
 from crnn.model.contract import Blank
-from crnn.model.layouts import FAMILIES, LAYOUTS
-from crnn.model.layouts.family import Family, GateOrder, StateDict
-from crnn.model.layouts.others import other_network
+from crnn.model.layouts import FAMILIES, LAYOUTS, Family, GateOrder, StateDict, other_network
 from crnn.model.network import CRNN, NetworkSize
 from crnn.model.weights import noted_size
 
@@ -91,19 +89,18 @@ def read_checkpoint(
     state, size = _converted(path, family, _widened(path, found, others), size, gray)
     order, place = gate_order or family.gate_order, blank or family.blank
     if order == "igfo":
-        state = {name: _swap_middle_gates(tensor) if _is_lstm(name) else tensor for name, tensor in state.items()}
+        lstm = [name for name in state if ".rnn.weight_" in name or ".rnn.bias_" in name]
+        state |= {name: torch.cat([state[name].chunk(4)[i] for i in (0, 2, 1, 3)]) for name in lstm}
     if place == "last":
         state |= {name: state[name].roll(1, 0) for name in ("rnn.1.embedding.weight", "rnn.1.embedding.bias")}
-    state = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
-    decided: tuple[Source, Source] = ("default of the layout", "config")
     return Imported(
-        {name: tensor.contiguous() for name, tensor in state.items()},
+        {name: (t.float() if t.is_floating_point() else t).contiguous() for name, t in state.items()},
         size,
         family.name,
         order,
-        decided[gate_order is not None],
+        "config" if gate_order else "default of the layout",
         place,
-        decided[blank is not None],
+        "config" if blank else "default of the layout",
         found.name,
         others,
     )
@@ -177,13 +174,15 @@ def _candidates(name: str, state: StateDict, families: Iterable[Family]) -> list
 
 def _widened(path: Path, found: Candidate, others: tuple[str, ...]) -> StateDict:
     """The tensors in double precision. Raises UserError naming those that are not numbers."""
-    odd = [name for name, tensor in found.state.items() if not _is_plain(tensor)]
+    tensors = found.state.items()
+    odd = [name for name, t in tensors if t.layout != torch.strided or t.is_quantized or t.is_complex() or t.is_meta]
     if odd:
         raise UserError(
             f"{path}: holds tensors that are sparse, quantised, complex or empty ({_some(odd)}); save plain ones"
         )
-    state = {name: t.double() if t.is_floating_point() else t for name, t in found.state.items()}
-    broken = [name for name, tensor in state.items() if not _is_sound(name, tensor)]
+    state = {name: t.double() if t.is_floating_point() else t for name, t in tensors}
+    lowest = {name: 0 if name.endswith("running_var") else -torch.inf for name in state}
+    broken = [name for name, t in state.items() if not t.isfinite().all() or (t < lowest[name]).any()]
     if broken:
         more = f". The file also has {', '.join(others)}" if others else ""
         raise UserError(
@@ -193,22 +192,16 @@ def _widened(path: Path, found: Candidate, others: tuple[str, ...]) -> StateDict
     return state
 
 
-def _is_plain(tensor: Tensor) -> bool:
-    return tensor.layout == torch.strided and not (tensor.is_quantized or tensor.is_complex() or tensor.is_meta)
-
-
-def _is_sound(name: str, tensor: Tensor) -> bool:
-    return bool(tensor.isfinite().all()) and not (name.endswith("running_var") and bool((tensor < 0).any()))
-
-
 def _converted(
     path: Path, family: Family, state: StateDict, size: NetworkSize, gray: bool
 ) -> tuple[StateDict, NetworkSize]:
     """The tensors as `CRNN` has them, in its order, and the size of their network."""
     try:
         state = family.convert(state)
+        if gray and max(len(size.mean), len(size.std)) > 1:
+            raise UserError(f"{path}: cannot read gray images with a mean or std for each colour; set one number")
         if gray:
-            state = _sum_colours(state, size, path)
+            state["cnn.conv0.weight"] = state["cnn.conv0.weight"].sum(1, keepdim=True)
         size = _measured(state, size, path)
     except KeyError as error:
         raise UserError(f"{path}: lacks {error.args[0]}, which the layout {family.name} has") from error
@@ -221,12 +214,6 @@ def _converted(
     state = {name: torch.tensor(0) for name in expected if name.endswith("num_batches_tracked")} | state
     _check_fit(state, expected, path, family)
     return {name: state[name] for name in expected}, size
-
-
-def _sum_colours(state: StateDict, size: NetworkSize, path: Path) -> StateDict:
-    if len(size.mean) > 1 or len(size.std) > 1:
-        raise UserError(f"{path}: cannot read gray images with a mean or std for each colour; set one number")
-    return state | {"cnn.conv0.weight": state["cnn.conv0.weight"].sum(1, keepdim=True)}
 
 
 def _measured(state: StateDict, size: NetworkSize, path: Path) -> NetworkSize:
@@ -245,15 +232,6 @@ def _measured(state: StateDict, size: NetworkSize, path: Path) -> NetworkSize:
     hidden, between = state["rnn.0.rnn.weight_hh_l0"].shape[1], state["rnn.0.embedding.weight"].shape[0]
     channels = tuple(state[f"cnn.conv{i}.weight"].shape[0] for i in range(len(size.channels)))
     return replace(size, channels=channels, hidden=hidden, between=None if between == hidden else between)
-
-
-def _is_lstm(name: str) -> bool:
-    return ".rnn.weight_" in name or ".rnn.bias_" in name
-
-
-def _swap_middle_gates(tensor: Tensor) -> Tensor:
-    first, second, third, fourth = tensor.chunk(4)
-    return torch.cat((first, third, second, fourth))
 
 
 def _check_fit(state: StateDict, expected: Mapping[str, Tensor], path: Path, family: Family) -> None:

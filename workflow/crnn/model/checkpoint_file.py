@@ -15,7 +15,7 @@ from torch import Tensor
 
 from crnn.core.errors import UserError
 from crnn.core.files import what_it_is
-from crnn.model.layouts.family import StateDict
+from crnn.model.layouts import StateDict
 
 # Packages whose objects training scripts save beside the weights: settings, numbers, histories. Nothing of them is made
 # or called; each is read as a Shell.
@@ -100,7 +100,9 @@ def _other_file(path: Path, error: Exception) -> str:
         return (
             "is an archive; unpack it, or where PyTorch older than 0.2 saved it, load and save it with that once more"
         )
-    return f"is not a readable checkpoint ({_reason(error)})"
+    # Its first sentence: the rest of PyTorch's advises to load the file without protection.
+    said = str(error).rpartition("WeightsUnpickler error:")[2].strip().partition("\n")[0].partition(". ")[0]
+    return f"is not a readable checkpoint ({type(error).__name__}{': ' if said else ''}{said})"
 
 
 def _members(path: Path) -> list[str]:
@@ -110,13 +112,6 @@ def _members(path: Path) -> list[str]:
             return archive.namelist()
     except Exception:  # as above
         return []
-
-
-def _reason(error: Exception) -> str:
-    """The first sentence of an error; the rest of PyTorch's advises to load the file without protection."""
-    text = str(error).rpartition("WeightsUnpickler error:")[2].strip()
-    sentence = text.partition("\n")[0].partition(". ")[0]
-    return f"{type(error).__name__}: {sentence}" if sentence else type(error).__name__
 
 
 def state_dicts(value: object, name: str = "", deep: int = DEEPEST) -> Iterator[tuple[str, StateDict]]:

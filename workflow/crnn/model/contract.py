@@ -49,9 +49,9 @@ class Input:
     @classmethod
     def from_settings(cls, settings: dict[str, Any]) -> "Input":
         """Build from a model's `input`. Raises UserError naming the key that is wrong."""
-        given: dict[str, Any] = {
-            key: _listed(value) if key in ("mean", "std") else value for key, value in settings.items()
-        }
+        given = dict(settings)
+        for key in {"mean", "std"} & given.keys():
+            given[key] = tuple(given[key]) if isinstance(given[key], list) else (given[key],)
         if given.get("channels", 1) > 1 and "colour" not in given:
             raise UserError("input.colour is missing; of three channels expected gray, rgb or bgr")
         try:
@@ -75,17 +75,8 @@ class Input:
     @property
     def affine(self) -> list[tuple[float, float]]:
         """(scale, shift) of each channel that turn (p - .5) / .5 into (p - mean) / std, p from 0 to 1."""
-        return [
-            (0.5 / std, (0.5 - mean) / std) for mean, std in zip(self._each("mean"), self._each("std"), strict=True)
-        ]
-
-    def _each(self, key: str) -> tuple[float, ...]:
-        values: tuple[float, ...] = getattr(self, key)
-        return values * self.channels if len(values) == 1 else values
-
-
-def _listed(value: float | list[float]) -> tuple[float, ...]:
-    return tuple(value) if isinstance(value, list) else (value,)
+        means, stds = (each * (self.channels // len(each)) for each in (self.mean, self.std))
+        return [(0.5 / std, (0.5 - mean) / std) for mean, std in zip(means, stds, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -142,17 +133,8 @@ class Contract:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Contract":
         steps = value["steps"]
-        given: dict[str, Any] = {
-            key: tuple(entry) if isinstance(entry, list) else entry for key, entry in value["input"].items()
-        }
-        return cls(
-            Charset(tuple(value["charset"])),
-            Input(**given),
-            Output(**value["output"]),
-            Steps(**steps) if steps else None,
-            value["batch"],
-            value["width"],
-        )
+        told = Charset(value["charset"]), Input.from_settings(value["input"]), Output(**value["output"])
+        return cls(*told, Steps(**steps) if steps else None, value["batch"], value["width"])
 
     def write(self, path: Path) -> None:
         write_json(path, self.to_json())
@@ -160,9 +142,10 @@ class Contract:
     @classmethod
     def read(cls, path: Path) -> "Contract":
         """Raises UserError where an import did not write the file."""
+        value = read_json(path)
         try:
-            return cls.from_json(read_json(path))
-        except (KeyError, TypeError) as error:
+            return cls.from_json(value)
+        except (KeyError, TypeError, UserError) as error:
             raise UserError(f"{path}: is no contract of a recogniser ({error!r}); delete it and run again") from error
 
     def metadata(self) -> dict[str, str]:

@@ -33,7 +33,7 @@ def _computed(model: onnx.ModelProto) -> dict[str, int]:
 
 def shared_cuts(model: onnx.ModelProto, other: onnx.ModelProto) -> list[Cut]:
     """The cuts of `model` whose tensors `other` has, in order: from its input to its output."""
-    computed, known = _computed(model), set(_computed(other)) & set(_types(model))
+    computed, known = _computed(model), set(_computed(other)) & set(tensor_types(model))
     last = {name: place for place, node in enumerate(model.graph.node) for name in node.input}
     last |= {entry.name: len(model.graph.node) for entry in model.graph.output}
     places = range(len(model.graph.node) + 1)
@@ -45,7 +45,7 @@ def shared_cuts(model: onnx.ModelProto, other: onnx.ModelProto) -> list[Cut]:
 
 def tail(model: onnx.ModelProto, cut: Cut) -> onnx.ModelProto:
     """The nodes behind a cut, as a model whose inputs are the tensors that cross it."""
-    computed, types = _computed(model), _types(model)
+    computed, types = _computed(model), tensor_types(model)
     nodes = [
         node
         for place, node in enumerate(model.graph.node)
@@ -69,7 +69,7 @@ def computing(model: onnx.ModelProto, low: Cut, high: Cut) -> Iterator[onnx.Node
     yield from [node for node in nodes if node.op_type not in CASTS] or nodes
 
 
-def _types(model: onnx.ModelProto) -> dict[str, int]:
+def tensor_types(model: onnx.ModelProto) -> dict[str, int]:
     """Tensor → ONNX's type of its numbers, as far as it can be inferred."""
     graph = onnx.shape_inference.infer_shapes(model).graph
     entries = (*graph.input, *graph.value_info, *graph.output)

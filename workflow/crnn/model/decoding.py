@@ -15,11 +15,7 @@ def greedy_decode(log_probabilities: npt.NDArray[np.float32], charset: Charset) 
     Raises UserError where C is not the charset's number of classes, or the output is not a number.
     """
     steps, words, classes = log_probabilities.shape
-    if classes != charset.classes:
-        raise UserError(
-            f"the model has {classes} classes, the charset {charset.classes} (its characters and the blank); set "
-            f"models.<name>.charset to the one the model was trained with"
-        )
+    charset.check_classes(classes)
     best = log_probabilities.reshape(-1, classes).argmax(axis=1)
     highest = log_probabilities.reshape(-1)[np.arange(steps * words) * classes + best].reshape(steps, words)
     confidences = np.exp(highest.sum(axis=0, dtype=np.float64)).clip(0.0, 1.0)

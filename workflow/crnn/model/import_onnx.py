@@ -1,12 +1,11 @@
-"""Foreign ONNX files to the one form of every model, by nodes around their graph.
+"""Foreign ONNX files to the one form of every model (`crnn.model.contract`), by nodes around their graph.
 
-`imgs` float32 [N, channels, height, W] in [-1, 1], gray or blue, green, red → `output1` float32 [T, N, classes],
-log-probabilities with the blank first. What the foreign graph takes and gives is told by the config
-(`crnn.model.contract.Input`, `Output`), and held against what it does as far as that can be seen.
+The config says what the foreign graph takes and gives, and that is held against what it does, as far as it shows.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from crnn.core.errors import UserError
 from crnn.core.files import what_it_is
 from crnn.model.contract import INPUT, NEWEST_IR, OPSETS, OUTPUT, Contract, Input, Output, Steps
 from crnn.model.opset import keep_used_domains, opset_of
+from crnn.model.pattern import add_node, add_with_integers, produced_by
 
 Array = npt.NDArray[np.float32]
 Run = Callable[[Array], Array]  # the foreign model: images as it takes them to its output as it gives it
@@ -46,7 +46,8 @@ def read_foreign(path: Path, expected: Input) -> Foreign:
     if len(inputs) != 1:
         raise UserError(f"{path}: has the inputs {_names(inputs)}; expected one, the images")
     (images,) = inputs
-    kind, shape = images.type.tensor_type, [_size(each) for each in images.type.tensor_type.shape.dim]
+    kind = images.type.tensor_type
+    shape = [size if (size := int(each.dim_value)) > 0 else None for each in kind.shape.dim]
     if kind.elem_type != onnx.TensorProto.FLOAT:
         name = onnx.TensorProto.DataType.Name(kind.elem_type).lower()
         raise UserError(f"{path}: its input {images.name} is {name}; expected float32. Export the model in float32")
@@ -56,8 +57,8 @@ def read_foreign(path: Path, expected: Input) -> Foreign:
     for key, found, told in (("channels", channels, expected.channels), ("height", height, expected.height)):
         if found not in (None, told):
             raise UserError(
-                f"{path}: takes images {_shown(shape)}, and models.<name>.input.{key} is {told}; set it to {found}, or "
-                f"export the model for images [N, channels, height, W]"
+                f"{path}: takes images [{', '.join(str(size or '?') for size in shape)}], and models.<name>.input."
+                f"{key} is {told}; set it to {found}, or export the model for images [N, channels, height, W]"
             )
     if batch not in (None, 1):
         raise UserError(
@@ -92,14 +93,6 @@ def _output(model: onnx.ModelProto, path: Path) -> str:
 
 def _names(entries: list[onnx.ValueInfoProto]) -> str:
     return ", ".join(entry.name for entry in entries) or "none"
-
-
-def _size(dimension: onnx.TensorShapeProto.Dimension) -> int | None:
-    return int(dimension.dim_value) if dimension.dim_value > 0 else None
-
-
-def _shown(shape: list[int | None]) -> str:
-    return f"[{', '.join(str(size or '?') for size in shape)}]"
 
 
 # --- held against what the model does ----------------------------------------------------------------------
@@ -141,12 +134,7 @@ def examined(run: Run, foreign: Foreign, told: Contract, blank: str) -> Contract
         _check_axes(output, contract.output)
     steps = np.concatenate([output.reshape(-1, output.shape[2]) for output in outputs])
     _check_values(steps, contract.output)
-    if steps.shape[1] != contract.charset.classes:
-        raise UserError(
-            f"the model has {steps.shape[1]} classes, the charset {contract.charset.classes} (its characters and the "
-            f"blank); set models.<name>.charset to the one the model was trained with"
-            + ('. PaddleOCR\'s models also read a space: charset.append: " "' if _is_one_short(steps, contract) else "")
-        )
+    contract.charset.check_classes(steps.shape[1])
     found = _blank(steps) if blank == "auto" else blank
     output_form = replace(contract.output, blank="last" if found == "last" else "first")
     return replace(contract, output=output_form, steps=_steps(run, contract))
@@ -156,17 +144,12 @@ def _image_shape(contract: Contract, width: int = 160) -> tuple[int, int, int]:
     return contract.input.tensor_channels, contract.input.height, contract.width or width
 
 
-def _is_one_short(steps: Array, contract: Contract) -> bool:
-    return int(steps.shape[1]) == contract.charset.classes + 1
-
-
 def _check_axes(output: Array, told: Output) -> None:
     """Of one image, the axis of the batch has the size 1."""
     if output.ndim != 3:
         raise UserError(f"the model's output for one image is {list(output.shape)}; expected three axes")
-    axes = {"TNC": 1, "NTC": 0}
-    if output.shape[axes[told.axes]] != 1:
-        other = next(name for name in axes if name != told.axes)
+    if output.shape[told.axes.index("N")] != 1:
+        other = "NTC" if told.axes == "TNC" else "TNC"
         raise UserError(
             f"the model's output for one image is {list(output.shape)}, and models.<name>.output.axes is {told.axes}; "
             f"set it to {other}"
@@ -183,8 +166,7 @@ def _check_values(steps: Array, told: Output) -> None:
         seen = "log-probabilities"
     else:
         seen = "logits"
-    fitting = {"logits": ("logits", "log-probabilities")}.get(told.values, (told.values,))
-    if seen not in fitting:
+    if seen != told.values and (seen, told.values) != ("log-probabilities", "logits"):
         raise UserError(f"the model gives {seen}, and models.<name>.output.values is {told.values}; set it to {seen}")
 
 
@@ -203,11 +185,10 @@ def _blank(steps: Array) -> str:
 
 def _steps(run: Run, contract: Contract) -> Steps | None:
     """The formula of the time steps, from those of several widths."""
-    axis = {"TNC": 0, "NTC": 1}[contract.output.axes]
 
     def counted(width: int) -> int:
         images = np.zeros((1, *_image_shape(contract, width)), np.float32)
-        return int(run(as_taken(images, contract.input)).shape[axis])
+        return int(run(as_taken(images, contract.input)).shape[contract.output.axes.index("T")])
 
     return Steps.of(counted) if contract.width is None else Steps.of(counted, [contract.width])
 
@@ -223,9 +204,12 @@ def adapted(foreign: Foreign, contract: Contract, opset: int) -> onnx.ModelProto
     for name in {INPUT, OUTPUT} & tensors.keys():  # names that are ours in the result
         tensors[name].name = f"foreign/{name}"
     images = gs.Variable(INPUT, np.float32, [contract.batch or "N", *_image_shape(contract)[:2], contract.width or "W"])
-    steps = gs.Variable(OUTPUT, np.float32, ["T", contract.batch or "N", contract.charset.classes])
-    _Entry(graph, contract.input).feed(images, tensors[foreign.input])
-    _Exit(graph, contract.output, contract.charset.classes).give(tensors[foreign.output], steps)
+    given, fed = tensors[foreign.input], _fed(graph, images, contract.input)
+    for reader in list(given.outputs):
+        reader.inputs = [fed if tensor is given else tensor for tensor in reader.inputs]
+    classes = contract.charset.classes
+    steps = _given(graph, tensors[foreign.output], contract.output, classes)
+    steps.name, steps.dtype, steps.shape = OUTPUT, np.float32, ["T", contract.batch or "N", classes]
     graph.inputs, graph.outputs = [images], [steps]
     result: onnx.ModelProto = gs.export_onnx(graph.cleanup().toposort())
     result.ir_version = min(foreign.model.ir_version, NEWEST_IR) if opset_of(result) <= OPSETS[-1] else model.ir_version
@@ -240,17 +224,14 @@ def normalised_tensors(model: onnx.ModelProto) -> list[str]:
     return [node.input[0] for node in model.graph.node if node.op_type in ("Softmax", "LogSoftmax")]
 
 
-def with_ranks(foreign: Foreign, ranks: Mapping[str, int]) -> Foreign:
-    """The model, with the number of axes of some tensors noted: the converter writes better nodes where it knows it."""
-    model = onnx.ModelProto()
-    model.CopyFrom(foreign.model)
+def note_ranks(model: onnx.ModelProto, found: Mapping[str, Array]) -> None:
+    """Note how many axes the tensors found in a model have: its converter writes better nodes where it knows that."""
     noted = {entry.name for entry in (*model.graph.value_info, *model.graph.output)}
     model.graph.value_info.extend(
-        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None] * rank)
-        for name, rank in ranks.items()
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None] * tensor.ndim)
+        for name, tensor in found.items()
         if name not in noted
     )
-    return replace(foreign, model=model)
 
 
 def _at_opset(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
@@ -266,80 +247,40 @@ def _at_opset(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
         return model
 
 
-class _Chain:
-    """Adds nodes one after the other."""
-
-    def __init__(self, graph: gs.Graph, prefix: str) -> None:
-        self.graph, self.prefix, self._count = graph, prefix, 0
-
-    def add(self, operator: str, *inputs: gs.Tensor, outputs: int = 1, **attributes: object) -> list[gs.Variable]:
-        self._count += 1
-        name = f"{self.prefix}/{operator}_{self._count}"
-        made = [gs.Variable(f"{name}:{place}", np.float32) for place in range(outputs)]
-        self.graph.nodes.append(gs.Node(operator, name, attributes, list(inputs), made))
-        return made
-
-    def split(self, tensor: gs.Tensor, sizes: list[int], axis: int) -> list[gs.Variable]:
-        """Split: its sizes are an attribute up to opset 12, and an input from 13 on."""
-        if self.graph.opset < 13:
-            return self.add("Split", tensor, outputs=len(sizes), axis=axis, split=sizes)
-        constant = gs.Constant(f"{self.prefix}/sizes_{axis}", np.array(sizes, np.int64))
-        return self.add("Split", tensor, constant, outputs=len(sizes), axis=axis)
-
-    def constant(self, name: str, values: npt.NDArray[np.float32]) -> gs.Constant:
-        return gs.Constant(f"{self.prefix}/{name}", values)
+def _fed(graph: gs.Graph, images: gs.Variable, told: Input) -> gs.Tensor:
+    """From `imgs` to what the foreign model takes."""
+    tensor: gs.Tensor = images
+    add = partial(add_node, graph, "entry")
+    if told.colour == "rgb":
+        tensor = add("Concat", *reversed(_split(graph, "entry", tensor, 1, [1, 1, 1])), axis=1)
+    if told.colour == "gray" and told.channels > 1:
+        tensor = add("Concat", *[tensor] * told.channels, axis=1)
+    scale, shift = (np.array(each, np.float32).reshape(1, -1, 1, 1) for each in zip(*told.affine, strict=True))
+    if (scale != 1).any():
+        tensor = add("Mul", tensor, scale)
+    if (shift != 0).any():
+        tensor = add("Add", tensor, shift)
+    return tensor
 
 
-class _Entry(_Chain):
-    """From `imgs` to the foreign input."""
+def _given(graph: gs.Graph, foreign: gs.Tensor, told: Output, classes: int) -> gs.Variable:
+    """From what the foreign model gives to log-probabilities.
 
-    def __init__(self, graph: gs.Graph, told: Input) -> None:
-        super().__init__(graph, "entry")
-        self._told = told
-
-    def feed(self, images: gs.Variable, foreign: gs.Tensor) -> None:
-        told, tensor = self._told, images
-        if told.colour == "rgb":
-            tensor = self.add("Concat", *reversed(self.split(tensor, [1, 1, 1], axis=1)), axis=1)[0]
-        if told.colour == "gray" and told.channels > 1:
-            tensor = self.add("Concat", *[tensor] * told.channels, axis=1)[0]
-        scale, shift = (np.array(each, np.float32).reshape(1, -1, 1, 1) for each in zip(*told.affine, strict=True))
-        if (scale != 1).any():
-            tensor = self.add("Mul", tensor, self.constant("scale", scale))[0]
-        if (shift != 0).any():
-            tensor = self.add("Add", tensor, self.constant("shift", shift))[0]
-        for reader in list(foreign.outputs):
-            reader.inputs = [tensor if given is foreign else given for given in reader.inputs]
+    LogSoftmax of what a Softmax reads says more than its logarithm, and spares a pass over all classes.
+    """
+    add = partial(add_node, graph, "exit")
+    are_probabilities, tensor = told.values == "probabilities", foreign
+    softmax = produced_by(foreign, "Softmax")
+    usual = -1 if graph.opset >= 13 else 1  # the axis that is not written down
+    if are_probabilities and softmax is not None and softmax.attrs.get("axis", usual) in (-1, 2):
+        are_probabilities, tensor = False, softmax.inputs[0]
+    if told.axes == "NTC":
+        tensor = add("Transpose", tensor, perm=[1, 0, 2])
+    if told.blank == "last":
+        tensor = add("Concat", *reversed(_split(graph, "exit", tensor, 2, [classes - 1, 1])), axis=2)
+    return add("Log", add("Max", tensor, np.array(LEAST))) if are_probabilities else add("LogSoftmax", tensor, axis=2)
 
 
-class _Exit(_Chain):
-    """From the foreign output to `output1`."""
-
-    def __init__(self, graph: gs.Graph, told: Output, classes: int) -> None:
-        super().__init__(graph, "exit")
-        self._told, self._classes = told, classes
-
-    def give(self, foreign: gs.Tensor, steps: gs.Variable) -> None:
-        told, tensor, logarithm = self._told, *self._logits(foreign)
-        if told.axes == "NTC":
-            tensor = self.add("Transpose", tensor, perm=[1, 0, 2])[0]
-        if told.blank == "last":
-            characters, blank = self.split(tensor, [self._classes - 1, 1], axis=2)
-            tensor = self.add("Concat", blank, characters, axis=2)[0]
-        if logarithm:
-            tensor = self.add("Max", tensor, self.constant("least", np.array(LEAST)))[0]
-        operator, attributes = ("Log", {}) if logarithm else ("LogSoftmax", {"axis": 2})
-        self.graph.nodes.append(gs.Node(operator, f"{self.prefix}/{operator}", attributes, [tensor], [steps]))
-
-    def _logits(self, foreign: gs.Tensor) -> tuple[gs.Tensor, bool]:
-        """What to normalise, and whether it is probabilities already: those of a Softmax are undone.
-
-        LogSoftmax of what a Softmax reads says more than its logarithm, and spares a pass over all classes.
-        """
-        if self._told.values != "probabilities":
-            return foreign, False
-        softmax = foreign.inputs[0] if foreign.inputs else None
-        usual = -1 if self.graph.opset >= 13 else 1  # the axis that is not written down
-        if softmax is not None and softmax.op == "Softmax" and softmax.attrs.get("axis", usual) in (-1, 2):
-            return softmax.inputs[0], False
-        return foreign, True
+def _split(graph: gs.Graph, prefix: str, tensor: gs.Tensor, axis: int, sizes: list[int]) -> list[gs.Variable]:
+    parts: list[gs.Tensor | str] = [f"{prefix}/part" for _ in sizes]
+    return add_with_integers(graph, f"{prefix}/Split", "Split", tensor, parts, axis=axis, split=sizes)

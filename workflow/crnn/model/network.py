@@ -2,7 +2,7 @@
 (TPAMI 2017, arXiv:1507.05717): seven convolutions, two bidirectional LSTM layers, log-softmax over classes.
 
 Module names give the state-dict keys that public CRNN ports share (`cnn.conv0.weight`, `rnn.0.rnn.weight_ih_l0`,
-`rnn.1.embedding.bias`). Not here: other layouts of the same weights (`crnn.model.checkpoint`), exporting, training.
+`rnn.1.embedding.bias`).
 """
 
 from collections.abc import Mapping

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import numpy.typing as npt
 
+from crnn.core.command import LOG
 from crnn.core.errors import UserError
 from crnn.model.contract import Contract
 
@@ -56,6 +57,7 @@ def prove_equal(first: Model, second: Model, contract: Contract, tolerance: floa
         worst = max(worst, difference)
     if faults:
         raise UserError(faults[max(faults)])
+    LOG.info("%s differ by at most %.3g", what, worst)
     return worst
 
 

@@ -1,7 +1,10 @@
-"""Small questions that are asked of a graph before it is rewritten. Not here: what is written instead."""
+"""What rewriting a graph is made of: small questions that are asked of it before, and nodes that are added."""
+
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 import onnx_graphsurgeon as gs
 
 
@@ -54,11 +57,28 @@ def integers(node: gs.Node, position: int, attribute: str) -> list[int] | None:
     return None if value is None else [int(item) for item in value.reshape(-1)]
 
 
-def squeeze(graph: gs.Graph, source: gs.Tensor, axis: int, output: gs.Tensor, name: str) -> None:
-    """Add a Squeeze of one axis, as the graph's opset writes it (axes became an input in opset 13)."""
-    node = gs.Node("Squeeze", name, inputs=[source], outputs=[output])
+def add_node(graph: gs.Graph, prefix: str, op: str, *inputs: object, **attributes: object) -> gs.Variable:
+    """Add a node, named behind `prefix`, and return its output. Arrays, lists and numbers as inputs are constants."""
+    name = f"{prefix}/{op}"
+    made = graph.layer(list(inputs), [name], op=op, name=f"{name}_{graph.name_idx}", attrs=attributes)
+    output: gs.Variable = made[0]
+    return output
+
+
+def add_with_integers(
+    graph: gs.Graph, name: str, op: str, source: gs.Tensor, outputs: list[gs.Tensor | str], **given: Any
+) -> list[gs.Variable]:
+    """Add a node whose last attribute newer opsets have as an input (Squeeze and Split, from 13 on)."""
+    inputs: list[Any] = [source]
     if graph.opset >= 13:
-        node.inputs.append(gs.Constant(f"{name}/axes", np.array([axis], np.int64)))
-    else:
-        node.attrs["axes"] = [axis]
-    graph.nodes.append(node)
+        inputs.append(given.popitem()[1])
+    made: list[gs.Variable] = graph.layer(inputs, outputs, op=op, name=name, attrs=given)
+    return made
+
+
+def exported(graph: gs.Graph, model: onnx.ModelProto) -> onnx.ModelProto:
+    """The graph as a model, with the IR version and the metadata of the one that it was."""
+    result: onnx.ModelProto = gs.export_onnx(graph)
+    result.ir_version = model.ir_version
+    result.metadata_props.extend(model.metadata_props)
+    return result

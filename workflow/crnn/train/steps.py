@@ -13,7 +13,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from crnn.core.errors import UserError
 from crnn.data.preprocess import normalise
 from crnn.model.charset import BLANK
-from crnn.model.layouts.family import StateDict
+from crnn.model.layouts import StateDict
 from crnn.model.network import CRNN
 from crnn.train.convolution import convolved
 from crnn.train.settings import TrainingSettings

@@ -8,8 +8,7 @@ calibration.json: the ranges by variant, `whole`, and every candidate that was t
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +25,7 @@ from crnn.model.decoding import greedy_decode
 from crnn.model.precision import QUANTISED
 from crnn.model.precision.calibration import Budget, Calibration, Reading, choose_whole, divergence, measure_ranges
 from crnn.model.precision.convert import convert
-from crnn.model.precision.multiplications import multiplications, multiplying, tensors_of
+from crnn.model.precision.multiplications import multiplications, tensors_of
 from crnn.model.precision.quantise import convolutions, never_negative
 from crnn.runtimes.onnxruntime.cpu import OnnxSession, build
 from crnn.runtimes.onnxruntime.explain import Bisection
@@ -49,33 +48,24 @@ class Candidates:
     """Reads the calibration words with a model as it is and with convolutions of it quantised."""
 
     def __init__(self, args: Arguments) -> None:
-        self.model = onnx.load(args.model)
         preprocess, contract = matched(args)
+        self.model, self._variant, self._threads = onnx.load(args.model), args.variant, args.threads
         self.tensors, self._batch = TensorSet(args.tensors, preprocess), contract.most(DEFAULT_BATCH)
         self._charset, self._policy = contract.charset, LabelPolicy.from_settings(args.labels)
-        self._variant, self._threads = args.variant, args.threads
         self._labels = dict(self.tensors.samples.select("index", "text").iter_rows())
-        self.layers = [node.name for node in convolutions(self.model)]
-        self.multiplications = self._multiplications()
-        self.ranges = measure_ranges(self._activations(), never_negative(self.model))
-        original = OnnxSession(args.model, args.threads)
-        self._outputs = [original.infer(images) for _, images in self.tensors.batches(self._batch)]
+        read = [node.input[0] for node in convolutions(self.model)]
+        self.ranges = measure_ranges(self._observed(read, self._images()), never_negative(self.model))
+        first = next(self._images())[:1]
+        self.multiplications = multiplications(self.model, next(self._observed(tensors_of(self.model), [first])))
+        self._outputs = list(map(OnnxSession(args.model, args.threads).infer, self._images()))
         self._texts = self._decoded(self._outputs)
         self.original = self._reading(self._texts, 0.0)
 
     def _images(self) -> Iterator[Tensor]:
         return (images for _, images in self.tensors.batches(self._batch))
 
-    def _activations(self) -> Iterator[dict[str, Tensor]]:
-        """What each convolution reads, by batch."""
-        names = [node.input[0] for node in convolutions(self.model)]
-        return observed(self.model, names, self._images(), self._threads)
-
-    def _multiplications(self) -> dict[str, int]:
-        """Node → multiplications for the first image."""
-        names = tensors_of(multiplying(self.model), self.model)
-        (first,) = observed(self.model, names, (images[:1] for images in islice(self._images(), 1)), self._threads)
-        return multiplications(self.model, first)
+    def _observed(self, names: list[str], batches: Iterable[Tensor]) -> Iterator[dict[str, Tensor]]:
+        return observed(self.model, names, batches, self._threads)
 
     def read(self, whole: list[str]) -> Reading:
         """All words, with every convolution quantised but for `whole`."""
@@ -105,9 +95,7 @@ class Candidates:
             folder = Path(name)
             onnx.save(self._candidate(whole), folder / "candidate.onnx")
             (built,) = build(folder / "candidate.onnx", folder / "build", {})
-            runtime = OnnxSession(built, self._threads)
-            for _, images in self.tensors.batches(self._batch):
-                yield runtime.infer(images)
+            yield from map(OnnxSession(built, self._threads).infer, self._images())
 
     def _text(self, output: Tensor) -> str:
         return greedy_decode(output, self._charset)[0][0]
@@ -126,12 +114,9 @@ class Candidates:
 
 def main(args: Arguments) -> None:
     record = Record.begin(args, [args.model, args.tensors / "contract.json"], ("onnx", "onnxruntime", "numpy"))
-    candidates = Candidates(args)
-    budget, original = Budget(**args.budget), candidates.original
-    layers = {name: candidates.multiplications[name] for name in candidates.layers}
+    candidates, budget = Candidates(args), Budget(**args.budget)
+    counts, original = candidates.multiplications, candidates.original
+    layers = {node.name: counts[node.name] for node in convolutions(candidates.model)}
     whole, found = choose_whole(layers, candidates.read, candidates.blame, original, budget)
-    write_json(
-        args.output,
-        {"ranges": candidates.ranges, "whole": whole, "multiplications": candidates.multiplications, **found},
-    )
+    write_json(args.output, {"ranges": candidates.ranges, "whole": whole, "multiplications": counts, **found})
     record.finish([args.output], **{"whole": whole, "words": original.words, **found["steps"][-1]})

@@ -1,7 +1,6 @@
 """Precision is a property of the model file: each variant of fixed.onnx is made once, for every runtime that asks.
 
-Here are the facts alone, without ONNX or NumPy, as rules read them, too. Not here: making a variant
-(`crnn.model.precision.convert`); what a runtime makes of a file by itself, such as bfloat16 (`crnn.runtimes`).
+Here are the facts alone, without ONNX or NumPy, as rules read them, too; `convert` makes the files.
 """
 
 from dataclasses import dataclass

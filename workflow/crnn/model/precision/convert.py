@@ -1,15 +1,17 @@
 """Making a variant of a model file, and proof that it computes in the types it should."""
 
+import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 import onnx
+from onnxconverter_common.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
 
 from crnn.core.errors import UserError
+from crnn.model.cuts import tensor_types
 from crnn.model.opset import opset_of
 from crnn.model.precision import VARIANTS
 from crnn.model.precision.calibration import Calibration
-from crnn.model.precision.half import to_half
 from crnn.model.precision.quantise import quantise
 from crnn.model.precision.winograd import by_winograd
 
@@ -28,12 +30,32 @@ def convert(model: onnx.ModelProto, variant: str, calibration: Calibration | Non
             f"the model has opset {opset_of(model)}; variant {variant} needs {facts.oldest_opset}: models.<name>.opset"
         )
     if facts.half:
-        return to_half(model, facts.whole)
+        return _to_half(model, facts.whole)
     if not facts.quantised:
         return by_winograd(model)
     if calibration is None:
         raise UserError(f"variant {variant}: needs a calibration (`crnn calibrate_model` makes one)")
     return quantise(model, calibration.ranges[variant], unsigned=facts.unsigned, whole=calibration.whole)
+
+
+def _to_half(model: onnx.ModelProto, whole: Set[str]) -> onnx.ModelProto:
+    """`model` with weights and activations in float16; input, output and the operators of `whole` stay float32."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of every weight that is closer to 0 than float16 can say
+        converted: onnx.ModelProto = convert_float_to_float16(
+            copy, keep_io_types=True, op_block_list=[*DEFAULT_OP_BLOCK_LIST, *sorted(whole)]
+        )
+    # It casts what a kept operator computes to float16, also where that is the output and is to stay.
+    producers = {name: node for node in converted.graph.node for name in node.output}
+    for output in converted.graph.output:
+        cast = producers[output.name]
+        if output.type.tensor_type.elem_type == onnx.TensorProto.FLOAT16 and cast.op_type == "Cast":
+            producers[cast.input[0]].output[0] = output.name
+            converted.graph.node.remove(cast)
+            output.type.tensor_type.elem_type = onnx.TensorProto.FLOAT
+    return converted
 
 
 def prove_types(model: onnx.ModelProto, variant: str) -> dict[str, dict[str, int]]:
@@ -61,14 +83,10 @@ def prove_types(model: onnx.ModelProto, variant: str) -> dict[str, dict[str, int
 
 def _computing(model: onnx.ModelProto) -> Iterator[tuple[str, str]]:
     """Every operator that computes, with the type it computes in."""
-    inferred = onnx.shape_inference.infer_shapes(model).graph
-    types = {
-        entry.name: onnx.TensorProto.DataType.Name(entry.type.tensor_type.elem_type).lower()
-        for entry in (*inferred.value_info, *inferred.output)
-    }
+    types = tensor_types(model)
     dequantised = {node.output[0] for node in model.graph.node if node.op_type == "DequantizeLinear"}
     for node in model.graph.node:
         if node.op_type == "Conv" and dequantised.issuperset(node.input[:2]):
             yield node.op_type, "quantised"
         elif node.op_type in COMPUTING:
-            yield node.op_type, types.get(node.output[0], "unknown")
+            yield node.op_type, onnx.TensorProto.DataType.Name(types.get(node.output[0], 0)).lower()

@@ -12,22 +12,22 @@ MULTIPLYING = ("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU")
 GATES = {"LSTM": 4, "GRU": 3}
 
 
-def multiplying(model: onnx.ModelProto) -> list[onnx.NodeProto]:
+def _multiplying(model: onnx.ModelProto) -> list[onnx.NodeProto]:
     """The nodes of a graph that nearly all of its multiplications are in."""
     return [node for node in model.graph.node if node.op_type in MULTIPLYING]
 
 
-def tensors_of(nodes: list[onnx.NodeProto], model: onnx.ModelProto) -> list[str]:
-    """The activations that their multiplications are counted by: what each reads and gives."""
-    constants = {entry.name for entry in model.graph.initializer}
-    return [name for node in nodes for name in (*node.input[:2], node.output[0]) if name and name not in constants]
+def tensors_of(model: onnx.ModelProto) -> list[str]:
+    """The activations that multiplications are counted by: what each node that multiplies reads and gives."""
+    names = [name for node in _multiplying(model) for name in (*node.input[:2], node.output[0])]
+    return sorted(set(names) - {"", *(entry.name for entry in model.graph.initializer)})
 
 
 def multiplications(model: onnx.ModelProto, tensors: Mapping[str, Array]) -> dict[str, int]:
     """Node → multiplications for the images that `tensors` were observed with."""
     shapes = {entry.name: tuple(entry.dims) for entry in model.graph.initializer}
     shapes |= {name: values.shape for name, values in tensors.items()}
-    return {node.name: _count(node, shapes) for node in multiplying(model)}
+    return {node.name: _count(node, shapes) for node in _multiplying(model)}
 
 
 def _count(node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> int:
@@ -47,5 +47,5 @@ def _count(node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> int:
 def quantised_share(model: onnx.ModelProto, counts: Mapping[str, int]) -> float:
     """Share of the multiplications whose two factors were both in 8 bits: they come out of a DequantizeLinear."""
     dequantised = {node.output[0] for node in model.graph.node if node.op_type == "DequantizeLinear"}
-    small = [node.name for node in multiplying(model) if dequantised.issuperset(node.input[:2])]
+    small = [node.name for node in _multiplying(model) if dequantised.issuperset(node.input[:2])]
     return sum(counts[name] for name in small) / max(sum(counts.values()), 1)

@@ -8,9 +8,10 @@ wrongly behind a MaxPool of unsigned bytes.) LSTMs, matrix products and the outp
 from collections.abc import Collection
 
 import numpy as np
-import numpy.typing as npt
 import onnx
-from onnx import helper, numpy_helper
+import onnx_graphsurgeon as gs
+
+from crnn.model.pattern import exported, values
 
 Ranges = dict[str, float]
 SIGNED, UNSIGNED = 127, 255  # the largest codes; without -128 the range is symmetric
@@ -40,71 +41,52 @@ def quantise(model: onnx.ModelProto, ranges: Ranges, *, unsigned: bool, whole: C
     that are never negative go from 0 to 255 instead of -127 to 127.
     """
     chosen = {node.name for node in convolutions(model)} - set(whole)
-    writer = _Writer(model, ranges, never_negative(model) if unsigned else set())
-    for node in model.graph.node:
-        writer.add(node, node.op_type == "Conv" and node.name in chosen)
-    return writer.finish()
+    graph, writer = gs.import_onnx(model), _Writer(ranges, never_negative(model) if unsigned else set())
+    for node in graph.nodes:
+        writer.add(node, node.op == "Conv" and node.name in chosen)
+    graph.nodes = writer.nodes
+    return exported(graph, model)
 
 
 class _Writer:
-    """Copies a graph node by node, quantising on the way; a tensor that several convolutions read, once."""
+    """Lists the nodes of a graph, quantising on the way; a tensor that several convolutions read, once."""
 
-    def __init__(self, model: onnx.ModelProto, ranges: Ranges, unsigned: set[str]) -> None:
-        self._model = onnx.ModelProto()
-        self._model.CopyFrom(model)
-        del self._model.graph.node[:]
-        self._weights = {entry.name: entry for entry in model.graph.initializer}
+    def __init__(self, ranges: Ranges, unsigned: set[str]) -> None:
+        self.nodes: list[gs.Node] = []
         self._ranges, self._unsigned = ranges, unsigned
-        self._done: dict[str, str] = {}
+        self._done: dict[str, gs.Tensor] = {}
 
-    def add(self, node: onnx.NodeProto, quantised: bool) -> None:
-        copy = onnx.NodeProto()
-        copy.CopyFrom(node)
+    def add(self, node: gs.Node, quantised: bool) -> None:
         if quantised:
-            copy.input[0] = self._activation(node.input[0])
-            copy.input[1] = self._weight(node.input[1])
-        self._model.graph.node.append(copy)
+            for place, dequantised in enumerate((self._activation, self._weight)):
+                name = node.inputs[place].name
+                if name not in self._done:
+                    self._done[name] = dequantised(node.inputs[place], name)
+                node.inputs[place] = self._done[name]
+        self.nodes.append(node)
 
-    def finish(self) -> onnx.ModelProto:
-        """The new model, without the weights that nothing reads any more."""
-        used = {name for node in self._model.graph.node for name in node.input}
-        kept = [entry for entry in self._model.graph.initializer if entry.name in used]
-        del self._model.graph.initializer[:]
-        self._model.graph.initializer.extend(kept)
-        return self._model
+    def _node(self, operator: str, inputs: list[gs.Tensor], output: str, **attributes: int) -> gs.Variable:
+        made = gs.Variable(output)
+        self.nodes.append(gs.Node(operator, output, attributes, inputs, [made]))
+        return made
 
-    def _constant(self, name: str, value: npt.NDArray[np.generic]) -> str:
-        self._model.graph.initializer.append(numpy_helper.from_array(value, name))
-        return name
+    def _activation(self, tensor: gs.Tensor, name: str) -> gs.Variable:
+        codes, largest = (np.uint8, UNSIGNED) if name in self._unsigned else (np.int8, SIGNED)
+        scaling = [
+            gs.Constant(f"{name}/scale", np.array(self._ranges[name] / largest, np.float32)),
+            gs.Constant(f"{name}/zero", np.array(0, codes)),
+        ]
+        quantised = self._node("QuantizeLinear", [tensor, *scaling], f"{name}/quantised")
+        return self._node("DequantizeLinear", [quantised, *scaling], f"{name}/dequantised")
 
-    def _node(self, operator: str, inputs: list[str], output: str) -> None:
-        self._model.graph.node.append(helper.make_node(operator, inputs, [output], name=output))
-
-    def _activation(self, tensor: str) -> str:
-        if tensor not in self._done:
-            codes: type[np.integer] = np.uint8 if tensor in self._unsigned else np.int8
-            scale = self._ranges[tensor] / (UNSIGNED if tensor in self._unsigned else SIGNED)
-            scaling = [
-                self._constant(f"{tensor}/scale", np.array(scale, np.float32)),
-                self._constant(f"{tensor}/zero", np.array(0, codes)),
-            ]
-            self._node("QuantizeLinear", [tensor, *scaling], f"{tensor}/quantised")
-            self._node("DequantizeLinear", [f"{tensor}/quantised", *scaling], f"{tensor}/dequantised")
-            self._done[tensor] = f"{tensor}/dequantised"
-        return self._done[tensor]
-
-    def _weight(self, name: str) -> str:
-        if name not in self._done:
-            weight = numpy_helper.to_array(self._weights[name])
-            largest = np.abs(weight).reshape(len(weight), -1).max(axis=1)
-            scale = np.where(largest > 0, largest / SIGNED, 1).astype(np.float32)
-            codes = np.rint(weight / scale.reshape(-1, *[1] * (weight.ndim - 1)))
-            inputs = [
-                self._constant(f"{name}/quantised", np.clip(codes, -SIGNED, SIGNED).astype(np.int8)),
-                self._constant(f"{name}/scale", scale),
-                self._constant(f"{name}/zero", np.zeros(len(scale), np.int8)),
-            ]
-            self._node("DequantizeLinear", inputs, f"{name}/dequantised")
-            self._model.graph.node[-1].attribute.append(helper.make_attribute("axis", 0))
-            self._done[name] = f"{name}/dequantised"
-        return self._done[name]
+    def _weight(self, tensor: gs.Tensor, name: str) -> gs.Variable:
+        weight = values(tensor).astype(np.float32)
+        largest = np.abs(weight).reshape(len(weight), -1).max(axis=1)
+        scale = np.where(largest > 0, largest / SIGNED, 1).astype(np.float32)
+        codes = np.rint(weight / scale.reshape(-1, *[1] * (weight.ndim - 1)))
+        inputs = [
+            gs.Constant(f"{name}/quantised", np.clip(codes, -SIGNED, SIGNED).astype(np.int8)),
+            gs.Constant(f"{name}/scale", scale),
+            gs.Constant(f"{name}/zero", np.zeros(len(scale), np.int8)),
+        ]
+        return self._node("DequantizeLinear", inputs, f"{name}/dequantised", axis=0)

@@ -1,27 +1,25 @@
 """Convolutions of 3 × 3 by fewer multiplications: Winograd's minimal filtering along the rows.
 
-F(4, 3) computes four neighbours of a row of outputs with half the multiplications (`crnn.model.winograd`). A
-convolution of 3 × 3 so becomes six of 3 × 1 over a quarter of the columns, between sums that are cheap where channels
-are many.
-
-The runtimes for processors compute such a convolution directly; those for GPUs and NPUs choose for themselves.
+By F(4, 3) (`crnn.model.winograd`) it becomes six of 3 × 1 over a quarter of the columns, between sums that are cheap
+where channels are many. The runtimes for processors compute a convolution directly; those for GPUs and NPUs choose for
+themselves.
 """
 
-from collections.abc import Iterator, Sequence
-from itertools import count
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 import onnx_graphsurgeon as gs
 
 from crnn.core.errors import UserError
-from crnn.model.pattern import constant, values
+from crnn.model.pattern import add_node, constant, exported, values
 from crnn.model.winograd import FILTER, INPUTS, OUTPUTS
 
 FEWEST_CHANNELS = 256  # in and out; with fewer the sums cost nearly what the multiplications spare
 PLAIN = {"strides": [1, 1], "dilations": [1, 1], "group": 1, "auto_pad": "NOTSET"}  # what may be left out
 LAST_AXIS = 3  # of [N, C, H, W]
+Add = Callable[..., gs.Variable]
 END = np.iinfo(np.int64).max
 
 
@@ -39,10 +37,7 @@ def by_winograd(model: onnx.ModelProto, fewest: int = FEWEST_CHANNELS) -> onnx.M
         )
     for node in found:
         _rewrite(graph, node)
-    rewritten: onnx.ModelProto = gs.export_onnx(graph.cleanup().toposort())
-    rewritten.ir_version = model.ir_version
-    rewritten.metadata_props.extend(model.metadata_props)
-    return rewritten
+    return exported(graph.cleanup().toposort(), model)
 
 
 def _is_suited(node: gs.Node, fewest: int) -> bool:
@@ -56,7 +51,7 @@ def _is_suited(node: gs.Node, fewest: int) -> bool:
 
 def _rewrite(graph: gs.Graph, node: gs.Node) -> None:
     """Put tiles → six products → four columns of each tile in the place of a convolution."""
-    add = _Adder(graph, node.name)
+    add = partial(add_node, graph, f"{node.name}/winograd")
     image, output = node.inputs[0], node.outputs[0]
     bias = values(node.inputs[2]).reshape(1, -1, 1, 1) if len(node.inputs) > 2 else None
     node.outputs.clear()
@@ -66,7 +61,7 @@ def _rewrite(graph: gs.Graph, node: gs.Node) -> None:
         for tile, factor in zip(_tiles(add, image), factors, strict=True)
     ]
     columns = _interleaved(add, _outputs(add, products))
-    width = add("Slice", add("Shape", image, integers=True), [LAST_AXIS], [LAST_AXIS + 1], integers=True)
+    width = add("Slice", add("Shape", image), [LAST_AXIS], [LAST_AXIS + 1])
     cut = add("Slice", columns, [0], width, [LAST_AXIS])
     if bias is None:
         cut.inputs[0].outputs = [output]
@@ -74,7 +69,7 @@ def _rewrite(graph: gs.Graph, node: gs.Node) -> None:
         add("Add", cut, bias).inputs[0].outputs = [output]
 
 
-def _tiles(add: "_Adder", image: gs.Tensor) -> list[gs.Tensor]:
+def _tiles(add: Add, image: gs.Tensor) -> list[gs.Tensor]:
     """Bᵀ d: six sums of the inputs of every tile, each [N, C, H, ⌈W / 4⌉].
 
     The padding is the convolution's own and what the last tile may lack. Slices are as long as the image is wide.
@@ -94,7 +89,7 @@ def _tiles(add: "_Adder", image: gs.Tensor) -> list[gs.Tensor]:
     ]
 
 
-def _outputs(add: "_Adder", m: Sequence[gs.Tensor]) -> list[gs.Tensor]:
+def _outputs(add: Add, m: Sequence[gs.Tensor]) -> list[gs.Tensor]:
     """Aᵀ m: the four outputs of every tile from its six products."""
     near, far = add("Add", m[1], m[2]), add("Add", m[3], m[4])
     near_odd, far_odd = add("Sub", m[1], m[2]), add("Sub", m[3], m[4])
@@ -106,30 +101,7 @@ def _outputs(add: "_Adder", m: Sequence[gs.Tensor]) -> list[gs.Tensor]:
     ]
 
 
-def _interleaved(add: "_Adder", outputs: Sequence[gs.Tensor]) -> gs.Tensor:
+def _interleaved(add: Add, outputs: Sequence[gs.Tensor]) -> gs.Tensor:
     """[N, C, H, tiles] of each output of a tile → [N, C, H, 4 · tiles], neighbours side by side."""
     apart = [add("Reshape", output, [0, 0, 0, -1, 1]) for output in outputs]
     return add("Reshape", add("Concat", *apart, axis=LAST_AXIS + 1), [0, 0, 0, -1])
-
-
-class _Adder:
-    """Adds a node to a graph and gives its output. Numbers among the inputs become constants."""
-
-    def __init__(self, graph: gs.Graph, name: str) -> None:
-        self._graph, self._name = graph, name
-        self._numbers: Iterator[int] = count()
-
-    def __call__(self, op: str, *inputs: object, integers: bool = False, **attributes: object) -> gs.Variable:
-        name = f"{self._name}/winograd/{op}_{next(self._numbers)}"
-        output = gs.Variable(f"{name}_output", np.int64 if integers else np.float32)
-        tensors = [
-            each if isinstance(each, gs.Tensor) else gs.Constant(f"{name}_{place}", _array(each))
-            for place, each in enumerate(inputs)
-        ]
-        self._graph.nodes.append(gs.Node(op, name, attributes, tensors, [output]))
-        return output
-
-
-def _array(value: object) -> npt.NDArray[np.generic]:
-    """Lists are sizes and places; what else is given are factors."""
-    return np.array(value, np.int64 if isinstance(value, list) else np.float32)

@@ -1,12 +1,12 @@
 """Graph surgery: structural rewrites that make an exported CRNN small, static in structure and portable.
 
-Each module here holds one pass: a function that takes an onnx-graphsurgeon graph, rewires every place where its
-whole pattern is found, and returns a line per match. A pass never half-applies: where part of a pattern is
-missing, that place is left alone. Passes rewire only; what falls out of use is removed by `cleanup`.
+Each module here holds one pass, and this one the two that GraphSurgeon has: a function that takes a graph of it,
+rewires every place where its whole pattern is found, and returns a line per match. A pass never half-applies: where
+part of a pattern is missing, that place is left alone. Passes rewire only; `cleanup` removes what falls out of use.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,24 +14,34 @@ import onnx
 import onnx_graphsurgeon as gs
 
 from crnn.core.errors import UserError
+from crnn.model.pattern import exported
 from crnn.model.surgery.bidirectional import split_bidirectional
-from crnn.model.surgery.constants import fold_constants
 from crnn.model.surgery.gemm import gemm_to_matmul
-from crnn.model.surgery.prune import prune_unused
 from crnn.model.surgery.reverse import reverse_direction
 from crnn.model.surgery.squeeze import merge_squeezes
 from crnn.model.surgery.states import drop_zero_states
 
-Pass = Callable[[gs.Graph], list[str]]
 
-PASSES: dict[str, Pass] = {
-    "fold_constants": fold_constants,
-    "drop_zero_states": drop_zero_states,
-    "split_bidirectional": split_bidirectional,
-    "reverse_direction": reverse_direction,
-    "gemm_to_matmul": gemm_to_matmul,
-    "merge_squeezes": merge_squeezes,
-    "prune_unused": prune_unused,
+def fold_constants(graph: gs.Graph) -> list[str]:
+    """Replace nodes whose inputs are all constant by their value; list the folded nodes, Constant nodes left out."""
+    before = {node.name for node in graph.nodes if node.op != "Constant"}
+    graph.fold_constants(size_threshold=None).cleanup()
+    return sorted(before - {node.name for node in graph.nodes})
+
+
+def prune_unused(graph: gs.Graph) -> list[str]:
+    """Remove unread node outputs (an LSTM's last states), dead nodes and unused initialisers; list their names."""
+    before = set(graph.tensors())
+    graph.cleanup(remove_unused_node_outputs=True)
+    return sorted(before - set(graph.tensors()))
+
+
+PASSES = {
+    each.__name__: each
+    for each in (
+        *(fold_constants, drop_zero_states, split_bidirectional, reverse_direction),
+        *(gemm_to_matmul, merge_squeezes, prune_unused),
+    )
 }
 
 # Operators that compute shapes at run time, or exist only to serve one that does. A CRNN needs none of them, and
@@ -64,7 +74,8 @@ def operate(
     where a required pass matches nothing.
     """
     graph = gs.import_onnx(model)
-    _name_nodes(graph)
+    for position, node in enumerate(graph.nodes):  # ONNX allows nameless ones, and what passes add is named after them
+        node.name = node.name or f"{node.op}#{position}"
     matched: dict[str, list[str]] = {}
     for step in steps:
         found = PASSES[step.name](graph)
@@ -76,17 +87,8 @@ def operate(
                 f"{listed(_census(graph))}. Mark it `required: false` in models.<name>.surgery if this model does not "
                 f"need it"
             )
-    fixed = gs.export_onnx(graph)
-    fixed.ir_version = model.ir_version
-    fixed.metadata_props.extend(model.metadata_props)
     left = {operator: count for operator, count in _census(graph).items() if operator in SHAPE_OPERATORS}
-    return fixed, matched, left
-
-
-def _name_nodes(graph: gs.Graph) -> None:
-    """Name the nodes that have no name, which ONNX allows: passes name what they add after the node it is for."""
-    for position, node in enumerate(graph.nodes):
-        node.name = node.name or f"{node.op}#{position}"
+    return exported(graph, model), matched, left
 
 
 def _census(graph: gs.Graph) -> dict[str, int]:

@@ -4,10 +4,9 @@ A bidirectional LSTM gives [T, 2, N, H], and joining its directions takes a Tran
 shape. Two one-way LSTMs are joined by a Concat. ATC maps each to one DynamicRNN, natively in both directions.
 """
 
-import numpy as np
 import onnx_graphsurgeon as gs
 
-from crnn.model.pattern import constant, integers, is_used, only_consumer, squeeze, values
+from crnn.model.pattern import add_with_integers, constant, integers, is_used, only_consumer, values
 
 # Attributes that change what an LSTM computes; a split that ignored one would be wrong.
 UNSUPPORTED = frozenset({"activations", "activation_alpha", "activation_beta", "clip", "input_forget", "layout"})
@@ -16,20 +15,16 @@ INPUTS = 4  # X, W, R, B
 
 def split_bidirectional(graph: gs.Graph) -> list[str]:
     """Rewrite LSTM(bidirectional) → Transpose → Reshape as two LSTMs → Concat → Squeeze."""
-    return [_split(graph, node, join) for node, join in _matches(graph)]
-
-
-def _matches(graph: gs.Graph) -> list[tuple[gs.Node, gs.Node]]:
-    found = []
-    for node in graph.nodes:
+    matched = []
+    for node in list(graph.nodes):
         if node.op != "LSTM" or node.attrs.get("direction") != "bidirectional" or UNSUPPORTED & node.attrs.keys():
             continue
         if len(node.inputs) > INPUTS or any(constant(tensor) is None for tensor in node.inputs[1:]):
             continue
         join = _joined(graph, node)
         if join is not None and not any(is_used(state, graph) for state in node.outputs[1:]):
-            found.append((node, join))
-    return found
+            matched.append(_split(graph, node, join))
+    return matched
 
 
 def _joined(graph: gs.Graph, node: gs.Node) -> gs.Node | None:
@@ -46,21 +41,13 @@ def _joined(graph: gs.Graph, node: gs.Node) -> gs.Node | None:
 
 def _split(graph: gs.Graph, node: gs.Node, join: gs.Node) -> str:
     sequence, *weights = node.inputs
-    halves = []
+    halves: list[gs.Variable] = []
     for half, direction in enumerate(("forward", "reverse")):
-        parts = [
-            gs.Constant(f"{node.name}/{direction}/{letter}", np.ascontiguousarray(values(weight)[half : half + 1]))
-            for letter, weight in zip("WRB", weights, strict=False)
-        ]
-        output = gs.Variable(f"{node.name}/{direction}/Y", np.float32)
+        name, parts = f"{node.name}/{direction}", [values(weight)[half : half + 1] for weight in weights]
         attributes = {"hidden_size": node.attrs["hidden_size"], "direction": direction}
-        graph.nodes.append(
-            gs.Node("LSTM", f"{node.name}/{direction}", attributes, inputs=[sequence, *parts], outputs=[output])
-        )
-        halves.append(output)
-    both = gs.Variable(f"{node.name}/both", np.float32)
-    graph.nodes.append(gs.Node("Concat", f"{node.name}/Concat", {"axis": 3}, inputs=halves, outputs=[both]))
+        halves += graph.layer([sequence, *parts], [f"{name}/Y"], op="LSTM", name=name, attrs=attributes)
+    (both,) = graph.layer(halves, [f"{node.name}/both"], op="Concat", name=f"{node.name}/Concat", attrs={"axis": 3})
     output = join.outputs[0]
     join.outputs.clear()
-    squeeze(graph, both, 1, output, f"{node.name}/Squeeze")
+    add_with_integers(graph, f"{node.name}/Squeeze", "Squeeze", both, [output], axes=[1])
     return f"{node.name}: bidirectional → forward + reverse"

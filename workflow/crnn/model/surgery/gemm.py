@@ -4,7 +4,6 @@ Exporters write a linear layer on [T·N, C] as Reshape → Gemm → Reshape, wit
 broadcasts over leading axes, so MatMul → Add on [T, N, C] is the same.
 """
 
-import numpy as np
 import onnx_graphsurgeon as gs
 
 from crnn.model.pattern import constant, integers, only_consumer, produced_by, producer, values
@@ -73,12 +72,8 @@ def _axis_of(tensor: gs.Tensor) -> tuple[str, int] | None:
 
 def _rewrite(graph: gs.Graph, node: gs.Node, flatten: gs.Node, restore: gs.Node) -> None:
     weight, bias = (values(tensor) for tensor in node.inputs[1:])
-    if node.attrs.get("transB"):
-        weight = weight.T
-    product = gs.Variable(f"{node.name}/product", np.float32)
+    factors = [flatten.inputs[0], weight.T if node.attrs.get("transB") else weight]
+    (product,) = graph.layer(factors, [f"{node.name}/product"], op="MatMul", name=f"{node.name}/MatMul")
     output = restore.outputs[0]
     restore.outputs.clear()
-    weights = gs.Constant(f"{node.name}/weight", np.ascontiguousarray(weight))
-    graph.nodes.append(gs.Node("MatMul", f"{node.name}/MatMul", inputs=[flatten.inputs[0], weights], outputs=[product]))
-    biases = gs.Constant(f"{node.name}/bias", np.ascontiguousarray(bias))
-    graph.nodes.append(gs.Node("Add", f"{node.name}/Add", inputs=[product, biases], outputs=[output]))
+    graph.layer([product, bias], [output], op="Add", name=f"{node.name}/Add")

@@ -6,7 +6,7 @@ and squeezing the result costs one.
 
 import onnx_graphsurgeon as gs
 
-from crnn.model.pattern import integers, only_consumer, produced_by, squeeze
+from crnn.model.pattern import add_with_integers, integers, only_consumer, produced_by
 
 
 def merge_squeezes(graph: gs.Graph) -> list[str]:
@@ -20,20 +20,15 @@ def merge_squeezes(graph: gs.Graph) -> list[str]:
         axis, joined = axes.pop(), node.attrs["axis"]
         if axes or len(axis) != 1 or axis[0] < 0 or joined < 0:
             continue
-        _merge(graph, node, squeezes, axis[0])
+        node.inputs = [each.inputs[0] for each in squeezes]
+        # The squeezed axis still exists in the inputs, so axes at or behind it are counted one higher.
+        node.attrs["axis"] += axis[0] <= joined
+        output, whole = node.outputs[0], gs.Variable(f"{node.name}/whole", node.outputs[0].dtype)
+        node.outputs = [whole]
+        add_with_integers(graph, f"{node.name}/Squeeze", "Squeeze", whole, [output], axes=list(axis))
         matched.append(f"{node.name}: {len(squeezes)} Squeeze → 1")
     return matched
 
 
 def _private_squeeze(graph: gs.Graph, tensor: gs.Tensor) -> gs.Node | None:
     return produced_by(tensor, "Squeeze") if only_consumer(tensor, "Concat", graph) is not None else None
-
-
-def _merge(graph: gs.Graph, node: gs.Node, squeezes: list[gs.Node], axis: int) -> None:
-    node.inputs = [each.inputs[0] for each in squeezes]
-    # The squeezed axis still exists in the inputs, so axes at or behind it are counted one higher.
-    node.attrs["axis"] += axis <= node.attrs["axis"]
-    output = node.outputs[0]
-    whole = gs.Variable(f"{node.name}/whole", output.dtype)
-    node.outputs = [whole]
-    squeeze(graph, whole, axis, output, f"{node.name}/Squeeze")

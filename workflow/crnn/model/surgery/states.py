@@ -2,7 +2,7 @@
 
 Exporters build initial_h and initial_c from the batch size (Shape, Gather, Concat, ConstantOfShape); ONNX defines
 absent states as zeros. Dropping them removes the whole chain, and the static batch of 1 that some exporters leave
-in it. Not here: states that are not provably zero, which stay.
+in it. States that are not provably zero stay.
 """
 
 import numpy as np

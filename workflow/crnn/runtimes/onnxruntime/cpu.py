@@ -22,16 +22,16 @@ ERRORS_AND_WORSE = 3  # onnxruntime's log_severity_level
 
 
 class OnnxSession:
-    """An ONNX file run as it is: no optimisation happens on loading. `output`: the name of the one that is read."""
+    """An ONNX file run as it is: no optimisation happens on loading."""
 
-    def __init__(self, model: Path, threads: int, calls: int = 1, output: str | None = None) -> None:
+    def __init__(self, model: Path, threads: int, calls: int = 1) -> None:
         self.calls = calls
         settings = onnxruntime.SessionOptions()
         settings.graph_optimization_level = LEVELS["disabled"]
         settings.intra_op_num_threads = max(1, threads // calls)
         self._session = open_session(model, settings, [PROVIDER])
         self._input = self._session.get_inputs()[0].name
-        self._output = output or self._session.get_outputs()[0].name
+        self._output = self._session.get_outputs()[0].name
 
     def infer(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         return cast(npt.NDArray[np.float32], self._session.run([self._output], {self._input: images})[0])
