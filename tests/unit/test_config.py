@@ -74,7 +74,13 @@ def test_the_defaults_of_a_model_are_the_librarys_own() -> None:
     size = NetworkSize.from_json({"activation": model["activation"], "classes": Charset(model["charset"]).classes})
     assert size == NetworkSize()
     assert Input.from_settings(model["input"]) == Input()
-    assert {Step.from_settings(entry).name for entry in model["surgery"]} == set(PASSES)
+    assert {Step.from_settings(entry).name for entry in model["surgery"]} == set(PASSES) - {"take_classes"}
+
+
+def test_characters_are_chosen_of_an_onnx_file_alone(tmp_path: Path) -> None:
+    (tmp_path / "dict.txt").write_text("a\nb\nc")
+    told = {"file": str(tmp_path / "dict.txt"), "only": "ab"}
+    assert "models.crnn.charset.only is for an onnx model" in fault_of(nested("models.crnn.charset", told))
 
 
 def test_the_defaults_of_labels_are_the_standard_protocol() -> None:
@@ -286,7 +292,7 @@ def foreign(**entry: Any) -> Config:
 def test_a_model_may_be_an_onnx_file_with_rows_of_its_own() -> None:
     entry = checked(foreign(charset={"metadata": "character", "append": " "}))["models"]["foreign"]
     assert (entry["blank"], entry["shape_operators"], entry["opset"]) == ("auto", "keep", 13)
-    assert [each["pass"] for each in entry["surgery"]] == ["fold_constants", "prune_unused"]
+    assert [each["pass"] for each in entry["surgery"]] == ["fold_constants", "take_classes", "prune_unused"]
 
 
 MODEL_FAULTS: dict[str, tuple[list[Config], str]] = {

@@ -183,6 +183,28 @@ def test_the_charset_may_stand_in_the_files_metadata(tmp_path: Path) -> None:
     assert charset.characters == ("一", "二", "\u2028", " ")
 
 
+@pytest.mark.parametrize("values", ["probabilities", "logits", "log-probabilities"])
+@pytest.mark.parametrize(("blank", "classes"), [(0, [0, 2, 4]), (4, [4, 1, 3])])
+def test_characters_that_are_not_asked_for_are_left_out(
+    values: str, blank: int, classes: list[int], tmp_path: Path
+) -> None:
+    (tmp_path / "dict.txt").write_text("a\nb\nc\nd")
+    told = {"file": str(tmp_path / "dict.txt"), "only": "db"}
+    made = imported(tmp_path, Foreign(blank=blank, values=values, axes="TNC"), charset=told)
+    assert made.contract.charset.characters == ("b", "d")
+
+    words = normalise(pixels())
+    of_all = run(made.foreign, words) if values != "probabilities" else np.log(run(made.foreign, words))
+    expected = np.log(softmax(of_all[:, :, classes]))
+    np.testing.assert_allclose(run(made.raw, words), expected, atol=2e-5)
+
+
+def test_a_character_that_is_asked_for_has_to_be_in_the_charset(tmp_path: Path) -> None:
+    (tmp_path / "dict.txt").write_text("a\nb\nc\nd")
+    with pytest.raises(UserError, match=r"charset\.only has 'e', 'f', which the model's charset lacks"):
+        imported(tmp_path, Foreign(), charset={"file": str(tmp_path / "dict.txt"), "only": "abef"})
+
+
 # --- fixed axes --------------------------------------------------------------------------------------------
 
 

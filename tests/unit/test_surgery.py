@@ -565,6 +565,40 @@ def test_squeezes_of_two_axes_stay() -> None:
     assert_untouched("merge_squeezes", model(text + body, {"axes": np.array([1, 2], np.int64)}), *words)
 
 
+# --- take_classes ------------------------------------------------------------------------------------------
+
+LAYER = (
+    "(float[T, N, 4] x) => (float[T, N, K] z) {{ p = MatMul (x, W)  q = Add (p, b)  z = Gather <axis = {}> (q, i) }}"
+)
+COLUMNS = {
+    "W": np.arange(20, dtype=np.float32).reshape(4, 5),
+    "b": np.arange(5, dtype=np.float32),
+    "i": np.array([0, 3, -1], np.int64),
+}
+
+
+@pytest.mark.parametrize("axis", [2, -1])
+def test_a_layer_computes_the_classes_alone_that_are_kept(axis: int) -> None:
+    before = model(LAYER.format(axis), COLUMNS)
+    after, matched = apply("take_classes", before)
+    assert len(matched) == 1
+    assert census(after) == {"MatMul": 1, "Add": 1}
+    assert {tuple(initialiser.dims) for initialiser in after.graph.initializer} == {(4, 3), (3,)}
+    assert_same(before, after, sequence())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        LAYER.format(0).replace("float[T, N, K]", "float[3, N, 5]"),  # time steps, and no classes
+        LAYER.format(2).replace("=> (float[T, N, K] z)", "=> (float[T, N, K] z, float[T, N, 5] q)"),  # read elsewhere
+        LAYER.format(2).replace("Add (p, b)", "Mul (p, b)"),
+    ],
+)
+def test_any_other_layer_stays(text: str) -> None:
+    assert_untouched("take_classes", model(text, COLUMNS), sequence())
+
+
 # --- fold_constants and prune_unused -----------------------------------------------------------------------
 
 

@@ -210,6 +210,8 @@ def _model_faults(key: str, entry: Config) -> Iterator[str]:
     charset = entry["charset"]
     if len(str(charset).encode()) > MOST_INLINE:
         yield f"{key}.charset is too long for the config; put its characters into a file, one a line: {{file: …}}"
+    if isinstance(charset, dict) and "only" in charset and "onnx" not in entry:
+        yield f"{key}.charset.only is for an onnx model; export the checkpoint, or leave it out"
     if _in_the_file(charset) and "onnx" in entry:
         return
     try:

@@ -30,15 +30,18 @@ class Charset:
     def from_settings(cls, told: Any, metadata: Mapping[str, str] | None = None) -> "Charset":
         """Build from a model's `charset`: a text, a list of texts, or where to find a character a line.
 
-        {"file": path} or {"metadata": key of an ONNX file's `metadata`}, and "append": characters that follow. Raises
-        UserError where that is not there, or no text.
+        {"file": path} or {"metadata": key of an ONNX file's `metadata`}, and "append": characters that follow; "only"
+        leaves out all others, as `within` does. Raises UserError where that is not there, or no text.
         """
         if isinstance(told, str | list):
             return cls(told)
         # Only line feeds end a line: published dictionaries hold other separators of Unicode as characters. An empty
         # line is a class that stands for nothing.
         lines = _told_text(told, metadata).removesuffix("\n").split("\n")
-        return cls([*(line.removesuffix("\r") for line in lines), *told.get("append", "")])
+        charset = cls([*(line.removesuffix("\r") for line in lines), *told.get("append", "")])
+        return (
+            cls([charset.alphabet[place] for place in charset.within(told["only"])[1:]]) if "only" in told else charset
+        )
 
     @property
     def classes(self) -> int:
@@ -63,6 +66,13 @@ class Charset:
     def class_of(self) -> dict[str, int]:
         """Character → class; of a repeated one the first."""
         return {character: place for place, character in reversed(list(enumerate(self.characters, 1)))}
+
+    def within(self, allowed: str) -> list[int]:
+        """The blank, and the classes of which each letter is in `allowed`. Raises UserError where a letter has none."""
+        lacking = sorted(set(allowed) - set("".join(self.characters)))
+        if lacking:
+            raise UserError(f"charset.only has {', '.join(map(repr, lacking))}, which the model's charset lacks")
+        return [BLANK, *(place for place, text in enumerate(self.characters, 1) if text and set(text) <= set(allowed))]
 
     def encode(self, text: str) -> list[int]:
         """Return the class of each character. Raises UserError on a character outside the charset."""

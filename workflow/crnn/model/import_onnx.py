@@ -3,7 +3,7 @@
 The config says what the foreign graph takes and gives, and that is held against what it does, as far as it shows.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -106,18 +106,21 @@ def as_taken(images: Array, expected: Input) -> Array:
     return np.ascontiguousarray(ordered * scale + shift)
 
 
-def expected_output(run: Run, contract: Contract) -> Run:
-    """The model in the one form, computed beside the graph: what the adapted file has to give."""
+def expected_output(run: Run, contract: Contract, kept: Sequence[int] | None = None) -> Run:
+    """The model in the one form, computed beside the graph: what the adapted file has to give; kept: as `adapted`."""
 
     def model(images: Array) -> Array:
         output = run(as_taken(images, contract.input))
         steps = output.transpose(1, 0, 2) if contract.output.axes == "NTC" else output
         if contract.output.values == "probabilities":
             steps = np.log(np.maximum(steps, LEAST))
-        elif contract.output.values == "logits":
-            highest = steps - steps.max(axis=2, keepdims=True)
-            steps = highest - np.log(np.exp(highest).sum(axis=2, keepdims=True))
-        return np.roll(steps, 1, axis=2) if contract.output.blank == "last" else steps
+        steps = np.roll(steps, 1, axis=2) if contract.output.blank == "last" else steps
+        if kept is None and contract.output.values != "logits":
+            return steps
+        among = steps if kept is None else steps[:, :, kept]
+        highest = among - among.max(axis=2, keepdims=True)
+        result: Array = highest - np.log(np.exp(highest).sum(axis=2, keepdims=True))
+        return result
 
     return model
 
@@ -196,8 +199,11 @@ def _steps(run: Run, contract: Contract) -> Steps | None:
 # --- the nodes ---------------------------------------------------------------------------------------------
 
 
-def adapted(foreign: Foreign, contract: Contract, opset: int) -> onnx.ModelProto:
-    """The model in the one form, with the contract in its metadata; brought to `opset` where onnx's converter can."""
+def adapted(foreign: Foreign, contract: Contract, opset: int, kept: Sequence[int] | None = None) -> onnx.ModelProto:
+    """The model in the one form, with the contract in its metadata; brought to `opset` where onnx's converter can.
+
+    kept: the classes of the foreign model, its blank as 0, that the contract's charset is of, where not of all.
+    """
     model = _at_opset(foreign.model, opset)
     graph = gs.import_onnx(model)
     tensors = graph.tensors()
@@ -208,7 +214,7 @@ def adapted(foreign: Foreign, contract: Contract, opset: int) -> onnx.ModelProto
     for reader in list(given.outputs):
         reader.inputs = [fed if tensor is given else tensor for tensor in reader.inputs]
     classes = contract.charset.classes
-    steps = _given(graph, tensors[foreign.output], contract.output, classes)
+    steps = _given(graph, tensors[foreign.output], contract.output, classes, kept)
     steps.name, steps.dtype, steps.shape = OUTPUT, np.float32, ["T", contract.batch or "N", classes]
     graph.inputs, graph.outputs = [images], [steps]
     result: onnx.ModelProto = gs.export_onnx(graph.cleanup().toposort())
@@ -263,7 +269,7 @@ def _fed(graph: gs.Graph, images: gs.Variable, told: Input) -> gs.Tensor:
     return tensor
 
 
-def _given(graph: gs.Graph, foreign: gs.Tensor, told: Output, classes: int) -> gs.Variable:
+def _given(graph: gs.Graph, foreign: gs.Tensor, told: Output, classes: int, kept: Sequence[int] | None) -> gs.Variable:
     """From what the foreign model gives to log-probabilities.
 
     LogSoftmax of what a Softmax reads says more than its logarithm, and spares a pass over all classes.
@@ -274,6 +280,11 @@ def _given(graph: gs.Graph, foreign: gs.Tensor, told: Output, classes: int) -> g
     usual = -1 if graph.opset >= 13 else 1  # the axis that is not written down
     if are_probabilities and softmax is not None and softmax.attrs.get("axis", usual) in (-1, 2):
         are_probabilities, tensor = False, softmax.inputs[0]
+    if kept is not None:
+        if are_probabilities:
+            are_probabilities, tensor = False, add("Log", add("Max", tensor, np.array(LEAST)))
+        order = [*kept] if told.blank == "first" else [*(place - 1 for place in kept[1:]), -1]
+        tensor = add("Gather", tensor, np.array(order), axis=2)  # here, where the pass take_classes looks for it
     if told.axes == "NTC":
         tensor = add("Transpose", tensor, perm=[1, 0, 2])
     if told.blank == "last":

@@ -16,6 +16,7 @@ import onnx_graphsurgeon as gs
 from crnn.core.errors import UserError
 from crnn.model.pattern import exported
 from crnn.model.surgery.bidirectional import split_bidirectional
+from crnn.model.surgery.classes import take_classes
 from crnn.model.surgery.gemm import gemm_to_matmul
 from crnn.model.surgery.reverse import reverse_direction
 from crnn.model.surgery.squeeze import merge_squeezes
@@ -40,7 +41,7 @@ PASSES = {
     each.__name__: each
     for each in (
         *(fold_constants, drop_zero_states, split_bidirectional, reverse_direction),
-        *(gemm_to_matmul, merge_squeezes, prune_unused),
+        *(gemm_to_matmul, merge_squeezes, take_classes, prune_unused),
     )
 }
 
