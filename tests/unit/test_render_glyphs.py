@@ -190,7 +190,7 @@ def test_words_are_turned_by_up_to_twenty_degrees_and_long_ones_less() -> None:
 def surrounded(kind: str, seed: int = 0) -> tuple[Lettering, Margins]:
     """A word with one kind of surroundings, drawn until that kind comes up."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(surroundings, "KINDS", {kind: 1.0})
+        patch.setattr(surroundings, "KINDS", {getattr(surroundings, f"_with_{kind}"): 1.0})
         return surroundings.surround(
             lettering("EXIT"),
             Margins(0.05, 0.05, 0.05, 0.05),

@@ -3,7 +3,6 @@
 An effect is a list of layers, painted one over the other; sizes go by the height of the text.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -13,20 +12,6 @@ from crnn.data.render.chance import happens, log_uniform, one_of
 from crnn.data.render.scene.grounds import Image, noise, plane
 from crnn.data.render.text.glyphs import Lettering, Mask
 
-# Nearly two thirds of words are plain ink.
-EFFECTS = {
-    "none": 0.61,
-    "shadow": 0.10,
-    "outline": 0.08,
-    "extrusion": 0.03,
-    "glow": 0.03,
-    "hollow": 0.05,
-    "raised": 0.03,
-    "bevel": 0.02,
-    "inline": 0.02,
-    "dotted": 0.02,
-    "hatched": 0.01,
-}
 FILLS = {"flat": 0.72, "gradient": 0.12, "texture": 0.09, "halves": 0.02, "ground": 0.05}
 EDGES = {"clean": 0.84, "soft": 0.10, "worn": 0.06}
 
@@ -66,7 +51,7 @@ def ink_layers(lettering: Lettering, colours: Colours, ground: Image, rng: np.ra
     """Return the layers of a word, undermost first. `ground`: the scene without it, [H, W]."""
     ink = _edged(lettering.ink, lettering.height, rng)
     face = Layer(ink, _fill(lettering, colours.ink, ground, rng))
-    return _EFFECTS[one_of(rng, EFFECTS)](Plain(face, colours, ground, lettering.height), rng)
+    return one_of(rng, EFFECTS)(Plain(face, colours, ground, lettering.height), rng)
 
 
 def _edged(ink: Mask, height: float, rng: np.random.Generator) -> Mask:
@@ -104,12 +89,13 @@ def _fill(lettering: Lettering, level: float, ground: Image, rng: np.random.Gene
 def grown(mask: Mask, reach: float) -> Mask:
     """Return a mask `reach` px larger on every side, between whole pixels by mixing."""
     whole = int(reach)
-    outer = _dilated(mask, whole + 1)
+    outer = dilated(mask, whole + 1)
     part = np.float32(reach - whole)
-    return np.asarray(_dilated(mask, whole) * (1 - part) + outer * part, np.float32)
+    return np.asarray(dilated(mask, whole) * (1 - part) + outer * part, np.float32)
 
 
-def _dilated(mask: Mask, reach: int) -> Mask:
+def dilated(mask: Mask, reach: int) -> Mask:
+    """Return a mask `reach` whole px larger on every side."""
     if reach == 0:
         return mask
     return np.asarray(cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1,) * 2)), np.float32)
@@ -237,16 +223,17 @@ def _hatched(word: Plain, rng: np.random.Generator) -> list[Layer]:
     return [Layer(np.asarray(word.face.coverage * stripes[:, None], np.float32), word.face.level)]
 
 
-_EFFECTS: dict[str, Callable[[Plain, np.random.Generator], list[Layer]]] = {
-    "none": _plain,
-    "shadow": _shadow,
-    "outline": _outline,
-    "extrusion": _extrusion,
-    "glow": _glow,
-    "hollow": _hollow,
-    "raised": _raised,
-    "bevel": _bevel,
-    "inline": _inline,
-    "dotted": _dotted,
-    "hatched": _hatched,
+# Nearly two thirds of words are plain ink.
+EFFECTS = {
+    _plain: 0.61,
+    _shadow: 0.10,
+    _outline: 0.08,
+    _extrusion: 0.03,
+    _glow: 0.03,
+    _hollow: 0.05,
+    _raised: 0.03,
+    _bevel: 0.02,
+    _inline: 0.02,
+    _dotted: 0.02,
+    _hatched: 0.01,
 }

@@ -3,7 +3,6 @@
 Grounds are cut from a few large fields of noise that are made once: noise by the pixel would cost more than all else.
 """
 
-from collections.abc import Callable
 from functools import cache
 
 import cv2
@@ -19,18 +18,6 @@ FIELD = (512, 2048)  # px; rows by columns
 # Power over spatial frequency of the fields, as f to the minus twice this: natural images are near 1 (Field 1987,
 # Relations between the statistics of natural images), 0 is white, 1.5 is soft clouds.
 SLOPES = {"white": 0.0, "rough": 0.6, "natural": 1.0, "soft": 1.5}
-
-# Half of all words stand on a plain ground.
-KINDS = {
-    "flat": 0.39,
-    "gradient": 0.17,
-    "cloud": 0.16,
-    "grain": 0.07,
-    "stripes": 0.05,
-    "boards": 0.05,
-    "bricks": 0.03,
-    "scrap": 0.08,
-}
 
 
 @cache
@@ -73,7 +60,7 @@ def plane(shape: Shape, most: float, rng: np.random.Generator) -> Image:
 
 def lay(shape: Shape, level: float, height: float, rng: np.random.Generator) -> Image:
     """Return a ground, float32 [H, W], about `level`; its details go by the height of the text, in px."""
-    return np.asarray(np.float32(level) + _GROUNDS[one_of(rng, KINDS)](shape, height, rng), np.float32)
+    return np.asarray(np.float32(level) + one_of(rng, KINDS)(shape, height, rng), np.float32)
 
 
 def _flat(shape: Shape, _height: float, _rng: np.random.Generator) -> Image:
@@ -147,13 +134,14 @@ def _scrap(shape: Shape, height: float, rng: np.random.Generator) -> Image:
     return np.asarray(cv2.GaussianBlur(scrap, (0, 0), rng.uniform(0.5, 3)), np.float32) if happens(rng, 0.6) else scrap
 
 
-_GROUNDS: dict[str, Callable[[Shape, float, np.random.Generator], Image]] = {
-    "flat": _flat,
-    "gradient": _gradient,
-    "cloud": _cloud,
-    "grain": _grain,
-    "stripes": _stripes,
-    "boards": _boards,
-    "bricks": _bricks,
-    "scrap": _scrap,
+# Half of all words stand on a plain ground.
+KINDS = {
+    _flat: 0.39,
+    _gradient: 0.17,
+    _cloud: 0.16,
+    _grain: 0.07,
+    _stripes: 0.05,
+    _boards: 0.05,
+    _bricks: 0.03,
+    _scrap: 0.08,
 }
