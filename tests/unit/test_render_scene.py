@@ -14,7 +14,6 @@ from crnn.data.render.scene import painting as scene
 from crnn.data.render.scene.effects import Colours, Layer
 from crnn.data.render.scene.painting import Scene
 from crnn.data.render.text.glyphs import Lettering, TextStyle, set_text
-from crnn.data.render.text.typecase import TypeCase
 
 KARLA = Font(Path(__file__).parents[2] / "resources" / "fonts" / "Karla-Regular.otf", "Karla")
 SEEDS = st.integers(0, 2**32 - 1)
@@ -23,7 +22,7 @@ Mask = npt.NDArray[np.float32]
 
 def word(text: str = "Example") -> Lettering:
     rng = np.random.default_rng(0)
-    tight = set_text(text, KARLA, TextStyle(weight=1), TypeCase(), rng)
+    tight = set_text(text, KARLA, TextStyle(weight=1), rng)
     return Lettering(np.pad(tight.ink, 10), (10, 10, tight.box[2] + 10, tight.box[3] + 10), tight.height, tight.pitch)
 
 
@@ -174,7 +173,7 @@ def test_worn_ink_is_missing_in_places_and_soft_ink_runs_over_its_edges() -> Non
 
 def test_letters_of_their_own_gray_keep_their_distance() -> None:
     rng = np.random.default_rng(3)
-    toned = set_text("IIIII", KARLA, TextStyle(path="tracked", spacing=0.5, toned=True), TypeCase(), rng)
+    toned = set_text("IIIII", KARLA, TextStyle(path="tracked", spacing=0.5, toned=True), rng)
     faces = effects._fill(toned, 100.0, np.zeros_like(toned.ink), rng)
     assert isinstance(faces, np.ndarray)
     levels = np.unique(np.round(faces[toned.ink > 0.95], 1))

@@ -16,7 +16,6 @@ from crnn.data.render.scene.painting import Scene
 from crnn.data.render.text import glyphs
 from crnn.data.render.text.glyphs import Lettering, Mask
 from crnn.data.render.text.lexicon import Lexicon, label_of, printable
-from crnn.data.render.text.typecase import TypeCase
 
 # About one drawing in ten is illegible, so this many in a row means that a step is broken, not bad luck.
 MOST_DRAWINGS = 100
@@ -38,8 +37,7 @@ class Renderer:
     """Renders the words of one seed.
 
     Word `index` is a function of (seed, index, fonts, lexicon): it can be made alone, in any order or process. Equal
-    arguments give equal bytes with equal versions of NumPy, OpenCV and Pillow on processors of one kind. A pickled
-    renderer holds no open file.
+    arguments give equal bytes with equal versions of NumPy, OpenCV and Pillow on processors of one kind.
     """
 
     def __init__(self, seed: int, fonts: Sequence[Font], lexicon: Lexicon) -> None:
@@ -47,11 +45,7 @@ class Renderer:
         self._seed = seed
         self._fonts = tuple(fonts)
         self._lexicon = lexicon
-        self._case = TypeCase()
         self._chances = _chances(self._fonts)
-
-    def __reduce__(self) -> tuple[type["Renderer"], tuple[int, tuple[Font, ...], Lexicon]]:
-        return type(self), (self._seed, self._fonts, self._lexicon)
 
     def render(self, index: int) -> RenderedWord:
         """Return word `index` (0 or more) as a file."""
@@ -79,15 +73,15 @@ class Renderer:
         """Draw `shown` once; None where the outcome is illegible."""
         margins = geometry.choose_margins(rng)
         if happens(rng, PLAIN):
-            lettering = glyphs.set_text(shown, font, glyphs.TextStyle(), self._case, rng)
+            lettering = glyphs.set_text(shown, font, glyphs.TextStyle(), rng)
             lettering = geometry.straight(lettering, margins)
             return _photograph(lettering, painting.paint_plainly(lettering, rng), rng)
         style = glyphs.choose_style(len(shown), rng)
-        lettering = glyphs.set_text(shown, font, style, self._case, rng)
+        lettering = glyphs.set_text(shown, font, style, rng)
 
         def neighbour() -> Mask:
             other = printable(self._lexicon.choose(rng), font)
-            return glyphs.set_text(other, font, glyphs.TextStyle(stretch=style.stretch), self._case, rng).ink
+            return glyphs.set_text(other, font, glyphs.TextStyle(stretch=style.stretch), rng).ink
 
         lettering = geometry.view(*surroundings.surround(lettering, margins, neighbour, rng), rng)
         return _photograph(lettering, painting.paint(lettering, rng), rng)
