@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from crnn.data.render.camera import exposure as camera
 from crnn.data.render.camera.exposure import LEAST_LETTER, Shot
 from crnn.data.render.camera.legibility import detail, is_legible, nearness
-from crnn.data.render.fonts.listing import Font
+from crnn.data.render.fonts.probe import Font
 from crnn.data.render.scene.grounds import Image
 from crnn.data.render.scene.painting import Scene
 from crnn.data.render.text.glyphs import Mask, TextStyle, set_text

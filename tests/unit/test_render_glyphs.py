@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from crnn.data.render.camera import geometry
 from crnn.data.render.camera.geometry import Margins
-from crnn.data.render.fonts.listing import Font
+from crnn.data.render.fonts.probe import Font
 from crnn.data.render.scene import surroundings
 from crnn.data.render.text.glyphs import NARROWEST, PATHS, Lettering, TextStyle, choose_style, glyph_of, set_text
 from crnn.data.render.text.lexicon import CHARACTERS

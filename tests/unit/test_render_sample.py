@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from crnn.data.render import sample
-from crnn.data.render.fonts.listing import Font, find_fonts
+from crnn.data.render.fonts.listing import find_fonts
+from crnn.data.render.fonts.probe import Font
 from crnn.data.render.sample import Renderer
 from crnn.data.render.text.lexicon import CHARACTERS, Lexicon, label_of
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crnn.data.render.fonts.listing import Font
+from crnn.data.render.fonts.probe import Font
 from crnn.data.render.scene import effects, grounds, light, obstacles
 from crnn.data.render.scene import painting as scene
 from crnn.data.render.scene.effects import Colours, Layer

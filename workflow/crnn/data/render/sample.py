@@ -10,7 +10,7 @@ import numpy.typing as npt
 from crnn.data.render.camera import exposure, geometry, legibility
 from crnn.data.render.camera.exposure import Shot
 from crnn.data.render.chance import happens
-from crnn.data.render.fonts.listing import Font
+from crnn.data.render.fonts.probe import Font
 from crnn.data.render.scene import painting, surroundings
 from crnn.data.render.scene.painting import Scene
 from crnn.data.render.text import glyphs

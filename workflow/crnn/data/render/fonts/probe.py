@@ -1,6 +1,7 @@
 """What a font file draws: whether its letters are letters, which signs it has, whether it has two cases."""
 
 import math
+import re
 import string
 from dataclasses import dataclass
 from functools import lru_cache
@@ -31,6 +32,16 @@ TELLING = "abdefghnqrt"
 # for two cases.
 ALIKE = 0.76
 
+# What some files put into their family's name beside it: weight, width, slope, optical size.
+STYLE = re.compile(
+    r"""(?ix) [\s_-]* (
+        (?:extra|ultra|semi|demi)?[\s-]?(?:light|bold|black|condensed|expanded)
+        | thin | hairline | regular | book | medium | heavy | narrow | compressed | extended | wide
+        | italic | oblique | slanted | semi | demi | sc | (?:small[\s-]?)?caps | display | text | caption
+        | \d+ (?:pt)?
+    ) (?= [\s_-] | $ )"""
+)
+
 Pixels = npt.NDArray[np.uint8]
 Shape = npt.NDArray[np.float32]
 
@@ -51,13 +62,23 @@ class Glyph:
 
 
 @dataclass(frozen=True)
-class Traits:
-    """What `Font` says of a file."""
+class Font:
+    """A usable font file.
 
+    family: the name the file gives. unicase: its small letters look like its capitals. punctuation: the signs and
+    accented letters beyond the labels' characters that it draws. likeness: to plain letters, up to 1.
+    """
+
+    path: Path
     family: str
-    unicase: bool
-    punctuation: str
-    likeness: float
+    unicase: bool = False
+    punctuation: str = ""
+    likeness: float = 1.0
+
+    @property
+    def relatives(self) -> str:
+        """The family without weight, width, slope and size, which some files count as part of it."""
+        return STYLE.sub("", self.family).strip() or self.family
 
 
 def open_face(path: Path, size: int) -> ImageFont.FreeTypeFont:
@@ -74,8 +95,8 @@ def rasterise(face: ImageFont.FreeTypeFont, character: str) -> Glyph:
     return Glyph(pixels, int(left), int(top), face.getlength(character))
 
 
-def probe(path: Path, characters: str) -> Traits:
-    """Return what the font at `path` is like. Raises UnusableError where it does not draw `characters` as text."""
+def probe(path: Path, characters: str) -> Font:
+    """Return the font at `path`. Raises UnusableError where it does not draw `characters` as text."""
     try:
         face = open_face(path, PROBE_SIZE)
         unmapped = _picture(rasterise(face, UNMAPPED))
@@ -92,9 +113,8 @@ def probe(path: Path, characters: str) -> Traits:
     likeness, worst = likeness_of(shapes)
     if likeness < LEAST_LIKENESS or worst < LEAST_OF_WORST:
         raise UnusableError(f"does not draw Latin letters (likeness {likeness:.2f}, of the worst quarter {worst:.2f})")
-    name = face.getname()[0] or path.stem
     punctuation = "".join(c for c in SIGNS + ACCENTED if c in drawn)
-    return Traits(name, _is_unicase(shapes), punctuation, round(likeness, 3))
+    return Font(path, face.getname()[0] or path.stem, _is_unicase(shapes), punctuation, round(likeness, 3))
 
 
 def _picture(glyph: Glyph) -> tuple[int, int, tuple[int, ...], bytes]:

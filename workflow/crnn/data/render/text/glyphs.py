@@ -11,8 +11,7 @@ import numpy.typing as npt
 from PIL import ImageFont
 
 from crnn.data.render.chance import happens, log_uniform, one_of
-from crnn.data.render.fonts.listing import Font
-from crnn.data.render.fonts.probe import Glyph, rasterise
+from crnn.data.render.fonts.probe import Font, Glyph, open_face, rasterise
 from crnn.data.render.text.paths import EM, Place, places
 
 Mask = npt.NDArray[np.float32]
@@ -95,7 +94,7 @@ def _spacing(path: str, rng: np.random.Generator) -> float:
 
 @lru_cache(MOST_FACES)
 def _face(font: Font) -> ImageFont.FreeTypeFont:
-    return font.at(EM)
+    return open_face(font.path, EM)
 
 
 @lru_cache(MOST_GLYPHS)

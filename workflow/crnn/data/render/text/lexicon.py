@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from crnn.core.errors import UserError
 from crnn.data.render.chance import happens, one_of
-from crnn.data.render.fonts.listing import Font
+from crnn.data.render.fonts.probe import Font
 
 LOG = logging.getLogger(__name__)
 
