@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from crnn.data.render.chance import happens, log_uniform, one_of
-from crnn.data.render.scene.grounds import Image, noise, plane
+from crnn.data.render.scene.grounds import Image, blurred, noise, plane
 from crnn.data.render.text.glyphs import Lettering, Mask
 
 FILLS = {"flat": 0.72, "gradient": 0.12, "texture": 0.09, "halves": 0.02, "ground": 0.05}
@@ -58,7 +58,7 @@ def _edged(ink: Mask, height: float, rng: np.random.Generator) -> Mask:
     """Ink as it is, run into its ground, or flaked off in places."""
     edge = one_of(rng, EDGES)
     if edge == "soft":
-        return np.asarray(cv2.GaussianBlur(ink, (0, 0), rng.uniform(0.015, 0.04) * height), np.float32)
+        return blurred(ink, rng.uniform(0.015, 0.04) * height)
     if edge == "worn":
         flakes = noise(ink.shape, "natural", log_uniform(rng, 0.3, 1.0), rng)
         return np.asarray(ink * np.clip(rng.uniform(0.9, 2.0) + flakes * 0.9, 0, 1), np.float32)
@@ -103,10 +103,8 @@ def dilated(mask: Mask, reach: int) -> Mask:
 
 def shifted(mask: Mask, across: float, down: float) -> Mask:
     """Return a mask moved by so many px; what falls off the edge is lost."""
-    rows, columns = mask.shape
-    return np.asarray(
-        cv2.warpAffine(mask, np.array([[1, 0, across], [0, 1, down]], np.float32), (columns, rows)), np.float32
-    )
+    move = np.array([[1, 0, across], [0, 1, down]], np.float32)
+    return np.asarray(cv2.warpAffine(mask, move, mask.shape[::-1]), np.float32)
 
 
 def _direction(least: float, most: float, height: float, rng: np.random.Generator) -> tuple[float, float]:
@@ -122,12 +120,10 @@ def _shadow(word: Plain, rng: np.random.Generator) -> list[Layer]:
     """Fallen aside by up to an eighth of the height, hard or soft, more often dark."""
     fallen = shifted(word.face.coverage, *_direction(0.03, 0.13, word.height, rng))
     if happens(rng, 0.6):
-        fallen = np.asarray(cv2.GaussianBlur(fallen, (0, 0), rng.uniform(0.01, 0.06) * word.height), np.float32)
-    level = (
-        min(word.colours.second, word.colours.ground * 0.5)
-        if word.colours.ink > word.colours.ground
-        else word.colours.second
-    )
+        fallen = blurred(fallen, rng.uniform(0.01, 0.06) * word.height)
+    level = word.colours.second
+    if word.colours.ink > word.colours.ground:
+        level = min(level, word.colours.ground * 0.5)
     return [Layer(fallen * np.float32(rng.uniform(0.4, 1.0)), level), word.face]
 
 
@@ -152,9 +148,7 @@ def _extrusion(word: Plain, rng: np.random.Generator) -> list[Layer]:
 
 def _glow(word: Plain, rng: np.random.Generator) -> list[Layer]:
     """Neon, or light from behind."""
-    halo = cv2.GaussianBlur(
-        grown(word.face.coverage, 0.03 * word.height), (0, 0), rng.uniform(0.06, 0.15) * word.height
-    )
+    halo = blurred(grown(word.face.coverage, 0.03 * word.height), rng.uniform(0.06, 0.15) * word.height)
     return [Layer(np.clip(halo * np.float32(rng.uniform(0.7, 1.3)), 0, 1), word.colours.second), word.face]
 
 
@@ -179,22 +173,15 @@ def _relief(face: Layer, height: float, rng: np.random.Generator) -> Image:
 
 def _raised(word: Plain, rng: np.random.Generator) -> list[Layer]:
     """Cut or cast of the ground's own material: nothing but light and shade tells the letters."""
-    everywhere = np.ones_like(word.face.coverage)
     tint = word.face.coverage * np.float32(rng.uniform(-30, 30))
-    return [
-        Layer(
-            everywhere,
-            np.asarray(word.ground + tint + _relief(word.face, word.height, rng) * rng.uniform(60, 130), np.float32),
-        )
-    ]
+    lit = word.ground + tint + _relief(word.face, word.height, rng) * rng.uniform(60, 130)
+    return [Layer(np.ones_like(word.face.coverage), np.asarray(lit, np.float32))]
 
 
 def _bevel(word: Plain, rng: np.random.Generator) -> list[Layer]:
     """Ink with light and shaded edges."""
-    lit = np.asarray(
-        word.face.level + _relief(word.face, word.height, rng) * np.float32(rng.uniform(30, 90)), np.float32
-    )
-    return [Layer(word.face.coverage, lit)]
+    lit = word.face.level + _relief(word.face, word.height, rng) * np.float32(rng.uniform(30, 90))
+    return [Layer(word.face.coverage, np.asarray(lit, np.float32))]
 
 
 def _inline(word: Plain, rng: np.random.Generator) -> list[Layer]:

@@ -43,6 +43,11 @@ def noise(shape: Shape, kind: str, zoom: float, rng: np.random.Generator) -> Ima
     return np.asarray(cv2.resize(patch, shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
 
 
+def blurred(image: Image, deviation: float) -> Image:
+    """Return an image blurred by a Gaussian of a standard deviation in px."""
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), deviation), np.float32)
+
+
 def fill_ellipse(image: Image, least: float, most: float, rng: np.random.Generator) -> None:
     """Set an ellipse somewhere in the image to 1, its half axes `least` to `most` px."""
     rows, columns = image.shape
@@ -86,10 +91,8 @@ def _stripes(shape: Shape, height: float, rng: np.random.Generator) -> Image:
     """Slats, corrugated iron, blinds: at any angle but upright, which would be read as letters."""
     angle, period = rng.uniform(-0.9, 0.9), rng.uniform(0.12, 1.2) * height
     y, x = (np.arange(side, dtype=np.float32) for side in shape)
-    phase = (y[:, None] * np.float32(np.cos(angle)) + x[None, :] * np.float32(np.sin(angle))) * np.float32(
-        2 * np.pi / period
-    )
-    waves = np.sin(phase + np.float32(rng.uniform(0, 2 * np.pi)))
+    along = y[:, None] * np.float32(np.cos(angle)) + x[None, :] * np.float32(np.sin(angle))
+    waves = np.sin(along * np.float32(2 * np.pi / period) + np.float32(rng.uniform(0, 2 * np.pi)))
     sharp = rng.uniform(1, 6)
     return np.asarray(np.clip(waves * np.float32(sharp), -1, 1) * np.float32(rng.uniform(4, 20)), np.float32)
 
@@ -131,7 +134,7 @@ def _scrap(shape: Shape, height: float, rng: np.random.Generator) -> Image:
         shade = np.zeros(shape, np.float32)
         cv2.fillPoly(shade, [cv2.convexHull(thing)], 1.0, cv2.LINE_AA)
         scrap = scrap + shade * np.float32(rng.normal(0, 22))
-    return np.asarray(cv2.GaussianBlur(scrap, (0, 0), rng.uniform(0.5, 3)), np.float32) if happens(rng, 0.6) else scrap
+    return blurred(scrap, rng.uniform(0.5, 3)) if happens(rng, 0.6) else scrap
 
 
 # Half of all words stand on a plain ground.

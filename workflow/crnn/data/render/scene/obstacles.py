@@ -8,7 +8,7 @@ import numpy as np
 
 from crnn.data.render.chance import one_of
 from crnn.data.render.scene.effects import Layer
-from crnn.data.render.scene.grounds import Image, Shape, fill_ellipse
+from crnn.data.render.scene.grounds import Image, Shape, blurred, fill_ellipse
 
 # Coordinates that OpenCV draws between whole pixels, in bits of fraction.
 FRACTION = 4
@@ -46,7 +46,7 @@ def _stain(hidden: Image, height: float, rng: np.random.Generator) -> Image:
     """Dirt, a sticker's remains, a dull patch: soft, and the word shows through."""
     fill_ellipse(hidden, 0.15 * height, 0.7 * height, rng)
     hidden *= np.float32(rng.uniform(0.2, 0.6))
-    return np.asarray(cv2.GaussianBlur(hidden, (0, 0), rng.uniform(0.02, 0.15) * height), np.float32)
+    return blurred(hidden, rng.uniform(0.02, 0.15) * height)
 
 
 KINDS = {None: 0.92, _wire: 0.04, _leaves: 0.02, _stain: 0.02}

@@ -64,9 +64,8 @@ class Lettering:
 
     def mapped(self, change: Callable[[Mask], Mask]) -> "Lettering":
         """Return it with every plane changed alike."""
-        tone, clutter, plate = (
-            None if plane is None else change(plane) for plane in (self.tone, self.clutter, self.plate)
-        )
+        more = (self.tone, self.clutter, self.plate)
+        tone, clutter, plate = (None if plane is None else change(plane) for plane in more)
         return replace(self, ink=change(self.ink), tone=tone, clutter=clutter, plate=plate)
 
 
