@@ -164,7 +164,7 @@ def write_words(directory: Path, pairs: Iterable[tuple[bytes, str]]) -> int:
     The data file appears in one step when it is complete; equal pairs give an equal file.
     Raises UserError where there is not one pair.
     """
-    with scratch_directory(directory) as scratch:
+    with scratch_directory(directory) as scratch, scratch_directory(directory) as compact:
         count = 0
         with _new(scratch) as environment:
             with environment.begin(write=True) as transaction:
@@ -174,26 +174,18 @@ def write_words(directory: Path, pairs: Iterable[tuple[bytes, str]]) -> int:
                 transaction.put(b"num-samples", b"%d" % count)
             if count == 0:
                 raise UserError(f"{directory}: no words to write")
-        copy_words(scratch, directory)
+        compact_copy(scratch, compact)
+        publish(compact, directory)
     return count
 
 
-def copy_words(source: Path, directory: Path) -> int:
-    """Copy the LMDB `source` compactly into `directory` and return its number of words. Raises UserError as `Words`."""
-    with scratch_directory(directory) as scratch:
-        count = compact_copy(source, scratch)
-        publish(scratch, directory)
-    return count
-
-
-def compact_copy(source: Path, directory: Path) -> int:
-    """Copy the LMDB `source` into the empty `directory` and return its number of words.
+def compact_copy(source: Path, directory: Path) -> None:
+    """Copy the LMDB `source` into the empty `directory`. Raises UserError as `Words`.
 
     Compaction drops free pages and the sparse tail that many published datasets carry (a data.mdb of 1 TiB).
     """
     with Words(source) as words, _damage_named(source):
         words._environment.copy(str(directory), compact=True)
-        return len(words)
 
 
 def publish(scratch: Path, directory: Path) -> None:
