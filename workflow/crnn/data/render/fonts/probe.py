@@ -107,7 +107,11 @@ def probe(path: Path, characters: str) -> Font:
     missing = "".join(c for c in characters if c not in drawn)
     if missing:
         raise UnusableError(f"has no glyph for {missing!r}")
-    _check_distinct(glyphs, characters)
+    # Small letters may equal capitals and O may equal 0; within an alphabet every letter is its own.
+    for alphabet in (string.digits, string.ascii_lowercase, string.ascii_uppercase):
+        members = [c for c in alphabet if c in characters]
+        if len({_picture(glyphs[c]) for c in members}) < len(members):
+            raise UnusableError(f"draws the same for several of {''.join(members)}")
     # Only for these is it known what they should look like.
     shapes = {c: shape_of(glyphs[c].pixels) for c in string.digits + string.ascii_letters if c in characters}
     likeness, worst = likeness_of(shapes)
@@ -119,14 +123,6 @@ def probe(path: Path, characters: str) -> Font:
 
 def _picture(glyph: Glyph) -> tuple[int, int, tuple[int, ...], bytes]:
     return glyph.left, glyph.top, glyph.pixels.shape, glyph.pixels.tobytes()
-
-
-def _check_distinct(glyphs: dict[str, Glyph], characters: str) -> None:
-    """Small letters may equal capitals and O may equal 0; within an alphabet every letter is its own."""
-    for alphabet in (string.digits, string.ascii_lowercase, string.ascii_uppercase):
-        members = [c for c in alphabet if c in characters]
-        if len({_picture(glyphs[c]) for c in members}) < len(members):
-            raise UnusableError(f"draws the same for several of {''.join(members)}")
 
 
 def shape_of(pixels: Pixels) -> Shape:
