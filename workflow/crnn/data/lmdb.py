@@ -90,7 +90,9 @@ class Words:
     def _read_count(self) -> int:
         stored = self._transaction.get(b"num-samples")
         if stored is None:
-            keys = ", ".join(bytes(key).decode("utf-8", "backslashreplace") for key in islice(self._keys(), 5))
+            with self._transaction.cursor() as cursor:
+                first = [bytes(key) for key in islice(cursor.iternext(values=False), 5)]
+            keys = ", ".join(key.decode("utf-8", "backslashreplace") for key in first)
             raise UserError(f"{self.directory}: holds no key 'num-samples', so no words. Its keys: {keys or 'none'}")
         text = bytes(stored).decode("ascii", "replace").strip()
         if not text.isdecimal():
@@ -121,23 +123,18 @@ class Words:
             value = self._transaction.get(key)
             return None if value is None else bytes(value)
 
-    def _keys(self) -> Iterator[memoryview]:
-        with self._transaction.cursor() as cursor:
-            yield from cursor.iternext(values=False)
-
     def keys_beside(self) -> Iterator[bytes]:
         """Every stored key that is none of a word's and not `num-samples`. What lies between those is not read."""
         ours = [(kind % 1, kind % self._count) for kind in (b"image-%09d", b"label-%09d")]
+        ours.append((b"num-samples", b"num-samples"))
         with self._transaction.cursor() as cursor:
             there = cursor.first()
-            for first, last in [*ours, (b"num-samples", b"num-samples")]:
-                while there and bytes(cursor.key()) < first:
-                    yield bytes(cursor.key())
-                    there = cursor.next()
-                there = there and cursor.set_range(last) and (bytes(cursor.key()) != last or cursor.next())
             while there:
-                yield bytes(cursor.key())
-                there = cursor.next()
+                key = bytes(cursor.key())
+                end = next((last for first, last in ours if first <= key <= last), None)
+                if end is None:
+                    yield key
+                there = cursor.next() if end is None else cursor.set_range(end + b"\0")
 
     def __iter__(self) -> Iterator[Word]:
         return (self[index] for index in range(1, self._count + 1))

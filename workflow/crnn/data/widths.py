@@ -1,7 +1,7 @@
 """Width rules: the tensor width of a word image, as a pure function of that image's own size.
 
 If a width depended on a word's neighbours, batching could change answers: the fault most often reported of
-text-recognition deployments. Not here: pixels (`crnn.data.preprocess`).
+text-recognition deployments.
 """
 
 from bisect import bisect_left
@@ -28,14 +28,14 @@ class WidthRule(Protocol):
 
     def filled(self, image_width: int, image_height: int) -> int:
         """Columns of the tensor that the word takes; what is on its right is padding."""
-        ...
+        return self(image_width, image_height)
 
     def possible(self) -> Sequence[int]:
         """Every width that a word can get, ascending."""
         ...
 
 
-class _Bucketed:
+class _Bucketed(WidthRule, Protocol):
     """Buckets by the width that a word has at the rule's height in its true aspect, times `stretch`.
 
     Without `pad` a word is stretched to its bucket. With it the word keeps that width, and is padded on the right to
@@ -49,12 +49,12 @@ class _Bucketed:
     @property
     def buckets(self) -> Sequence[int]:
         """Widths, ascending."""
-        raise NotImplementedError
+        ...
 
     @property
     def limits(self) -> Sequence[float]:
         """Of each bucket the widest word that gets it, ascending; the last takes all that are wider."""
-        raise NotImplementedError
+        ...
 
     def ideal(self, image_width: int, image_height: int) -> float:
         """The word's true width, stretched, pixels."""
@@ -104,7 +104,7 @@ class Aspect(_Bucketed):
 
 
 @dataclass(frozen=True)
-class Fixed:
+class Fixed(WidthRule):
     """One width for every word, whatever its aspect: the classic 32×100."""
 
     width: int = 100
@@ -117,15 +117,12 @@ class Fixed:
     def __call__(self, image_width: int, image_height: int) -> int:
         return self.width
 
-    def filled(self, image_width: int, image_height: int) -> int:
-        return self.width
-
     def possible(self) -> Sequence[int]:
         return (self.width,)
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(WidthRule):
     """The width of the CRNN_Dynamic recipe, bug for bug, for reproducing its numbers.
 
     `parse_testdata.py` of Ascend/ModelZoo-PyTorch, ACL_PyTorch/built-in/cv/CRNN_Dynamic_for_PyTorch, multiplies by
@@ -139,9 +136,6 @@ class Recipe:
     def __call__(self, image_width: int, image_height: int) -> int:
         width = int(image_height / HEIGHT) * image_width if image_height > HEIGHT else 100
         return max(self.min, min(width, self.max))
-
-    def filled(self, image_width: int, image_height: int) -> int:
-        return self(image_width, image_height)
 
     def possible(self) -> Sequence[int]:
         return range(self.min, self.max + 1)
