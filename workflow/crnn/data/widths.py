@@ -7,7 +7,6 @@ text-recognition deployments.
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 from typing import Any, ClassVar, Protocol
 
@@ -42,19 +41,11 @@ class _Bucketed(WidthRule, Protocol):
     the narrowest bucket that holds it and is at least `pad` wide.
     """
 
+    widths: Sequence[int]  # of the buckets, ascending
+    upto: Sequence[float]  # of each bucket the widest word that gets it, ascending; the last takes all that are wider
     stretch: float
     height: int
     pad: int | None
-
-    @property
-    def buckets(self) -> Sequence[int]:
-        """Widths, ascending."""
-        ...
-
-    @property
-    def limits(self) -> Sequence[float]:
-        """Of each bucket the widest word that gets it, ascending; the last takes all that are wider."""
-        ...
 
     def ideal(self, image_width: int, image_height: int) -> float:
         """The word's true width, stretched, pixels."""
@@ -69,10 +60,10 @@ class _Bucketed(WidthRule, Protocol):
 
     def possible(self) -> Sequence[int]:
         narrowest = self._bucket(self.pad or 0)
-        return [width for width in self.buckets if width >= narrowest]
+        return [width for width in self.widths if width >= narrowest]
 
     def _bucket(self, ideal: float) -> int:
-        return self.buckets[min(bisect_left(self.limits, ideal), len(self.buckets) - 1)]
+        return self.widths[min(bisect_left(self.upto, ideal), len(self.widths) - 1)]
 
 
 @dataclass(frozen=True)
@@ -93,14 +84,9 @@ class Aspect(_Bucketed):
                 f"{self}: needs stretch > 0, height >= 1, step >= 1, {NARROWEST} <= min <= max and max - min a "
                 f"multiple of step"
             )
-
-    @cached_property
-    def buckets(self) -> Sequence[int]:
-        return range(self.min, self.max + 1, self.step)
-
-    @cached_property
-    def limits(self) -> Sequence[float]:
-        return self.buckets if self.pad is not None else [width + self.step / 2 for width in self.buckets]
+        widths = range(self.min, self.max + 1, self.step)
+        object.__setattr__(self, "widths", widths)
+        object.__setattr__(self, "upto", [width + (self.step / 2 if self.pad is None else 0) for width in widths])
 
 
 @dataclass(frozen=True)
@@ -163,14 +149,6 @@ class Buckets(_Bucketed):
             raise UserError(f"{self}: needs as many upto as widths, ascending")
         if self.pad is not None and self.upto != self.widths:
             raise UserError(f"{self}: pads words to the next of widths, so upto has nothing to say; leave one out")
-
-    @property
-    def buckets(self) -> Sequence[int]:
-        return self.widths
-
-    @property
-    def limits(self) -> Sequence[float]:
-        return self.upto
 
 
 def _ascending(numbers: Sequence[float]) -> bool:
