@@ -73,11 +73,9 @@ def _with_neighbours(
 
 def _stamp(canvas: Mask, mask: Mask, x: int, y: int) -> None:
     """Lay a mask on a canvas, what hangs over its edge cut off."""
-    rows, columns = slice(max(0, y), max(0, y + mask.shape[0])), slice(max(0, x), max(0, x + mask.shape[1]))
-    target = canvas[rows, columns]
-    offset_y, offset_x = rows.start - y, columns.start - x
-    piece = mask[offset_y : offset_y + target.shape[0], offset_x : offset_x + target.shape[1]]
-    np.maximum(target[: piece.shape[0], : piece.shape[1]], piece, out=target[: piece.shape[0], : piece.shape[1]])
+    piece = mask[max(0, -y) :, max(0, -x) :]
+    target = canvas[max(0, y) :, max(0, x) :][: piece.shape[0], : piece.shape[1]]
+    np.maximum(target, piece[: target.shape[0], : target.shape[1]], out=target)
 
 
 def _with_rules(lettering: Lettering, margins: Margins, _other: Neighbour, rng: np.random.Generator) -> Surrounded:
