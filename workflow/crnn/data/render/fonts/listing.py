@@ -2,11 +2,10 @@
 
 import hashlib
 import logging
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from crnn.core.errors import UserError
 from crnn.core.files import read_json, sha256
@@ -43,9 +42,8 @@ def find_fonts(folders: Sequence[Path], characters: str) -> FontFolder:
         try:
             fonts.append(probe(path, characters))
         except UnusableError as error:
+            LOG.info("%s: %s; left out", path, error)
             left_out[path] = str(error)
-    for path, reason in left_out.items():
-        LOG.info("%s: %s; left out", path, reason)
     if left_out:
         LOG.warning("%d of %d font files are left out", len(left_out), len(left_out) + len(fonts))
     if not fonts:
@@ -67,14 +65,10 @@ def describe_fonts(folder: FontFolder, share: float) -> dict[str, Any]:
         asdict(font) | {"path": str(font.path), "sha256": sha256(font.path), "split": split_of(font, share)}
         for font in folder.fonts
     ]
-    splits = Counter(font["split"] for font in fonts)
+    splits = [font["split"] for font in fonts]
+    counts = {"usable": len(fonts), "left_out": len(folder.left_out)}
     return {
-        "counts": {
-            "usable": splits.total(),
-            "train": splits["train"],
-            "validation": splits["validation"],
-            "left_out": len(folder.left_out),
-        },
+        "counts": counts | {split: splits.count(split) for split in get_args(Split)},
         "validation_share": share,
         "fonts": fonts,
         "left_out": {str(path): reason for path, reason in folder.left_out.items()},
