@@ -225,22 +225,15 @@ class _Folder:
     def _remedy(self) -> str:
         return f"delete {self.path}/contract.json and run again to remake the tensors"
 
-    def _check(self, name: str) -> None:
-        if name not in self._checked and file_facts(self.path / name) != self._files.get(name):
-            raise UserError(f"{self.path / name}: is not the file that contract.json lists; {self._remedy}")
-        self._checked.add(name)
-
     def by_width(self, limit: int) -> list[tuple[int, pl.DataFrame]]:
         """The readable ones of the first `limit` words, by tensor width, narrow first. Their files are checked."""
         readable = self.samples[:limit].filter(pl.col("row").is_not_null()).sort("tensor_width", "index")
         groups = [(width, group) for (width,), group in readable.group_by("tensor_width", maintain_order=True)]
-        for width, _ in groups:
-            self._check(f"w{width}.npy")
+        for name in (f"w{width}.npy" for width, _ in groups):
+            if name not in self._checked and file_facts(self.path / name) != self._files.get(name):
+                raise UserError(f"{self.path / name}: is not the file that contract.json lists; {self._remedy}")
+            self._checked.add(name)
         return groups
-
-    def tensor(self, width: int) -> Tensor:
-        tensor: Tensor = np.load(self.path / f"w{width}.npy", mmap_mode="r")
-        return tensor
 
 
 class TensorSet:
@@ -274,7 +267,7 @@ class TensorSet:
             work += [(folder, width, batch_of(width), words) for width, words in folder.by_width(left)]
             left = max(0, left - folder.samples.height)
         for folder, width, size, words in work:
-            tensor = folder.tensor(width)
+            tensor = np.load(folder.path / f"w{width}.npy", mmap_mode="r")
             for batch in words.iter_slices(size):
                 yield TensorBatch(batch["index"].to_list(), batch["row"].to_numpy(), tensor)
 

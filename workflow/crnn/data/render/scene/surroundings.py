@@ -33,15 +33,12 @@ def surround(word: Lettering, margins: Margins, neighbour: Neighbour, rng: np.ra
     Returns the lettering on a larger canvas and the margins that show what was added.
     """
     draw = one_of(rng, KINDS)
-    return (word, margins) if draw is None else draw(with_room(word), margins, neighbour, rng)
-
-
-def with_room(lettering: Lettering) -> Lettering:
-    """Return the lettering on a canvas with ROOM on every side."""
-    room = round(ROOM * lettering.height)
-    left, top, right, bottom = lettering.box
-    roomy = lettering.mapped(lambda plane: padded(plane, room))
-    return replace(roomy, box=(left + room, top + room, right + room, bottom + room))
+    if draw is None:
+        return word, margins
+    room = round(ROOM * word.height)
+    left, top, right, bottom = word.box
+    roomy = word.mapped(lambda plane: padded(plane, room))
+    return draw(replace(roomy, box=(left + room, top + room, right + room, bottom + room)), margins, neighbour, rng)
 
 
 def _corners(lettering: Lettering) -> tuple[int, int, int, int]:

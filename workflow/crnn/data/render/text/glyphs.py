@@ -49,9 +49,8 @@ class Lettering:
     """A word, and what stands around it, as coverage float32 [H, W] in 0 … 1.
 
     ink: the word. box: left, top, right, bottom of the word in the canvas. height: of a line of its text, in px.
-    pitch: of its characters, in px.
-    tone: -1 … 1 times ink, the gray of each letter against the others. clutter: what else is printed in ink. plate:
-    the panel behind the word.
+    pitch: of its characters, in px. tone: -1 … 1 times ink, the gray of each letter against the others. clutter: what
+    else is printed in ink. plate: the panel behind the word.
     """
 
     ink: Mask
