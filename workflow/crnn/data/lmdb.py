@@ -7,7 +7,7 @@ Keys `num-samples`, `image-%09d` and `label-%09d`, counted from 1; images are PN
 import os
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -36,7 +36,7 @@ class Word:
         return f"image-{self.index:09d}"
 
 
-def _open(directory: Path) -> lmdb.Environment:
+def _check_place(directory: Path) -> None:
     data = directory / "data.mdb"
     if directory.is_file():
         raise UserError(f"{directory}: is a file; expected an LMDB folder that holds data.mdb")
@@ -48,11 +48,6 @@ def _open(directory: Path) -> lmdb.Environment:
         raise UserError(f"{data}: no permission to read it; chmod it or run as its owner")
     if (instead := what_it_is(data)) is not None:
         raise UserError(f"{data}: {instead}")
-    try:
-        # No lock file: results are read-only to their readers, and a lock needs write permission.
-        return lmdb.open(str(directory), readonly=True, lock=False, readahead=False, meminit=False)
-    except lmdb.Error as error:
-        raise UserError(f"{directory}: is not a readable LMDB ({error})") from error
 
 
 @contextmanager
@@ -76,16 +71,17 @@ class Words:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._turn = threading.Lock()  # a transaction is one thread's at a time
-        self._environment = _open(directory)
-        try:
-            self._transaction = self._environment.begin(buffers=True)
-            self._count = self._read_count()
-        except UserError:
-            self._environment.close()
-            raise
-        except lmdb.Error as error:
-            self._environment.close()
-            raise UserError(f"{self.directory}: is not a readable LMDB ({error})") from error
+        _check_place(directory)
+        with ExitStack() as opened:
+            try:
+                # No lock file: results are read-only to their readers, and a lock needs write permission.
+                environment = lmdb.open(str(directory), readonly=True, lock=False, readahead=False, meminit=False)
+                self._environment = opened.enter_context(environment)
+                self._transaction = self._environment.begin(buffers=True)
+                self._count = self._read_count()
+            except lmdb.Error as error:
+                raise UserError(f"{directory}: is not a readable LMDB ({error})") from error
+            opened.pop_all()
 
     def _read_count(self) -> int:
         stored = self._transaction.get(b"num-samples")
