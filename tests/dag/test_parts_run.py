@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from crnn.data.lmdb import copy_words
+from crnn.data.sources.soundness import import_words
 from workspace import Workspace, small_config
 
 pytestmark = pytest.mark.dag
@@ -22,7 +22,7 @@ READERS = ("torch", "raw", "fixed", "ort")
 def parted(finished: Workspace, tmp_path_factory: pytest.TempPathFactory, small_checkpoint: Path) -> Workspace:
     """A working directory in which the report of one deployment over a dataset in parts has been made."""
     path = tmp_path_factory.mktemp("parted")
-    copy_words(finished.path / "results/datasets/sample/words.lmdb", path / "words")
+    import_words(finished.path / "results/datasets/sample/words.lmdb", path / "words")
     config = small_config(small_checkpoint)
     config["datasets"] = {"sample": None, "parted": {"parts": 3, "lmdb": "words"}}
     config["deployments"] = {"torch": None, "ort-w100": None, "ort-recipe": None}

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from contract.toolkit import PACKAGES, import_path, install
-from crnn.data.lmdb import copy_words
+from crnn.data.sources.soundness import import_words
 from workspace import ROOT, Workspace, small_config
 
 pytestmark = [pytest.mark.dag, pytest.mark.slow]
@@ -135,7 +135,7 @@ def test_a_batch_of_the_deployment_says_nothing_where_a_plan_does(made: Workspac
 
 
 def test_parts_get_the_widths_of_the_plan_too(made: Workspace, changed: dict[str, Any]) -> None:
-    copy_words(made.path / "results/datasets/sample/words.lmdb", made.path / "words")
+    import_words(made.path / "results/datasets/sample/words.lmdb", made.path / "words")
     changed["datasets"]["parted"] = {"lmdb": "words", "parts": 2}
     files = [f"results/datasets/parted/tensors/planned/{part}/samples.parquet" for part in (1, 2)]
     result = made.run(*files)
@@ -147,7 +147,7 @@ def test_parts_get_the_widths_of_the_plan_too(made: Workspace, changed: dict[str
 
 def test_a_plan_may_be_tuned_on_words_of_ones_own(made: Workspace, changed: dict[str, Any]) -> None:
     (made.path / "mine").mkdir()
-    copy_words(made.path / "results/datasets/tuning/words.lmdb", made.path / "mine/words")
+    import_words(made.path / "results/datasets/tuning/words.lmdb", made.path / "mine/words")
     changed["planning"]["lmdb"] = "mine/words"
     del changed["planning"]["words"]
     result = made.run(PLAN)

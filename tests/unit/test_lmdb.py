@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crnn.core.errors import UserError
-from crnn.data.lmdb import MOST_LOST_RECORDS, Word, Words, copy_words, write_words
+from crnn.data.lmdb import MOST_LOST_RECORDS, Word, Words, compact_copy, write_words
 
 PAIRS = [(b"first image", "Alpha"), (b"second image", "grün"), (b"", "empty image"), (b"fourth image", "")]
 
@@ -90,9 +90,16 @@ def test_a_failing_source_leaves_the_former_words(tmp_path: Path) -> None:
 # --- copying -----------------------------------------------------------------------------------------------
 
 
+def copied(source: Path, directory: Path) -> Path:
+    directory.mkdir()
+    compact_copy(source, directory)
+    return directory
+
+
 def test_a_copy_holds_every_record_as_it_was(tmp_path: Path) -> None:
     source = put(tmp_path / "source", {b"num-samples": b"2", b"image-000000002": b"x", b"extra": b"kept"})
-    assert copy_words(source, tmp_path / "copy") == 2
+    copy = copied(source, tmp_path / "copy")
+    assert len(read_all(copy)) == 2
     assert read_all(tmp_path / "copy") == read_all(source)
     with lmdb.open(str(tmp_path / "copy"), readonly=True, lock=False) as environment:
         assert environment.begin().get(b"extra") == b"kept"
@@ -102,17 +109,15 @@ def test_a_copy_leaves_out_freed_pages(tmp_path: Path) -> None:
     source = put(tmp_path / "source", {b"num-samples": b"1", b"image-000000001": b"x", b"junk": bytes(500_000)})
     with lmdb.open(str(source), map_size=1 << 20) as environment, environment.begin(write=True) as transaction:
         transaction.delete(b"junk")
-    copy_words(source, tmp_path / "copy")
+    copied(source, tmp_path / "copy")
     assert (source / "data.mdb").stat().st_size > 500_000
     assert (tmp_path / "copy" / "data.mdb").stat().st_size < 50_000
 
 
-def test_a_copy_replaces_an_earlier_one(tmp_path: Path) -> None:
-    write_words(tmp_path / "long", PAIRS)
-    write_words(tmp_path / "short", PAIRS[:1])
-    copy_words(tmp_path / "long", tmp_path / "copy")
-    copy_words(tmp_path / "short", tmp_path / "copy")
-    assert read_all(tmp_path / "copy") == [Word(1, b"first image", b"Alpha")]
+def test_words_replace_earlier_ones(tmp_path: Path) -> None:
+    write_words(tmp_path / "words.lmdb", PAIRS)
+    write_words(tmp_path / "words.lmdb", PAIRS[:1])
+    assert read_all(tmp_path / "words.lmdb") == [Word(1, b"first image", b"Alpha")]
 
 
 # --- faulty records are read -------------------------------------------------------------------------------

@@ -11,18 +11,17 @@ from hypothesis import strategies as st
 from crnn.data.render.camera import exposure as camera
 from crnn.data.render.camera.exposure import LEAST_LETTER, Shot
 from crnn.data.render.camera.legibility import detail, is_legible, nearness
-from crnn.data.render.fonts.listing import Font
+from crnn.data.render.fonts.probe import Font
 from crnn.data.render.scene.grounds import Image
 from crnn.data.render.scene.painting import Scene
 from crnn.data.render.text.glyphs import Mask, TextStyle, set_text
-from crnn.data.render.text.typecase import TypeCase
 
 KARLA = Font(Path(__file__).parents[2] / "resources" / "fonts" / "Karla-Regular.otf", "Karla")
 SEEDS = st.integers(0, 2**32 - 1)
 
 
 def ink(text: str = "Example") -> Mask:
-    return np.pad(set_text(text, KARLA, TextStyle(), TypeCase(), np.random.default_rng(0)).ink, 6)
+    return np.pad(set_text(text, KARLA, TextStyle(), np.random.default_rng(0)).ink, 6)
 
 
 def on_flat(level: float, ground: float) -> Scene:

@@ -10,8 +10,16 @@ import numpy as np
 import pytest
 
 from crnn.core.errors import UserError
-from crnn.data.render.fonts.listing import Font, FontFolder, describe_fonts, find_fonts, read_fonts, split_of
-from crnn.data.render.fonts.probe import LEAST_LIKENESS, LEAST_OF_WORST, likeness_of, open_face, rasterise, shape_of
+from crnn.data.render.fonts.listing import FontFolder, describe_fonts, find_fonts, read_fonts, split_of
+from crnn.data.render.fonts.probe import (
+    LEAST_LIKENESS,
+    LEAST_OF_WORST,
+    Font,
+    likeness_of,
+    open_face,
+    rasterise,
+    shape_of,
+)
 from crnn.data.render.text.lexicon import CHARACTERS
 from stage_calls import run_stage
 

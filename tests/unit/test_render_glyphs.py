@@ -12,21 +12,19 @@ from hypothesis import strategies as st
 
 from crnn.data.render.camera import geometry
 from crnn.data.render.camera.geometry import Margins
-from crnn.data.render.fonts.listing import Font
+from crnn.data.render.fonts.probe import Font
 from crnn.data.render.scene import surroundings
-from crnn.data.render.text.glyphs import NARROWEST, PATHS, Lettering, TextStyle, choose_style, set_text
+from crnn.data.render.text.glyphs import NARROWEST, PATHS, Lettering, TextStyle, choose_style, glyph_of, set_text
 from crnn.data.render.text.lexicon import CHARACTERS
-from crnn.data.render.text.paths import places
-from crnn.data.render.text.typecase import EM, Kept, TypeCase
+from crnn.data.render.text.paths import EM, places
 
 KARLA = Font(Path(__file__).parents[2] / "resources" / "fonts" / "Karla-Regular.otf", "Karla")
-CASE = TypeCase()
 SEEDS = st.integers(0, 2**32 - 1)
 
 
 def lettering(text: str = "HILL", seed: int = 0, **style: object) -> Lettering:
     """`text` in Karla, in a style that departs from plain text by the given fields."""
-    return set_text(text, KARLA, replace(TextStyle(), **style), CASE, np.random.default_rng(seed))
+    return set_text(text, KARLA, replace(TextStyle(), **style), np.random.default_rng(seed))
 
 
 def tops(mask: npt.NDArray[np.float32]) -> list[int]:
@@ -43,7 +41,7 @@ def holds_nothing_but_coverage(mask: npt.NDArray[np.float32]) -> bool:
 @given(text=st.text(CHARACTERS, min_size=1, max_size=22), seed=SEEDS)
 def test_lettering_is_coverage_cropped_to_its_ink(text: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    word = set_text(text, KARLA, choose_style(len(text), rng), CASE, rng)
+    word = set_text(text, KARLA, choose_style(len(text), rng), rng)
     assert holds_nothing_but_coverage(word.ink)
     assert word.box == (0, 0, word.ink.shape[1], word.ink.shape[0])
     assert all(edge.any() for edge in (word.ink[0], word.ink[-1], word.ink[:, 0], word.ink[:, -1]))
@@ -98,7 +96,7 @@ def test_the_ends_of_an_arc_are_turned() -> None:
 @settings(max_examples=20, deadline=None)
 @given(seed=SEEDS, length=st.integers(2, 22), amount=st.floats(-1, 1).filter(lambda amount: abs(amount) > 0.2))
 def test_letters_follow_each_other_from_left_to_right(path: str, seed: int, length: int, amount: float) -> None:
-    glyphs = [CASE.glyph(KARLA, "n")] * length
+    glyphs = [glyph_of(KARLA, "n")] * length
     placed = places(path, glyphs, 0.0, amount, np.random.default_rng(seed))
     middles = [place.x + place.scale * np.cos(place.turn) * glyphs[0].advance / 2 for place in placed]
     assert (np.diff(middles) > 0).all()
@@ -106,7 +104,7 @@ def test_letters_follow_each_other_from_left_to_right(path: str, seed: int, leng
 
 @pytest.mark.parametrize("amount", [0.9, -0.9])
 def test_letters_on_an_arc_are_turned_along_it(amount: float) -> None:
-    glyphs = [CASE.glyph(KARLA, "n")] * 9
+    glyphs = [glyph_of(KARLA, "n")] * 9
     placed = places("arc", glyphs, 0.0, amount, np.random.default_rng(0))
     slopes = np.arctan2(np.diff([place.y for place in placed]), np.diff([place.x for place in placed]))
     turns = [place.turn for place in placed]
@@ -132,14 +130,6 @@ def test_letters_may_have_gray_levels_of_their_own() -> None:
     assert len(levels) >= 5
     assert np.abs(word.tone).max() <= 1
     assert lettering("IIIII").tone is None
-
-
-def test_only_the_latest_are_kept() -> None:
-    made: list[int] = []
-    kept: Kept[int, None] = Kept(2)
-    for key in (1, 2, 1, 3, 2, 1):
-        kept.get(key, lambda key=key: made.append(key))  # type: ignore[misc]
-    assert made == [1, 2, 3, 1]
 
 
 @settings(max_examples=100, deadline=None)
@@ -190,7 +180,7 @@ def test_words_are_turned_by_up_to_twenty_degrees_and_long_ones_less() -> None:
 def surrounded(kind: str, seed: int = 0) -> tuple[Lettering, Margins]:
     """A word with one kind of surroundings, drawn until that kind comes up."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(surroundings, "KINDS", {kind: 1.0})
+        patch.setattr(surroundings, "KINDS", {getattr(surroundings, f"_with_{kind}"): 1.0})
         return surroundings.surround(
             lettering("EXIT"),
             Margins(0.05, 0.05, 0.05, 0.05),

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn.core.errors import UserError
-from crnn.data.render.fonts.listing import Font
-from crnn.data.render.fonts.probe import ACCENTED, SIGNS
+from crnn.data.render.fonts.probe import ACCENTED, SIGNS, Font
 from crnn.data.render.text.lexicon import (
     CHARACTERS,
     DRESSED,

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from crnn.data.render import sample
-from crnn.data.render.fonts.listing import Font, find_fonts
+from crnn.data.render.fonts.listing import find_fonts
+from crnn.data.render.fonts.probe import Font
 from crnn.data.render.sample import Renderer
 from crnn.data.render.text.lexicon import CHARACTERS, Lexicon, label_of
 
@@ -69,7 +70,7 @@ def test_the_label_is_what_a_font_of_capitals_shows() -> None:
 def test_fonts_are_chosen_by_the_root_of_their_family_and_their_likeness_to_plain_letters() -> None:
     family = [Font(Path(f"{weight}.ttf"), "Many", likeness=1.0) for weight in range(4)]
     fonts = [*family, Font(Path("one.ttf"), "One", likeness=1.0), Font(Path("odd.ttf"), "Odd", likeness=0.5)]
-    chances = np.diff(sample._chances(fonts), prepend=0)
+    chances = np.diff(Renderer(0, fonts, LEXICON)._chances, prepend=0)
     assert chances.sum() == pytest.approx(1)
     assert chances[:4].sum() / chances[4] == pytest.approx(2)
     assert chances[5] / chances[4] == pytest.approx(0.5**1.5)

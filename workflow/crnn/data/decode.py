@@ -4,6 +4,7 @@ JPEG and PNG are read by OpenCV. What it cannot do rightly, transparency and eve
 """
 
 import io
+from contextlib import suppress
 from math import inf
 from typing import Any
 
@@ -112,20 +113,15 @@ def _has_16_bits(image: Image.Image) -> bool:
     return image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM")
 
 
-def _turned(image: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # of damaged EXIF; the image may be whole
-        return image
-
-
 def _by_pillow(data: bytes) -> Pixels | None:
     """Gray [H, W] or BGR [H, W, 3]."""
     image = _opened(data)
     if image is None or not _has_colours(image):
         return None
+    turned = image
+    with suppress(Exception):  # of damaged EXIF; the image may be whole
+        turned = ImageOps.exif_transpose(image)
     try:
-        turned = _turned(image)
         if _has_16_bits(image):
             return _uint8(np.asarray(turned) >> 8)
         if turned.has_transparency_data:

@@ -7,7 +7,7 @@ Keys `num-samples`, `image-%09d` and `label-%09d`, counted from 1; images are PN
 import os
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -36,7 +36,7 @@ class Word:
         return f"image-{self.index:09d}"
 
 
-def _open(directory: Path) -> lmdb.Environment:
+def _check_place(directory: Path) -> None:
     data = directory / "data.mdb"
     if directory.is_file():
         raise UserError(f"{directory}: is a file; expected an LMDB folder that holds data.mdb")
@@ -48,11 +48,6 @@ def _open(directory: Path) -> lmdb.Environment:
         raise UserError(f"{data}: no permission to read it; chmod it or run as its owner")
     if (instead := what_it_is(data)) is not None:
         raise UserError(f"{data}: {instead}")
-    try:
-        # No lock file: results are read-only to their readers, and a lock needs write permission.
-        return lmdb.open(str(directory), readonly=True, lock=False, readahead=False, meminit=False)
-    except lmdb.Error as error:
-        raise UserError(f"{directory}: is not a readable LMDB ({error})") from error
 
 
 @contextmanager
@@ -76,21 +71,24 @@ class Words:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._turn = threading.Lock()  # a transaction is one thread's at a time
-        self._environment = _open(directory)
-        try:
-            self._transaction = self._environment.begin(buffers=True)
-            self._count = self._read_count()
-        except UserError:
-            self._environment.close()
-            raise
-        except lmdb.Error as error:
-            self._environment.close()
-            raise UserError(f"{self.directory}: is not a readable LMDB ({error})") from error
+        _check_place(directory)
+        with ExitStack() as opened:
+            try:
+                # No lock file: results are read-only to their readers, and a lock needs write permission.
+                environment = lmdb.open(str(directory), readonly=True, lock=False, readahead=False, meminit=False)
+                self._environment = opened.enter_context(environment)
+                self._transaction = self._environment.begin(buffers=True)
+                self._count = self._read_count()
+            except lmdb.Error as error:
+                raise UserError(f"{directory}: is not a readable LMDB ({error})") from error
+            opened.pop_all()
 
     def _read_count(self) -> int:
         stored = self._transaction.get(b"num-samples")
         if stored is None:
-            keys = ", ".join(bytes(key).decode("utf-8", "backslashreplace") for key in islice(self._keys(), 5))
+            with self._transaction.cursor() as cursor:
+                first = [bytes(key) for key in islice(cursor.iternext(values=False), 5)]
+            keys = ", ".join(key.decode("utf-8", "backslashreplace") for key in first)
             raise UserError(f"{self.directory}: holds no key 'num-samples', so no words. Its keys: {keys or 'none'}")
         text = bytes(stored).decode("ascii", "replace").strip()
         if not text.isdecimal():
@@ -121,23 +119,18 @@ class Words:
             value = self._transaction.get(key)
             return None if value is None else bytes(value)
 
-    def _keys(self) -> Iterator[memoryview]:
-        with self._transaction.cursor() as cursor:
-            yield from cursor.iternext(values=False)
-
     def keys_beside(self) -> Iterator[bytes]:
         """Every stored key that is none of a word's and not `num-samples`. What lies between those is not read."""
         ours = [(kind % 1, kind % self._count) for kind in (b"image-%09d", b"label-%09d")]
+        ours.append((b"num-samples", b"num-samples"))
         with self._transaction.cursor() as cursor:
             there = cursor.first()
-            for first, last in [*ours, (b"num-samples", b"num-samples")]:
-                while there and bytes(cursor.key()) < first:
-                    yield bytes(cursor.key())
-                    there = cursor.next()
-                there = there and cursor.set_range(last) and (bytes(cursor.key()) != last or cursor.next())
             while there:
-                yield bytes(cursor.key())
-                there = cursor.next()
+                key = bytes(cursor.key())
+                end = next((last for first, last in ours if first <= key <= last), None)
+                if end is None:
+                    yield key
+                there = cursor.next() if end is None else cursor.set_range(end + b"\0")
 
     def __iter__(self) -> Iterator[Word]:
         return (self[index] for index in range(1, self._count + 1))
@@ -164,7 +157,7 @@ def write_words(directory: Path, pairs: Iterable[tuple[bytes, str]]) -> int:
     The data file appears in one step when it is complete; equal pairs give an equal file.
     Raises UserError where there is not one pair.
     """
-    with scratch_directory(directory) as scratch:
+    with scratch_directory(directory) as scratch, scratch_directory(directory) as compact:
         count = 0
         with _new(scratch) as environment:
             with environment.begin(write=True) as transaction:
@@ -174,26 +167,18 @@ def write_words(directory: Path, pairs: Iterable[tuple[bytes, str]]) -> int:
                 transaction.put(b"num-samples", b"%d" % count)
             if count == 0:
                 raise UserError(f"{directory}: no words to write")
-        copy_words(scratch, directory)
+        compact_copy(scratch, compact)
+        publish(compact, directory)
     return count
 
 
-def copy_words(source: Path, directory: Path) -> int:
-    """Copy the LMDB `source` compactly into `directory` and return its number of words. Raises UserError as `Words`."""
-    with scratch_directory(directory) as scratch:
-        count = compact_copy(source, scratch)
-        publish(scratch, directory)
-    return count
-
-
-def compact_copy(source: Path, directory: Path) -> int:
-    """Copy the LMDB `source` into the empty `directory` and return its number of words.
+def compact_copy(source: Path, directory: Path) -> None:
+    """Copy the LMDB `source` into the empty `directory`. Raises UserError as `Words`.
 
     Compaction drops free pages and the sparse tail that many published datasets carry (a data.mdb of 1 TiB).
     """
     with Words(source) as words, _damage_named(source):
         words._environment.copy(str(directory), compact=True)
-        return len(words)
 
 
 def publish(scratch: Path, directory: Path) -> None:

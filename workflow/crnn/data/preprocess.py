@@ -35,14 +35,9 @@ def _opencv_cubic(image: Pixels, width: int, height: int) -> Pixels:
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.uint8, copy=False)
 
 
-def _pillow_gray(image: Pixels | None) -> Pixels | None:
-    """The gray that the CRNN_Dynamic recipe makes of colours, which is rounded otherwise than OpenCV's."""
-    return None if image is None else np.asarray(Image.fromarray(image[..., ::-1]).convert("L"))
-
-
 def _pillow_resize(image: Pixels, width: int, height: int) -> Pixels:
-    whole = np.ascontiguousarray(image)
-    return np.asarray(Image.fromarray(whole).resize((width, height), Image.Resampling.BICUBIC))
+    whole = Image.fromarray(np.ascontiguousarray(image))
+    return np.asarray(whole.resize((width, height), Image.Resampling.BICUBIC))
 
 
 RESAMPLERS: dict[str, Callable[[Pixels, int, int], Pixels]] = {
@@ -91,8 +86,11 @@ class Preprocess:
     def decode(self, data: bytes) -> Pixels | None:
         """Encoded image to uint8 [H, W], or [H, W, 3] in colour; None where the bytes are not a whole image."""
         recipe = self.resampler == "pillow-bicubic" and self.channels == 1
-        image = _pillow_gray(decode(data, 3)) if recipe else decode(data, self.channels)
-        return image if image is not None and image.size else None
+        image = decode(data, 3 if recipe else self.channels)
+        if image is None or not image.size:
+            return None
+        # Pillow's gray, which the CRNN_Dynamic recipe makes of colours, is not rounded as OpenCV's is.
+        return np.asarray(Image.fromarray(image[..., ::-1]).convert("L")) if recipe else image
 
     def resize(self, image: Pixels) -> Pixels:
         """What `decode` returns to uint8 [channels, height, tensor width]."""

@@ -5,13 +5,14 @@ that this environment would prepare them in the same way.
 """
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, BinaryIO, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -75,30 +76,25 @@ def _read_label(stored: bytes | None, policy: LabelPolicy) -> tuple[str | None, 
     return label, text, outside, "ok" if text else "empty-label"
 
 
-def _image_status(stored: bytes | None) -> ImageStatus:
-    """Why there are no pixels."""
-    if not stored:
-        return "missing-image"
-    return "unsupported-image" if is_foreign(stored) else "corrupt-image"
-
-
 def prepare(word: Word, preprocess: Preprocess, policy: LabelPolicy) -> tuple[Sample, Pixels | None]:
     """Read one LMDB record: its row of samples.parquet, and uint8 [channels, height, W] where the image can be read."""
     label, text, outside, status = _read_label(word.label, policy)
-    image = preprocess.decode(word.image) if word.image else None
+    sample = partial(Sample, word.index, word.key, label, text, outside)
+    if not word.image:
+        return sample(0, 0, 0, "missing-image"), None
+    image = preprocess.decode(word.image)
     if image is None:
-        return Sample(word.index, word.key, label, text, outside, 0, 0, 0, _image_status(word.image)), None
+        return sample(0, 0, 0, "unsupported-image" if is_foreign(word.image) else "corrupt-image"), None
     pixels = preprocess.resize(image)
-    height, width = image.shape[:2]
-    return Sample(word.index, word.key, label, text, outside, width, height, pixels.shape[2], status), pixels
+    return sample(image.shape[1], image.shape[0], pixels.shape[2], status), pixels
 
 
 def check_policy(words: Words, policy: LabelPolicy) -> None:
     """Raise UserError where the policy leaves nothing of nearly all labels, of which some are looked at."""
     some = range(1, len(words) + 1, max(1, len(words) // POLICY_WORDS))
     read = [_read_label(words[index].label, policy) for index in some]
-    labels = [label for label, *_, status in read if label and status in ("ok", *LEFT_OUT)]
-    lost = [label for label, *_, status in read if label and status in LEFT_OUT]
+    labels = [(label, status) for label, *_, status in read if label and status in ("ok", *LEFT_OUT)]
+    lost = [label for label, status in labels if status != "ok"]
     if lost and len(lost) >= NEARLY_ALL * len(labels):
         raise UserError(
             f"{words.directory}: labels.characters ({policy.characters[:40]}) and labels.outside ({policy.outside}) "
@@ -108,33 +104,6 @@ def check_policy(words: Words, policy: LabelPolicy) -> None:
 
 
 # --- a dataset ---------------------------------------------------------------------------------------------
-
-
-class _NpyAppender:
-    """Grows one .npy file of float32 [N, *shape] by rows; the header gets its final N on closing."""
-
-    def __init__(self, path: Path, shape: tuple[int, ...]) -> None:
-        self._stream = path.open("wb")
-        self._shape = shape
-        self.rows = 0
-        self._write_header()
-
-    def _write_header(self) -> None:
-        # NumPy pads the header, so the first axis can grow in place.
-        header = {"descr": "<f4", "fortran_order": False, "shape": (self.rows, *self._shape)}
-        np.lib.format.write_array_header_1_0(self._stream, header)
-
-    def append(self, pixels: Pixels) -> int:
-        self._stream.write(normalise(pixels).tobytes())
-        self.rows += 1
-        return self.rows - 1
-
-    def close(self) -> None:
-        self._stream.seek(0)
-        self._write_header()
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
-        self._stream.close()
 
 
 def _prepare_chunk(
@@ -153,21 +122,34 @@ def _prepared(
         yield from chain.from_iterable(workers.map(chunks))
 
 
-def _write_tensors(prepared: Iterable[tuple[Sample, Pixels | None]], directory: Path) -> tuple[pl.DataFrame, list[int]]:
-    """Append each word to its width's file; return samples (with `row`) and the widths met."""
-    appenders: dict[int, _NpyAppender] = {}
-    rows: list[dict[str, Any]] = []
-    with ExitStack() as files:
+def _write_header(stream: BinaryIO, shape: tuple[int, ...]) -> None:
+    """Begin a .npy file of float32. NumPy pads the header, so another number of rows can be written over it."""
+    stream.seek(0)
+    np.lib.format.write_array_header_1_0(stream, {"descr": "<f4", "fortran_order": False, "shape": shape})
+
+
+def _write_tensors(prepared: Iterable[tuple[Sample, Pixels | None]], directory: Path) -> pl.DataFrame:
+    """Append each word to its width's file; return samples (with `row`)."""
+    files: dict[tuple[int, ...], BinaryIO] = {}
+    counts: Counter[tuple[int, ...]] = Counter()
+    samples: list[dict[str, Any]] = []
+    with ExitStack() as stack:
         for sample, pixels in prepared:
-            row = None
-            if pixels is not None:
-                width = sample.tensor_width
-                if width not in appenders:
-                    appenders[width] = _NpyAppender(directory / f"w{width}.npy", pixels.shape)
-                    files.callback(appenders[width].close)
-                row = appenders[width].append(pixels)
-            rows.append({**asdict(sample), "row": row})
-    return pl.DataFrame(rows, schema=SAMPLES), sorted(appenders)
+            samples.append({**asdict(sample), "row": None})
+            if pixels is None:
+                continue
+            shape = pixels.shape
+            if shape not in files:
+                files[shape] = stack.enter_context((directory / f"w{sample.tensor_width}.npy").open("wb"))
+                _write_header(files[shape], (0, *shape))
+            files[shape].write(normalise(pixels).tobytes())
+            samples[-1]["row"] = counts[shape]
+            counts[shape] += 1
+        for shape, file in files.items():
+            _write_header(file, (counts[shape], *shape))
+            file.flush()
+            os.fsync(file.fileno())
+    return pl.DataFrame(samples, schema=SAMPLES)
 
 
 def make_tensors(
@@ -181,16 +163,15 @@ def make_tensors(
     """Prepare a part of an LMDB's words in `directory`: w{W}.npy, samples.parquet, contract.json. Returns the samples.
 
     The rows of a width are in LMDB order whatever `processes` is. contract.json is written last and lists every tensor
-    file with its hash, so a directory without it is unfinished. Raises UserError as `Words` and
-    `check_policy` do.
+    file with its hash, so a directory without it is unfinished. Raises UserError as `Words` and `check_policy` do.
     """
     with Words(words) as reader:
         check_policy(reader, policy)
         indices = part.indices(len(reader))
     with scratch_directory(directory) as scratch:
         prepared = _prepared(words, indices, preprocess, policy, processes)
-        samples, widths = _write_tensors(progress(prepared, total=len(indices), what="tensors"), scratch)
-        files = _publish(scratch, directory, widths)
+        samples = _write_tensors(progress(prepared, total=len(indices), what="tensors"), scratch)
+        files = _publish(scratch, directory)
     write_table(directory / "samples.parquet", samples)
     contract = {
         "layout": f"float32 [N, {preprocess.channels}, {preprocess.rule.height}, W], one file per W",
@@ -205,14 +186,13 @@ def make_tensors(
     return samples
 
 
-def _publish(scratch: Path, directory: Path, widths: Iterable[int]) -> dict[str, dict[str, Any]]:
+def _publish(scratch: Path, directory: Path) -> dict[str, dict[str, Any]]:
     """Replace the tensor files of `directory` by those in `scratch`; return the `files` of a contract."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "contract.json").unlink(missing_ok=True)
     for stale in directory.glob("w*.npy"):
         stale.unlink()
-    paths = [(scratch / f"w{width}.npy").replace(directory / f"w{width}.npy") for width in widths]
-    return {path.name: file_facts(path) for path in paths}
+    return {path.name: file_facts(path.replace(directory / path.name)) for path in list(scratch.iterdir())}
 
 
 class TensorBatch(NamedTuple):
@@ -245,22 +225,15 @@ class _Folder:
     def _remedy(self) -> str:
         return f"delete {self.path}/contract.json and run again to remake the tensors"
 
-    def _check(self, name: str) -> None:
-        if name not in self._checked and file_facts(self.path / name) != self._files.get(name):
-            raise UserError(f"{self.path / name}: is not the file that contract.json lists; {self._remedy}")
-        self._checked.add(name)
-
     def by_width(self, limit: int) -> list[tuple[int, pl.DataFrame]]:
         """The readable ones of the first `limit` words, by tensor width, narrow first. Their files are checked."""
         readable = self.samples[:limit].filter(pl.col("row").is_not_null()).sort("tensor_width", "index")
         groups = [(width, group) for (width,), group in readable.group_by("tensor_width", maintain_order=True)]
-        for width, _ in groups:
-            self._check(f"w{width}.npy")
+        for name in (f"w{width}.npy" for width, _ in groups):
+            if name not in self._checked and file_facts(self.path / name) != self._files.get(name):
+                raise UserError(f"{self.path / name}: is not the file that contract.json lists; {self._remedy}")
+            self._checked.add(name)
         return groups
-
-    def tensor(self, width: int) -> Tensor:
-        tensor: Tensor = np.load(self.path / f"w{width}.npy", mmap_mode="r")
-        return tensor
 
 
 class TensorSet:
@@ -294,7 +267,7 @@ class TensorSet:
             work += [(folder, width, batch_of(width), words) for width, words in folder.by_width(left)]
             left = max(0, left - folder.samples.height)
         for folder, width, size, words in work:
-            tensor = folder.tensor(width)
+            tensor = np.load(folder.path / f"w{width}.npy", mmap_mode="r")
             for batch in words.iter_slices(size):
                 yield TensorBatch(batch["index"].to_list(), batch["row"].to_numpy(), tensor)
 

@@ -1,13 +1,12 @@
 """Width rules: the tensor width of a word image, as a pure function of that image's own size.
 
 If a width depended on a word's neighbours, batching could change answers: the fault most often reported of
-text-recognition deployments. Not here: pixels (`crnn.data.preprocess`).
+text-recognition deployments.
 """
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 from typing import Any, ClassVar, Protocol
 
@@ -28,33 +27,25 @@ class WidthRule(Protocol):
 
     def filled(self, image_width: int, image_height: int) -> int:
         """Columns of the tensor that the word takes; what is on its right is padding."""
-        ...
+        return self(image_width, image_height)
 
     def possible(self) -> Sequence[int]:
         """Every width that a word can get, ascending."""
         ...
 
 
-class _Bucketed:
+class _Bucketed(WidthRule, Protocol):
     """Buckets by the width that a word has at the rule's height in its true aspect, times `stretch`.
 
     Without `pad` a word is stretched to its bucket. With it the word keeps that width, and is padded on the right to
     the narrowest bucket that holds it and is at least `pad` wide.
     """
 
+    widths: Sequence[int]  # of the buckets, ascending
+    upto: Sequence[float]  # of each bucket the widest word that gets it, ascending; the last takes all that are wider
     stretch: float
     height: int
     pad: int | None
-
-    @property
-    def buckets(self) -> Sequence[int]:
-        """Widths, ascending."""
-        raise NotImplementedError
-
-    @property
-    def limits(self) -> Sequence[float]:
-        """Of each bucket the widest word that gets it, ascending; the last takes all that are wider."""
-        raise NotImplementedError
 
     def ideal(self, image_width: int, image_height: int) -> float:
         """The word's true width, stretched, pixels."""
@@ -69,10 +60,10 @@ class _Bucketed:
 
     def possible(self) -> Sequence[int]:
         narrowest = self._bucket(self.pad or 0)
-        return [width for width in self.buckets if width >= narrowest]
+        return [width for width in self.widths if width >= narrowest]
 
     def _bucket(self, ideal: float) -> int:
-        return self.buckets[min(bisect_left(self.limits, ideal), len(self.buckets) - 1)]
+        return self.widths[min(bisect_left(self.upto, ideal), len(self.widths) - 1)]
 
 
 @dataclass(frozen=True)
@@ -93,18 +84,13 @@ class Aspect(_Bucketed):
                 f"{self}: needs stretch > 0, height >= 1, step >= 1, {NARROWEST} <= min <= max and max - min a "
                 f"multiple of step"
             )
-
-    @cached_property
-    def buckets(self) -> Sequence[int]:
-        return range(self.min, self.max + 1, self.step)
-
-    @cached_property
-    def limits(self) -> Sequence[float]:
-        return self.buckets if self.pad is not None else [width + self.step / 2 for width in self.buckets]
+        widths = range(self.min, self.max + 1, self.step)
+        object.__setattr__(self, "widths", widths)
+        object.__setattr__(self, "upto", [width + (self.step / 2 if self.pad is None else 0) for width in widths])
 
 
 @dataclass(frozen=True)
-class Fixed:
+class Fixed(WidthRule):
     """One width for every word, whatever its aspect: the classic 32×100."""
 
     width: int = 100
@@ -117,15 +103,12 @@ class Fixed:
     def __call__(self, image_width: int, image_height: int) -> int:
         return self.width
 
-    def filled(self, image_width: int, image_height: int) -> int:
-        return self.width
-
     def possible(self) -> Sequence[int]:
         return (self.width,)
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(WidthRule):
     """The width of the CRNN_Dynamic recipe, bug for bug, for reproducing its numbers.
 
     `parse_testdata.py` of Ascend/ModelZoo-PyTorch, ACL_PyTorch/built-in/cv/CRNN_Dynamic_for_PyTorch, multiplies by
@@ -139,9 +122,6 @@ class Recipe:
     def __call__(self, image_width: int, image_height: int) -> int:
         width = int(image_height / HEIGHT) * image_width if image_height > HEIGHT else 100
         return max(self.min, min(width, self.max))
-
-    def filled(self, image_width: int, image_height: int) -> int:
-        return self(image_width, image_height)
 
     def possible(self) -> Sequence[int]:
         return range(self.min, self.max + 1)
@@ -169,14 +149,6 @@ class Buckets(_Bucketed):
             raise UserError(f"{self}: needs as many upto as widths, ascending")
         if self.pad is not None and self.upto != self.widths:
             raise UserError(f"{self}: pads words to the next of widths, so upto has nothing to say; leave one out")
-
-    @property
-    def buckets(self) -> Sequence[int]:
-        return self.widths
-
-    @property
-    def limits(self) -> Sequence[float]:
-        return self.upto
 
 
 def _ascending(numbers: Sequence[float]) -> bool:

@@ -22,10 +22,9 @@ def arguments(command: Command) -> None:
 def main(args: Arguments) -> None:
     if args.words < 1:
         raise UserError(f"--words {args.words}: expected 1 or more")
-    sources = open_sources(args)
-    record = Record.begin(args, sources.inputs, ("numpy", "opencv-python-headless", "pillow", "lmdb"))
+    renderer, left_out, inputs = open_sources(args)
+    record = Record.begin(args, inputs, ("numpy", "opencv-python-headless", "pillow", "lmdb"))
     indices = progress(range(args.words), total=args.words, what="render words")
-    rendered = (sources.renderer.render(index) for index in indices)
-    write_words(args.output, ((word.image, word.text) for word in rendered))
-    left_out = {str(path): reason for path, reason in sources.folder.left_out.items()}
-    record.finish([args.output / "data.mdb"], fonts_left_out=left_out)
+    write_words(args.output, ((word.image, word.text) for word in map(renderer.render, indices)))
+    reasons = {str(path): reason for path, reason in left_out.items()}
+    record.finish([args.output / "data.mdb"], fonts_left_out=reasons)

@@ -26,10 +26,10 @@ def main(args: Arguments) -> None:
     for option, value, least in (("words", args.words, 1), ("columns", args.columns, 1), ("start", args.start, 0)):
         if value < least:
             raise UserError(f"--{option} {value}: expected {least} or more")
-    sources = open_sources(args)
-    record = Record.begin(args, sources.inputs, ("numpy", "opencv-python-headless", "pillow"))
+    renderer, _, inputs = open_sources(args)
+    record = Record.begin(args, inputs, ("numpy", "opencv-python-headless", "pillow"))
     indices = progress(range(args.start, args.start + args.words), total=args.words, what="render words")
-    drawn = (sources.renderer.draw(index) for index in indices)
+    drawn = (renderer.draw(index) for index in indices)
     sheet = contact_sheet([(pixels, label_of(shown)) for pixels, shown in drawn], args.columns)
     with atomic_path(args.output) as temporary:
         sheet.save(temporary, format="PNG", optimize=True)

@@ -1,7 +1,9 @@
 """Sample k of a rendered dataset: every step from text to image file, decided by (seed, k) alone."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -10,13 +12,12 @@ import numpy.typing as npt
 from crnn.data.render.camera import exposure, geometry, legibility
 from crnn.data.render.camera.exposure import Shot
 from crnn.data.render.chance import happens
-from crnn.data.render.fonts.listing import Font
+from crnn.data.render.fonts.probe import Font
 from crnn.data.render.scene import painting, surroundings
 from crnn.data.render.scene.painting import Scene
 from crnn.data.render.text import glyphs
 from crnn.data.render.text.glyphs import Lettering, Mask
 from crnn.data.render.text.lexicon import Lexicon, label_of, printable
-from crnn.data.render.text.typecase import TypeCase
 
 # About one drawing in ten is illegible, so this many in a row means that a step is broken, not bad luck.
 MOST_DRAWINGS = 100
@@ -34,24 +35,29 @@ class RenderedWord:
     shown: str
 
 
+@dataclass(frozen=True)
 class Renderer:
-    """Renders the words of one seed.
+    """Renders the words of one seed, 0 or more, in at least one font.
 
     Word `index` is a function of (seed, index, fonts, lexicon): it can be made alone, in any order or process. Equal
-    arguments give equal bytes with equal versions of NumPy, OpenCV and Pillow on processors of one kind. A pickled
-    renderer holds no open file.
+    arguments give equal bytes with equal versions of NumPy, OpenCV and Pillow on processors of one kind.
     """
 
-    def __init__(self, seed: int, fonts: Sequence[Font], lexicon: Lexicon) -> None:
-        """seed: 0 or more. fonts: at least one."""
-        self._seed = seed
-        self._fonts = tuple(fonts)
-        self._lexicon = lexicon
-        self._case = TypeCase()
-        self._chances = _chances(self._fonts)
+    seed: int
+    fonts: Sequence[Font]
+    lexicon: Lexicon
 
-    def __reduce__(self) -> tuple[type["Renderer"], tuple[int, tuple[Font, ...], Lexicon]]:
-        return type(self), (self._seed, self._fonts, self._lexicon)
+    @cached_property
+    def _chances(self) -> npt.NDArray[np.float64]:
+        """How often to choose each font, accumulated: a family of n files is chosen as often as the square root of n.
+
+        By the file, one family of forty weights would outdo thirty single fonts; by the family, a face that comes in
+        one weight would be as frequent as all of Helvetica. Collections are full of fancy faces and signs are not: a
+        face is chosen by its likeness to plain letters, to the power of 1.5.
+        """
+        sizes = Counter(font.relatives for font in self.fonts)
+        chances = np.cumsum([sizes[font.relatives] ** -0.5 * font.likeness**1.5 for font in self.fonts])
+        return np.asarray(chances / chances[-1], np.float64)
 
     def render(self, index: int) -> RenderedWord:
         """Return word `index` (0 or more) as a file."""
@@ -64,30 +70,30 @@ class Renderer:
         return exposure.developed(shot), shown
 
     def _shot(self, index: int) -> tuple[Shot, str]:
-        rng = np.random.default_rng([self._seed, index])
+        rng = np.random.default_rng([self.seed, index])
         # The text stays while drawings are thrown away: else long texts, which fail more often, would be rarer.
-        text = self._lexicon.choose(rng)
+        text = self.lexicon.choose(rng)
         for _ in range(MOST_DRAWINGS):
-            font = self._fonts[int(np.searchsorted(self._chances, rng.random(), side="right"))]
+            font = self.fonts[int(np.searchsorted(self._chances, rng.random(), side="right"))]
             shown = printable(text, font)
             shot = self._attempt(shown, font, rng)
             if shot is not None:
                 return shot, shown
-        raise RuntimeError(f"word {index} of seed {self._seed} ({text!r}): no legible drawing in {MOST_DRAWINGS}")
+        raise RuntimeError(f"word {index} of seed {self.seed} ({text!r}): no legible drawing in {MOST_DRAWINGS}")
 
     def _attempt(self, shown: str, font: Font, rng: np.random.Generator) -> Shot | None:
         """Draw `shown` once; None where the outcome is illegible."""
         margins = geometry.choose_margins(rng)
         if happens(rng, PLAIN):
-            lettering = glyphs.set_text(shown, font, glyphs.TextStyle(), self._case, rng)
+            lettering = glyphs.set_text(shown, font, glyphs.TextStyle(), rng)
             lettering = geometry.straight(lettering, margins)
             return _photograph(lettering, painting.paint_plainly(lettering, rng), rng)
         style = glyphs.choose_style(len(shown), rng)
-        lettering = glyphs.set_text(shown, font, style, self._case, rng)
+        lettering = glyphs.set_text(shown, font, style, rng)
 
         def neighbour() -> Mask:
-            other = printable(self._lexicon.choose(rng), font)
-            return glyphs.set_text(other, font, glyphs.TextStyle(stretch=style.stretch), self._case, rng).ink
+            other = printable(self.lexicon.choose(rng), font)
+            return glyphs.set_text(other, font, glyphs.TextStyle(stretch=style.stretch), rng).ink
 
         lettering = geometry.view(*surroundings.surround(lettering, margins, neighbour, rng), rng)
         return _photograph(lettering, painting.paint(lettering, rng), rng)
@@ -103,17 +109,3 @@ def _photograph(lettering: Lettering, painted: Scene, rng: np.random.Generator) 
     shot = exposure.shoot(view.word, rng)
     ink = np.asarray(cv2.resize(lettering.ink, (columns, rows), interpolation=cv2.INTER_AREA), np.float32)
     return shot if legibility.is_legible(view, ink, scale * lettering.height, noise) else None
-
-
-def _chances(fonts: Sequence[Font]) -> npt.NDArray[np.float64]:
-    """How often to choose each font, accumulated: a family of n files is chosen as often as the square root of n.
-
-    By the file, one family of forty weights would outdo thirty single fonts; by the family, a face that comes in one
-    weight would be as frequent as all of Helvetica. Collections are full of fancy faces and signs are not: a face is
-    chosen by its likeness to plain letters, to the power of 1.5.
-    """
-    sizes: dict[str, int] = {}
-    for font in fonts:
-        sizes[font.relatives] = sizes.get(font.relatives, 0) + 1
-    chances = np.cumsum([sizes[font.relatives] ** -0.5 * font.likeness**1.5 for font in fonts])
-    return np.asarray(chances / chances[-1], np.float64)

@@ -31,9 +31,8 @@ def _fitted(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     height, width = pixels.shape
     scale = min(WORD[0] / width, WORD[1] / height)
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    return np.asarray(
-        cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR), np.uint8
-    )
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(pixels, size, interpolation=method), np.uint8)
 
 
 def _shortened(label: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:

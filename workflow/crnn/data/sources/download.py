@@ -40,18 +40,16 @@ def _fetch(url: str, part: Path) -> None:
     with urlopen(request, timeout=SILENCE) as response:
         # A server may ignore Range and send the whole file again, and file:// always does.
         start = held if response.status == PARTIAL_CONTENT else 0
-        length = response.headers.get("Content-Length")
-        total = None if length is None else start + int(length)
-        steps = 0 if length is None else math.ceil(int(length) / CHUNK)
+        length = int(response.headers.get("Content-Length", 0))
         with part.open("ab" if start else "wb") as stream:
             chunks = iter(partial(response.read, CHUNK), b"")
-            for chunk in progress(chunks, total=steps, what=part.name, unit="MiB"):
+            for chunk in progress(chunks, total=math.ceil(length / CHUNK), what=part.name, unit="MiB"):
                 stream.write(chunk)
             stream.flush()
             os.fsync(stream.fileno())
     # http.client ends a sized read quietly when the connection closes early.
-    if total is not None and _size(part) < total:
-        raise ConnectionError(f"connection closed after {_size(part)} of {total} bytes")
+    if _size(part) < start + length:
+        raise ConnectionError(f"connection closed after {_size(part)} of {start + length} bytes")
 
 
 def _fetch_all(url: str, part: Path) -> None:

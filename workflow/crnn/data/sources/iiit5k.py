@@ -30,8 +30,7 @@ def _read_members(archive: Path, split: Split) -> dict[str, bytes]:
         with tarfile.open(archive, "r|*") as tar:
             for member in tar:
                 name = member.name.removeprefix("./").removeprefix(f"{ROOT}/")
-                stream = tar.extractfile(member) if member.isfile() and name.startswith(wanted) else None
-                if stream is not None:
+                if member.isfile() and name.startswith(wanted) and (stream := tar.extractfile(member)):
                     members[name] = stream.read()
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
         raise UserError(f"{archive}: cannot be read as a tar archive ({error}); fetch it again") from error
@@ -40,21 +39,19 @@ def _read_members(archive: Path, split: Split) -> dict[str, bytes]:
 
 def _text(value: Any) -> str:
     """A MATLAB char array as SciPy gives it: str, or an empty array where the text is empty."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, np.ndarray) and value.size == 0:
-        return ""
-    raise TypeError(f"expected text, found {type(value).__name__}")
+    text = "" if isinstance(value, np.ndarray) and value.size == 0 else value
+    if not isinstance(text, str):
+        raise TypeError(f"expected text, found {type(value).__name__}")
+    return text
 
 
 def _read_ground_truth(mat: bytes, split: Split) -> list[tuple[str, str]]:
     """(ImgName, GroundTruth) of each entry of the split's struct array, in its order."""
-    variable = f"{split}data"
     source: Any = io.BytesIO(mat)  # loadmat documents file-like objects, its type stubs do not know them
-    entries = loadmat(source, simplify_cells=True, variable_names=[variable])[variable]
+    entries = loadmat(source, simplify_cells=True, variable_names=[f"{split}data"])[f"{split}data"]
     # SciPy gives an array of one struct as that struct.
-    entries = [entries] if isinstance(entries, dict) else entries
-    return [(_text(entry["ImgName"]), _text(entry["GroundTruth"])) for entry in entries]
+    listed = [entries] if isinstance(entries, dict) else entries
+    return [(_text(entry["ImgName"]), _text(entry["GroundTruth"])) for entry in listed]
 
 
 def read_iiit5k(archive: Path, split: Split) -> list[tuple[bytes, str]]:

@@ -65,7 +65,14 @@ def read_images(folder: Path, labels: Path, entries: list[Entry], findings: Find
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: is not a folder; expected the folder of the images that {labels} lists")
-    paths = [_located(folder, labels, entry) for entry in entries]
+    paths = []
+    for entry in entries:
+        if (path := place_in(folder, entry.file)) is None:
+            raise UserError(
+                f"{labels}, line {entry.line}: path {entry.file!r} does not name a file inside {folder}; "
+                f"list files by their path from that folder (its label was read as {entry.text!r})"
+            )
+        paths.append(path)
     seen: set[Path] = set()
     for entry, path in zip(entries, paths, strict=True):
         if path in seen:
@@ -87,13 +94,3 @@ def read_images(folder: Path, labels: Path, entries: list[Entry], findings: Find
             f"path {first.file!r} and the label {first.text!r}, and there is no {paths[0]}; name the folder that the "
             "paths start from, or state the form of the label file"
         )
-
-
-def _located(folder: Path, labels: Path, entry: Entry) -> Path:
-    path = place_in(folder, entry.file)
-    if path is None:
-        raise UserError(
-            f"{labels}, line {entry.line}: path {entry.file!r} does not name a file inside {folder}; "
-            f"list files by their path from that folder (its label was read as {entry.text!r})"
-        )
-    return path

@@ -5,10 +5,10 @@ process that reads it, which no `except` catches; so a process apart reads it fi
 """
 
 import re
-from collections.abc import Iterable
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from crnn.core.errors import UserError
 from crnn.core.files import scratch_directory
@@ -55,20 +55,21 @@ def _inspected(words: Words) -> Imported:
         )
     named = f". Other keys: {', '.join(others)}" if others else ""
     if not any(word.image and decode(word.image) is not None for word in words):
-        found = _first("image", ((word.index, word.image) for word in words))
+        found = _first(words, "image")
         raise UserError(f"{words.directory}: not one of {len(words)} images can be read; {found}{named}")
     if all(word.label is None or label_text(word.label) is None for word in words):
-        found = _first("label", ((word.index, word.label) for word in words))
+        found = _first(words, "label")
         raise UserError(f"{words.directory}: not one of {len(words)} labels is UTF-8 text; {found}{named}")
     return Imported(len(words), others)
 
 
-def _first(kind: str, values: Iterable[tuple[int, bytes | None]]) -> str:
+def _first(words: Words, kind: Literal["image", "label"]) -> str:
     """What stands where the first image or label should."""
-    for index, value in values:
+    for word in words:
+        value = word.image if kind == "image" else word.label
         if value is not None:
             of_bytes = ", the text that Python prints of bytes" if value.startswith((b"b'", b'b"')) else ""
-            return f"{kind}-{index:09d} begins with {value[:24]!r}{of_bytes}"
+            return f"{kind}-{word.index:09d} begins with {value[:24]!r}{of_bytes}"
     return f"no key {kind}-000000001 … is stored"
 
 

@@ -1,13 +1,13 @@
 """What lies between a scene and a file of it: resolution, blur, tone, sensor noise, sharpening, compression."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from crnn.data.render.chance import happens, log_uniform, one_of
-from crnn.data.render.scene.grounds import Image, noise
+from crnn.data.render.scene.grounds import Image, blurred, noise
 from crnn.data.render.scene.painting import Scene
 
 Pixels = npt.NDArray[np.uint8]
@@ -47,18 +47,13 @@ def step_back(scene: Scene, text: tuple[float, float], rng: np.random.Generator)
         return scene
     small = max(NARROWEST, round(width * target / height)), target
     shrink = one_of(rng, {cv2.INTER_AREA: 8, cv2.INTER_LINEAR: 1, cv2.INTER_CUBIC: 1})
-    scene = _resized(scene, small, shrink)
+    scene = scene.mapped(lambda image: cv2.resize(image, small, interpolation=shrink))
     if happens(rng, ENLARGED):
         factor = rng.uniform(1.2, 3)
         enlarge = one_of(rng, {cv2.INTER_CUBIC: 3, cv2.INTER_LANCZOS4: 2, cv2.INTER_LINEAR: 2, cv2.INTER_NEAREST: 0.3})
-        scene = _resized(scene, (round(small[0] * factor), round(small[1] * factor)), enlarge)
+        large = round(small[0] * factor), round(small[1] * factor)
+        return scene.mapped(lambda image: cv2.resize(image, large, interpolation=enlarge))
     return scene
-
-
-def _resized(scene: Scene, size: tuple[int, int], how: int) -> Scene:
-    return Scene(
-        *(np.asarray(cv2.resize(image, size, interpolation=how), np.float32) for image in (scene.word, scene.bare))
-    )
 
 
 def focus(scene: Scene, height: float, rng: np.random.Generator) -> Scene:
@@ -68,13 +63,12 @@ def focus(scene: Scene, height: float, rng: np.random.Generator) -> Scene:
         return scene
     if blur == "gaussian":
         sigma = log_uniform(rng, 0.012, 0.05) * height
-        return Scene(
-            *(np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.float32) for image in (scene.word, scene.bare))
-        )
-    kernel = (
-        _disc(rng.uniform(0.02, 0.06) * height) if blur == "defocus" else _streak(rng.uniform(0.05, 0.15) * height, rng)
-    )
-    return Scene(*(np.asarray(cv2.filter2D(image, -1, kernel), np.float32) for image in (scene.word, scene.bare)))
+        return scene.mapped(lambda image: blurred(image, sigma))
+    if blur == "defocus":
+        kernel = _disc(rng.uniform(0.02, 0.06) * height)
+    else:
+        kernel = _streak(rng.uniform(0.05, 0.15) * height, rng)
+    return scene.mapped(lambda image: cv2.filter2D(image, -1, kernel))
 
 
 def _disc(radius: float) -> Image:
@@ -96,20 +90,17 @@ def _streak(length: float, rng: np.random.Generator) -> Image:
 
 def expose(scene: Scene, rng: np.random.Generator) -> tuple[Scene, float]:
     """Return the scene with the camera's tone curve, sharpening and noise, and the deviation of that noise."""
-    word, bare = scene.word, scene.bare
     if happens(rng, TONED):
-        gamma = log_uniform(rng, 0.6, 1.7)
-        word, bare = (
-            np.asarray(255 * (np.clip(image, 0, 255) / 255) ** np.float32(gamma), np.float32) for image in (word, bare)
-        )
+        gamma = np.float32(log_uniform(rng, 0.6, 1.7))
+        scene = scene.mapped(lambda image: 255 * (np.clip(image, 0, 255) / 255) ** gamma)
     if happens(rng, SHARPENED):
         sigma, amount = rng.uniform(0.6, 1.8), np.float32(rng.uniform(0.5, 2.0))
-        word, bare = (image + amount * (image - cv2.GaussianBlur(image, (0, 0), sigma)) for image in (word, bare))
+        scene = scene.mapped(lambda image: image + amount * (image - blurred(image, sigma)))
     kind, deviation = one_of(rng, NOISES), log_uniform(rng, *DEVIATION)
     if kind == "none":
-        return Scene(word, bare), 0.0
-    grain = noise((word.shape[0], word.shape[1]), "white", 1.0 if kind == "sensor" else rng.uniform(1.3, 2.5), rng)
-    return Scene(np.asarray(word + np.float32(deviation) * grain, np.float32), bare), deviation
+        return scene, 0.0
+    grain = noise(scene.word.shape, "white", 1.0 if kind == "sensor" else rng.uniform(1.3, 2.5), rng)
+    return replace(scene, word=scene.word + np.float32(deviation) * grain), deviation
 
 
 def shoot(image: Image, rng: np.random.Generator) -> Shot:

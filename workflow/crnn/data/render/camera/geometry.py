@@ -55,17 +55,12 @@ def view(lettering: Lettering, margins: Margins, rng: np.random.Generator) -> Le
     crop = np.array([margins.left, margins.above, margins.right, margins.below]) * lettering.height
     moved += crop[:2] - moved.min(axis=0)
     columns, rows = np.maximum(2, np.ceil(moved.max(axis=0) + crop[2:])).astype(int).tolist()
-    homography = np.asarray(
-        cv2.getPerspectiveTransform(corners.astype(np.float32), moved.astype(np.float32)), np.float64
-    )
+    homography = cv2.getPerspectiveTransform(corners.astype(np.float32), moved.astype(np.float32))
     # The faces of `moved` are as high as before up to a few percent, so the height of the text stays.
     box = (*moved.min(axis=0).tolist(), *moved.max(axis=0).tolist())
-    seen = lettering.mapped(lambda plane: _warped(plane, homography, (columns, rows)))
+    size = columns, rows
+    seen = lettering.mapped(lambda plane: np.asarray(cv2.warpPerspective(plane, homography, size), np.float32))
     return replace(seen, box=box)
-
-
-def _warped(plane: Mask, homography: npt.NDArray[np.float64], size: tuple[int, int]) -> Mask:
-    return np.asarray(cv2.warpPerspective(plane, homography, size, flags=cv2.INTER_LINEAR), np.float32)
 
 
 def padded(plane: Mask, room: int) -> Mask:

@@ -2,58 +2,21 @@
 
 import hashlib
 import logging
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
-
-from PIL import ImageFont
+from typing import Any, Literal, get_args
 
 from crnn.core.errors import UserError
 from crnn.core.files import read_json, sha256
-from crnn.data.render.fonts.probe import UnusableError, open_face, probe
+from crnn.data.render.fonts.probe import Font, UnusableError, probe
 
 LOG = logging.getLogger(__name__)
 
 SUFFIXES = (".ttf", ".otf")
 VALIDATION_SHARE = 0.05
 
-# What some files put into their family's name beside it: weight, width, slope, optical size.
-STYLE = re.compile(
-    r"""(?ix) [\s_-]* (
-        (?:extra|ultra|semi|demi)?[\s-]?(?:light|bold|black|condensed|expanded)
-        | thin | hairline | regular | book | medium | heavy | narrow | compressed | extended | wide
-        | italic | oblique | slanted | semi | demi | sc | (?:small[\s-]?)?caps | display | text | caption
-        | \d+ (?:pt)?
-    ) (?= [\s_-] | $ )"""
-)
-
 Split = Literal["train", "validation"]
-
-
-@dataclass(frozen=True)
-class Font:
-    """A usable font file.
-
-    family: the name the file gives. unicase: its small letters look like its capitals. punctuation: the signs and
-    accented letters beyond the labels' characters that it draws. likeness: to plain letters, up to 1.
-    """
-
-    path: Path
-    family: str
-    unicase: bool = False
-    punctuation: str = ""
-    likeness: float = 1.0
-
-    @property
-    def relatives(self) -> str:
-        """The family without weight, width, slope and size, which some files count as part of it."""
-        return STYLE.sub("", self.family).strip() or self.family
-
-    def at(self, size: int) -> ImageFont.FreeTypeFont:
-        """Open the font at `size` px per em."""
-        return open_face(self.path, size)
 
 
 @dataclass(frozen=True)
@@ -74,15 +37,13 @@ def find_fonts(folders: Sequence[Path], characters: str) -> FontFolder:
             raise UserError(f"{folder}: no such folder of fonts; expected a folder that holds .ttf or .otf files")
     fonts: list[Font] = []
     left_out: dict[Path, str] = {}
-    for path in _font_files(folders):
+    files = {path for folder in folders for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES}
+    for path in sorted(path for path in files if path.is_file()):
         try:
-            traits = probe(path, characters)
+            fonts.append(probe(path, characters))
         except UnusableError as error:
+            LOG.info("%s: %s; left out", path, error)
             left_out[path] = str(error)
-        else:
-            fonts.append(Font(path, traits.family, traits.unicase, traits.punctuation, traits.likeness))
-    for path, reason in left_out.items():
-        LOG.info("%s: %s; left out", path, reason)
     if left_out:
         LOG.warning("%d of %d font files are left out", len(left_out), len(left_out) + len(fonts))
     if not fonts:
@@ -90,11 +51,6 @@ def find_fonts(folders: Sequence[Path], characters: str) -> FontFolder:
         where = ", ".join(map(str, folders))
         raise UserError(f"{where}: no font to render with ({'; '.join(reasons[:10])})")
     return FontFolder(tuple(fonts), left_out)
-
-
-def _font_files(folders: Iterable[Path]) -> list[Path]:
-    files = {path for folder in folders for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES}
-    return sorted(path for path in files if path.is_file())
 
 
 def split_of(font: Font, share: float) -> Split:
@@ -106,25 +62,13 @@ def split_of(font: Font, share: float) -> Split:
 def describe_fonts(folder: FontFolder, share: float) -> dict[str, Any]:
     """Return the content of a list of fonts as JSON, for `read_fonts`; every file is hashed."""
     fonts = [
-        {
-            "path": str(font.path),
-            "sha256": sha256(font.path),
-            "family": font.family,
-            "unicase": font.unicase,
-            "punctuation": font.punctuation,
-            "likeness": font.likeness,
-            "split": split_of(font, share),
-        }
+        asdict(font) | {"path": str(font.path), "sha256": sha256(font.path), "split": split_of(font, share)}
         for font in folder.fonts
     ]
     splits = [font["split"] for font in fonts]
+    counts = {"usable": len(fonts), "left_out": len(folder.left_out)}
     return {
-        "counts": {
-            "usable": len(fonts),
-            "train": splits.count("train"),
-            "validation": splits.count("validation"),
-            "left_out": len(folder.left_out),
-        },
+        "counts": counts | {split: splits.count(split) for split in get_args(Split)},
         "validation_share": share,
         "fonts": fonts,
         "left_out": {str(path): reason for path, reason in folder.left_out.items()},
@@ -138,27 +82,21 @@ def read_fonts(path: Path, split: Split | None) -> tuple[Font, ...]:
     empty.
     """
     content = read_json(path)
+    lister = "workflow/stages/train/list_fonts.py"
     try:
-        chosen = [entry for entry in content["fonts"] if split is None or entry["split"] == split]
-        fonts = tuple(
-            Font(Path(entry["path"]), entry["family"], entry["unicase"], entry["punctuation"], float(entry["likeness"]))
-            for entry in chosen
-        )
-        hashes = [entry["sha256"] for entry in chosen]
+        listed = [
+            (Font(Path(e["path"]), e["family"], e["unicase"], e["punctuation"], float(e["likeness"])), e["sha256"])
+            for e in content["fonts"]
+            if split is None or e["split"] == split
+        ]
     except (KeyError, TypeError) as error:
-        raise UserError(
-            f"{path}: is not a list of fonts (no {error}); write one with workflow/stages/train/list_fonts.py"
-        ) from error
-    if not fonts:
+        raise UserError(f"{path}: is not a list of fonts (no {error}); write one with {lister}") from error
+    if not listed:
         which = "" if split is None else f" of the split {split!r}"
         raise UserError(f"{path}: lists no font{which}; list more folders, or another share for validation")
-    for font, expected in zip(fonts, hashes, strict=True):
+    for font, expected in listed:
         if not font.path.is_file():
-            raise UserError(
-                f"{path}: lists {font.path}, which is gone; list the fonts anew (workflow/stages/train/list_fonts.py)"
-            )
+            raise UserError(f"{path}: lists {font.path}, which is gone; list the fonts anew ({lister})")
         if sha256(font.path) != expected:
-            raise UserError(
-                f"{path}: {font.path} has changed since; list the fonts anew (workflow/stages/train/list_fonts.py)"
-            )
-    return fonts
+            raise UserError(f"{path}: {font.path} has changed since; list the fonts anew ({lister})")
+    return tuple(font for font, _ in listed)

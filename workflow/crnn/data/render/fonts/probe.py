@@ -1,6 +1,7 @@
 """What a font file draws: whether its letters are letters, which signs it has, whether it has two cases."""
 
 import math
+import re
 import string
 from dataclasses import dataclass
 from functools import lru_cache
@@ -31,6 +32,16 @@ TELLING = "abdefghnqrt"
 # for two cases.
 ALIKE = 0.76
 
+# What some files put into their family's name beside it: weight, width, slope, optical size.
+STYLE = re.compile(
+    r"""(?ix) [\s_-]* (
+        (?:extra|ultra|semi|demi)?[\s-]?(?:light|bold|black|condensed|expanded)
+        | thin | hairline | regular | book | medium | heavy | narrow | compressed | extended | wide
+        | italic | oblique | slanted | semi | demi | sc | (?:small[\s-]?)?caps | display | text | caption
+        | \d+ (?:pt)?
+    ) (?= [\s_-] | $ )"""
+)
+
 Pixels = npt.NDArray[np.uint8]
 Shape = npt.NDArray[np.float32]
 
@@ -51,13 +62,23 @@ class Glyph:
 
 
 @dataclass(frozen=True)
-class Traits:
-    """What `Font` says of a file."""
+class Font:
+    """A usable font file.
 
+    family: the name the file gives. unicase: its small letters look like its capitals. punctuation: the signs and
+    accented letters beyond the labels' characters that it draws. likeness: to plain letters, up to 1.
+    """
+
+    path: Path
     family: str
-    unicase: bool
-    punctuation: str
-    likeness: float
+    unicase: bool = False
+    punctuation: str = ""
+    likeness: float = 1.0
+
+    @property
+    def relatives(self) -> str:
+        """The family without weight, width, slope and size, which some files count as part of it."""
+        return STYLE.sub("", self.family).strip() or self.family
 
 
 def open_face(path: Path, size: int) -> ImageFont.FreeTypeFont:
@@ -74,8 +95,8 @@ def rasterise(face: ImageFont.FreeTypeFont, character: str) -> Glyph:
     return Glyph(pixels, int(left), int(top), face.getlength(character))
 
 
-def probe(path: Path, characters: str) -> Traits:
-    """Return what the font at `path` is like. Raises UnusableError where it does not draw `characters` as text."""
+def probe(path: Path, characters: str) -> Font:
+    """Return the font at `path`. Raises UnusableError where it does not draw `characters` as text."""
     try:
         face = open_face(path, PROBE_SIZE)
         unmapped = _picture(rasterise(face, UNMAPPED))
@@ -86,27 +107,22 @@ def probe(path: Path, characters: str) -> Traits:
     missing = "".join(c for c in characters if c not in drawn)
     if missing:
         raise UnusableError(f"has no glyph for {missing!r}")
-    _check_distinct(glyphs, characters)
+    # Small letters may equal capitals and O may equal 0; within an alphabet every letter is its own.
+    for alphabet in (string.digits, string.ascii_lowercase, string.ascii_uppercase):
+        members = [c for c in alphabet if c in characters]
+        if len({_picture(glyphs[c]) for c in members}) < len(members):
+            raise UnusableError(f"draws the same for several of {''.join(members)}")
     # Only for these is it known what they should look like.
     shapes = {c: shape_of(glyphs[c].pixels) for c in string.digits + string.ascii_letters if c in characters}
     likeness, worst = likeness_of(shapes)
     if likeness < LEAST_LIKENESS or worst < LEAST_OF_WORST:
         raise UnusableError(f"does not draw Latin letters (likeness {likeness:.2f}, of the worst quarter {worst:.2f})")
-    name = face.getname()[0] or path.stem
     punctuation = "".join(c for c in SIGNS + ACCENTED if c in drawn)
-    return Traits(name, _is_unicase(shapes), punctuation, round(likeness, 3))
+    return Font(path, face.getname()[0] or path.stem, _is_unicase(shapes), punctuation, round(likeness, 3))
 
 
 def _picture(glyph: Glyph) -> tuple[int, int, tuple[int, ...], bytes]:
     return glyph.left, glyph.top, glyph.pixels.shape, glyph.pixels.tobytes()
-
-
-def _check_distinct(glyphs: dict[str, Glyph], characters: str) -> None:
-    """Small letters may equal capitals and O may equal 0; within an alphabet every letter is its own."""
-    for alphabet in (string.digits, string.ascii_lowercase, string.ascii_uppercase):
-        members = [c for c in alphabet if c in characters]
-        if len({_picture(glyphs[c]) for c in members}) < len(members):
-            raise UnusableError(f"draws the same for several of {''.join(members)}")
 
 
 def shape_of(pixels: Pixels) -> Shape:

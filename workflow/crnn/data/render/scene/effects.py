@@ -3,30 +3,15 @@
 An effect is a list of layers, painted one over the other; sizes go by the height of the text.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from crnn.data.render.chance import happens, log_uniform, one_of
-from crnn.data.render.scene.grounds import Image, noise, plane
+from crnn.data.render.scene.grounds import Image, blurred, noise, plane
 from crnn.data.render.text.glyphs import Lettering, Mask
 
-# Nearly two thirds of words are plain ink.
-EFFECTS = {
-    "none": 0.61,
-    "shadow": 0.10,
-    "outline": 0.08,
-    "extrusion": 0.03,
-    "glow": 0.03,
-    "hollow": 0.05,
-    "raised": 0.03,
-    "bevel": 0.02,
-    "inline": 0.02,
-    "dotted": 0.02,
-    "hatched": 0.01,
-}
 FILLS = {"flat": 0.72, "gradient": 0.12, "texture": 0.09, "halves": 0.02, "ground": 0.05}
 EDGES = {"clean": 0.84, "soft": 0.10, "worn": 0.06}
 
@@ -66,14 +51,14 @@ def ink_layers(lettering: Lettering, colours: Colours, ground: Image, rng: np.ra
     """Return the layers of a word, undermost first. `ground`: the scene without it, [H, W]."""
     ink = _edged(lettering.ink, lettering.height, rng)
     face = Layer(ink, _fill(lettering, colours.ink, ground, rng))
-    return _EFFECTS[one_of(rng, EFFECTS)](Plain(face, colours, ground, lettering.height), rng)
+    return one_of(rng, EFFECTS)(Plain(face, colours, ground, lettering.height), rng)
 
 
 def _edged(ink: Mask, height: float, rng: np.random.Generator) -> Mask:
     """Ink as it is, run into its ground, or flaked off in places."""
     edge = one_of(rng, EDGES)
     if edge == "soft":
-        return np.asarray(cv2.GaussianBlur(ink, (0, 0), rng.uniform(0.015, 0.04) * height), np.float32)
+        return blurred(ink, rng.uniform(0.015, 0.04) * height)
     if edge == "worn":
         flakes = noise(ink.shape, "natural", log_uniform(rng, 0.3, 1.0), rng)
         return np.asarray(ink * np.clip(rng.uniform(0.9, 2.0) + flakes * 0.9, 0, 1), np.float32)
@@ -104,12 +89,13 @@ def _fill(lettering: Lettering, level: float, ground: Image, rng: np.random.Gene
 def grown(mask: Mask, reach: float) -> Mask:
     """Return a mask `reach` px larger on every side, between whole pixels by mixing."""
     whole = int(reach)
-    outer = _dilated(mask, whole + 1)
+    outer = dilated(mask, whole + 1)
     part = np.float32(reach - whole)
-    return np.asarray(_dilated(mask, whole) * (1 - part) + outer * part, np.float32)
+    return np.asarray(dilated(mask, whole) * (1 - part) + outer * part, np.float32)
 
 
-def _dilated(mask: Mask, reach: int) -> Mask:
+def dilated(mask: Mask, reach: int) -> Mask:
+    """Return a mask `reach` whole px larger on every side."""
     if reach == 0:
         return mask
     return np.asarray(cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1,) * 2)), np.float32)
@@ -117,10 +103,8 @@ def _dilated(mask: Mask, reach: int) -> Mask:
 
 def shifted(mask: Mask, across: float, down: float) -> Mask:
     """Return a mask moved by so many px; what falls off the edge is lost."""
-    rows, columns = mask.shape
-    return np.asarray(
-        cv2.warpAffine(mask, np.array([[1, 0, across], [0, 1, down]], np.float32), (columns, rows)), np.float32
-    )
+    move = np.array([[1, 0, across], [0, 1, down]], np.float32)
+    return np.asarray(cv2.warpAffine(mask, move, mask.shape[::-1]), np.float32)
 
 
 def _direction(least: float, most: float, height: float, rng: np.random.Generator) -> tuple[float, float]:
@@ -136,12 +120,10 @@ def _shadow(word: Plain, rng: np.random.Generator) -> list[Layer]:
     """Fallen aside by up to an eighth of the height, hard or soft, more often dark."""
     fallen = shifted(word.face.coverage, *_direction(0.03, 0.13, word.height, rng))
     if happens(rng, 0.6):
-        fallen = np.asarray(cv2.GaussianBlur(fallen, (0, 0), rng.uniform(0.01, 0.06) * word.height), np.float32)
-    level = (
-        min(word.colours.second, word.colours.ground * 0.5)
-        if word.colours.ink > word.colours.ground
-        else word.colours.second
-    )
+        fallen = blurred(fallen, rng.uniform(0.01, 0.06) * word.height)
+    level = word.colours.second
+    if word.colours.ink > word.colours.ground:
+        level = min(level, word.colours.ground * 0.5)
     return [Layer(fallen * np.float32(rng.uniform(0.4, 1.0)), level), word.face]
 
 
@@ -166,9 +148,7 @@ def _extrusion(word: Plain, rng: np.random.Generator) -> list[Layer]:
 
 def _glow(word: Plain, rng: np.random.Generator) -> list[Layer]:
     """Neon, or light from behind."""
-    halo = cv2.GaussianBlur(
-        grown(word.face.coverage, 0.03 * word.height), (0, 0), rng.uniform(0.06, 0.15) * word.height
-    )
+    halo = blurred(grown(word.face.coverage, 0.03 * word.height), rng.uniform(0.06, 0.15) * word.height)
     return [Layer(np.clip(halo * np.float32(rng.uniform(0.7, 1.3)), 0, 1), word.colours.second), word.face]
 
 
@@ -193,22 +173,15 @@ def _relief(face: Layer, height: float, rng: np.random.Generator) -> Image:
 
 def _raised(word: Plain, rng: np.random.Generator) -> list[Layer]:
     """Cut or cast of the ground's own material: nothing but light and shade tells the letters."""
-    everywhere = np.ones_like(word.face.coverage)
     tint = word.face.coverage * np.float32(rng.uniform(-30, 30))
-    return [
-        Layer(
-            everywhere,
-            np.asarray(word.ground + tint + _relief(word.face, word.height, rng) * rng.uniform(60, 130), np.float32),
-        )
-    ]
+    lit = word.ground + tint + _relief(word.face, word.height, rng) * rng.uniform(60, 130)
+    return [Layer(np.ones_like(word.face.coverage), np.asarray(lit, np.float32))]
 
 
 def _bevel(word: Plain, rng: np.random.Generator) -> list[Layer]:
     """Ink with light and shaded edges."""
-    lit = np.asarray(
-        word.face.level + _relief(word.face, word.height, rng) * np.float32(rng.uniform(30, 90)), np.float32
-    )
-    return [Layer(word.face.coverage, lit)]
+    lit = word.face.level + _relief(word.face, word.height, rng) * np.float32(rng.uniform(30, 90))
+    return [Layer(word.face.coverage, np.asarray(lit, np.float32))]
 
 
 def _inline(word: Plain, rng: np.random.Generator) -> list[Layer]:
@@ -237,16 +210,17 @@ def _hatched(word: Plain, rng: np.random.Generator) -> list[Layer]:
     return [Layer(np.asarray(word.face.coverage * stripes[:, None], np.float32), word.face.level)]
 
 
-_EFFECTS: dict[str, Callable[[Plain, np.random.Generator], list[Layer]]] = {
-    "none": _plain,
-    "shadow": _shadow,
-    "outline": _outline,
-    "extrusion": _extrusion,
-    "glow": _glow,
-    "hollow": _hollow,
-    "raised": _raised,
-    "bevel": _bevel,
-    "inline": _inline,
-    "dotted": _dotted,
-    "hatched": _hatched,
+# Nearly two thirds of words are plain ink.
+EFFECTS = {
+    _plain: 0.61,
+    _shadow: 0.10,
+    _outline: 0.08,
+    _extrusion: 0.03,
+    _glow: 0.03,
+    _hollow: 0.05,
+    _raised: 0.03,
+    _bevel: 0.02,
+    _inline: 0.02,
+    _dotted: 0.02,
+    _hatched: 0.01,
 }

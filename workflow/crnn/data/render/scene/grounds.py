@@ -3,7 +3,6 @@
 Grounds are cut from a few large fields of noise that are made once: noise by the pixel would cost more than all else.
 """
 
-from collections.abc import Callable
 from functools import cache
 
 import cv2
@@ -19,18 +18,6 @@ FIELD = (512, 2048)  # px; rows by columns
 # Power over spatial frequency of the fields, as f to the minus twice this: natural images are near 1 (Field 1987,
 # Relations between the statistics of natural images), 0 is white, 1.5 is soft clouds.
 SLOPES = {"white": 0.0, "rough": 0.6, "natural": 1.0, "soft": 1.5}
-
-# Half of all words stand on a plain ground.
-KINDS = {
-    "flat": 0.39,
-    "gradient": 0.17,
-    "cloud": 0.16,
-    "grain": 0.07,
-    "stripes": 0.05,
-    "boards": 0.05,
-    "bricks": 0.03,
-    "scrap": 0.08,
-}
 
 
 @cache
@@ -56,6 +43,11 @@ def noise(shape: Shape, kind: str, zoom: float, rng: np.random.Generator) -> Ima
     return np.asarray(cv2.resize(patch, shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
 
 
+def blurred(image: Image, deviation: float) -> Image:
+    """Return an image blurred by a Gaussian of a standard deviation in px."""
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), deviation), np.float32)
+
+
 def fill_ellipse(image: Image, least: float, most: float, rng: np.random.Generator) -> None:
     """Set an ellipse somewhere in the image to 1, its half axes `least` to `most` px."""
     rows, columns = image.shape
@@ -73,7 +65,7 @@ def plane(shape: Shape, most: float, rng: np.random.Generator) -> Image:
 
 def lay(shape: Shape, level: float, height: float, rng: np.random.Generator) -> Image:
     """Return a ground, float32 [H, W], about `level`; its details go by the height of the text, in px."""
-    return np.asarray(np.float32(level) + _GROUNDS[one_of(rng, KINDS)](shape, height, rng), np.float32)
+    return np.asarray(np.float32(level) + one_of(rng, KINDS)(shape, height, rng), np.float32)
 
 
 def _flat(shape: Shape, _height: float, _rng: np.random.Generator) -> Image:
@@ -99,10 +91,8 @@ def _stripes(shape: Shape, height: float, rng: np.random.Generator) -> Image:
     """Slats, corrugated iron, blinds: at any angle but upright, which would be read as letters."""
     angle, period = rng.uniform(-0.9, 0.9), rng.uniform(0.12, 1.2) * height
     y, x = (np.arange(side, dtype=np.float32) for side in shape)
-    phase = (y[:, None] * np.float32(np.cos(angle)) + x[None, :] * np.float32(np.sin(angle))) * np.float32(
-        2 * np.pi / period
-    )
-    waves = np.sin(phase + np.float32(rng.uniform(0, 2 * np.pi)))
+    along = y[:, None] * np.float32(np.cos(angle)) + x[None, :] * np.float32(np.sin(angle))
+    waves = np.sin(along * np.float32(2 * np.pi / period) + np.float32(rng.uniform(0, 2 * np.pi)))
     sharp = rng.uniform(1, 6)
     return np.asarray(np.clip(waves * np.float32(sharp), -1, 1) * np.float32(rng.uniform(4, 20)), np.float32)
 
@@ -144,16 +134,17 @@ def _scrap(shape: Shape, height: float, rng: np.random.Generator) -> Image:
         shade = np.zeros(shape, np.float32)
         cv2.fillPoly(shade, [cv2.convexHull(thing)], 1.0, cv2.LINE_AA)
         scrap = scrap + shade * np.float32(rng.normal(0, 22))
-    return np.asarray(cv2.GaussianBlur(scrap, (0, 0), rng.uniform(0.5, 3)), np.float32) if happens(rng, 0.6) else scrap
+    return blurred(scrap, rng.uniform(0.5, 3)) if happens(rng, 0.6) else scrap
 
 
-_GROUNDS: dict[str, Callable[[Shape, float, np.random.Generator], Image]] = {
-    "flat": _flat,
-    "gradient": _gradient,
-    "cloud": _cloud,
-    "grain": _grain,
-    "stripes": _stripes,
-    "boards": _boards,
-    "bricks": _bricks,
-    "scrap": _scrap,
+# Half of all words stand on a plain ground.
+KINDS = {
+    _flat: 0.39,
+    _gradient: 0.17,
+    _cloud: 0.16,
+    _grain: 0.07,
+    _stripes: 0.05,
+    _boards: 0.05,
+    _bricks: 0.03,
+    _scrap: 0.08,
 }

@@ -1,14 +1,9 @@
 """Light and shade that fall on word and ground alike: uneven light, cast shadows, reflections."""
 
-from collections.abc import Callable
-
-import cv2
 import numpy as np
 
 from crnn.data.render.chance import one_of
-from crnn.data.render.scene.grounds import Image, Shape, fill_ellipse, plane
-
-LIGHTS = {"even": 0.66, "uneven": 0.18, "shade": 0.09, "spot": 0.07}
+from crnn.data.render.scene.grounds import Image, Shape, blurred, fill_ellipse, plane
 
 # What a light does to the gray levels: times the first, plus the second.
 Light = tuple[Image | float, Image | float]
@@ -16,7 +11,7 @@ Light = tuple[Image | float, Image | float]
 
 def choose_light(shape: Shape, height: float, rng: np.random.Generator) -> Light:
     """Return a light at random for scenes of `shape`; `height` of the text in px."""
-    return _LIGHTS[one_of(rng, LIGHTS)](shape, height, rng)
+    return one_of(rng, LIGHTS)(shape, height, rng)
 
 
 def _even(_shape: Shape, _height: float, _rng: np.random.Generator) -> Light:
@@ -40,12 +35,7 @@ def _spot(shape: Shape, height: float, rng: np.random.Generator) -> Light:
     spot = np.zeros(shape, np.float32)
     fill_ellipse(spot, 0.05 * height, 0.35 * height, rng)
     spot *= np.float32(rng.uniform(30, 110))
-    return 1.0, np.asarray(cv2.GaussianBlur(spot, (0, 0), rng.uniform(0.08, 0.3) * height), np.float32)
+    return 1.0, blurred(spot, rng.uniform(0.08, 0.3) * height)
 
 
-_LIGHTS: dict[str, Callable[[Shape, float, np.random.Generator], Light]] = {
-    "even": _even,
-    "uneven": _uneven,
-    "shade": _shade,
-    "spot": _spot,
-}
+LIGHTS = {_even: 0.66, _uneven: 0.18, _shade: 0.09, _spot: 0.07}

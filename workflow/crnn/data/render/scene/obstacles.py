@@ -3,16 +3,12 @@
 It hides a word in part and never all of a letter; `crnn.data.render.camera.legibility` rejects what it hides too well.
 """
 
-from collections.abc import Callable
-
 import cv2
 import numpy as np
 
 from crnn.data.render.chance import one_of
 from crnn.data.render.scene.effects import Layer
-from crnn.data.render.scene.grounds import Image, Shape, fill_ellipse
-
-KINDS = {"none": 0.92, "wire": 0.04, "leaves": 0.02, "stain": 0.02}
+from crnn.data.render.scene.grounds import Image, Shape, blurred, fill_ellipse
 
 # Coordinates that OpenCV draws between whole pixels, in bits of fraction.
 FRACTION = 4
@@ -20,10 +16,10 @@ FRACTION = 4
 
 def choose_obstacle(shape: Shape, height: float, rng: np.random.Generator) -> Layer | None:
     """Return something before a scene of `shape`, or nothing; `height` of the text in px."""
-    kind = one_of(rng, KINDS)
-    if kind == "none":
+    hide = one_of(rng, KINDS)
+    if hide is None:
         return None
-    hidden = _OBSTACLES[kind](np.zeros(shape, np.float32), height, rng)
+    hidden = hide(np.zeros(shape, np.float32), height, rng)
     return Layer(hidden, float(rng.uniform(0, 255)))
 
 
@@ -50,11 +46,7 @@ def _stain(hidden: Image, height: float, rng: np.random.Generator) -> Image:
     """Dirt, a sticker's remains, a dull patch: soft, and the word shows through."""
     fill_ellipse(hidden, 0.15 * height, 0.7 * height, rng)
     hidden *= np.float32(rng.uniform(0.2, 0.6))
-    return np.asarray(cv2.GaussianBlur(hidden, (0, 0), rng.uniform(0.02, 0.15) * height), np.float32)
+    return blurred(hidden, rng.uniform(0.02, 0.15) * height)
 
 
-_OBSTACLES: dict[str, Callable[[Image, float, np.random.Generator], Image]] = {
-    "wire": _wire,
-    "leaves": _leaves,
-    "stain": _stain,
-}
+KINDS = {None: 0.92, _wire: 0.04, _leaves: 0.02, _stain: 0.02}

@@ -3,10 +3,13 @@
 A scene is made twice, with its word and without, so that what the word adds is known exactly.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from crnn.data.render.chance import happens, log_uniform, one_of
 from crnn.data.render.scene import grounds, light, obstacles
@@ -32,33 +35,37 @@ class Scene:
     word: Image
     bare: Image
 
+    def mapped(self, change: Callable[[Image], npt.NDArray[Any]]) -> "Scene":
+        """Return it with both images changed alike."""
+        return Scene(*(np.asarray(change(image), np.float32) for image in (self.word, self.bare)))
+
 
 def paint(lettering: Lettering, rng: np.random.Generator) -> Scene:
     """Return the scene of a lettering, in 0 … 255."""
     colours = choose_colours(rng)
     shape = lettering.ink.shape
-    bare = grounds.lay((shape[0], shape[1]), colours.ground, lettering.height, rng)
+    bare = grounds.lay(shape, colours.ground, lettering.height, rng)
     if lettering.plate is not None:
-        around = grounds.lay((shape[0], shape[1]), _far_from(colours.ground, rng), lettering.height, rng)
+        around = grounds.lay(shape, _far_from(colours.ground, rng), lettering.height, rng)
         bare = Layer(lettering.plate, bare).over(around)
     if lettering.clutter is not None:
         bare = Layer(lettering.clutter, colours.ink if happens(rng, 0.75) else colours.second).over(bare)
     layers = ink_layers(lettering, colours, bare, rng)
     word = (_blended if one_of(rng, PATHS) == "blended" else _printed)(bare, layers, lettering.height, rng)
-    obstacle = obstacles.choose_obstacle((shape[0], shape[1]), lettering.height, rng)
+    obstacle = obstacles.choose_obstacle(shape, lettering.height, rng)
+    scene = Scene(word, bare)
     if obstacle is not None:
-        word, bare = obstacle.over(word), obstacle.over(bare)
-    gain, offset = light.choose_light((shape[0], shape[1]), lettering.height, rng)
-    return Scene(*(np.asarray(np.clip(image * gain + offset, 0, 255), np.float32) for image in (word, bare)))
+        scene = scene.mapped(obstacle.over)
+    gain, offset = light.choose_light(shape, lettering.height, rng)
+    return scene.mapped(lambda image: np.clip(image * gain + offset, 0, 255))
 
 
 def paint_plainly(lettering: Lettering, rng: np.random.Generator) -> Scene:
     """Return the scene of a lettering in one gray on another, or on a gradient."""
     colours = choose_colours(rng)
-    rows, columns = lettering.ink.shape
-    bare = np.full((rows, columns), colours.ground, np.float32)
+    bare = np.full(lettering.ink.shape, colours.ground, np.float32)
     if happens(rng, PLAIN_GRADIENT):
-        bare = np.clip(bare + grounds.plane((rows, columns), 30, rng), 0, 255)
+        bare = np.clip(bare + grounds.plane(lettering.ink.shape, 30, rng), 0, 255)
     return Scene(Layer(lettering.ink, colours.ink).over(bare), bare)
 
 
@@ -110,10 +117,10 @@ def _blended(bare: Image, layers: list[Layer], height: float, rng: np.random.Gen
     soften = rng.uniform(0.008, 0.03) * height
     texture = bare - cv2.blur(bare, (max(3, round(0.5 * height)),) * 2)
     kept = np.float32(rng.uniform(0.3, 1.0))
-    dirt = grounds.noise((bare.shape[0], bare.shape[1]), "natural", log_uniform(rng, 0.5, 2), rng)
+    dirt = grounds.noise(bare.shape, "natural", log_uniform(rng, 0.5, 2), rng)
     scene = bare
     opacity = np.float32(rng.uniform(0.75, 1.0))
     for layer in layers:
-        coverage = np.asarray(cv2.GaussianBlur(layer.coverage, (0, 0), soften), np.float32) * opacity
+        coverage = grounds.blurred(layer.coverage, soften) * opacity
         scene = Layer(coverage, np.asarray(layer.level + kept * texture, np.float32)).over(scene)
     return np.asarray(scene * (1 + np.float32(rng.uniform(0, 0.06)) * dirt), np.float32)

@@ -11,10 +11,9 @@ import numpy as np
 
 from crnn.data.render.camera.geometry import Margins, padded
 from crnn.data.render.chance import happens, one_of
+from crnn.data.render.scene.effects import dilated
 from crnn.data.render.text.glyphs import Lettering, Mask
 
-# Three quarters of crops hold nothing but the word on its ground.
-KINDS = {"none": 0.75, "neighbours": 0.11, "rules": 0.04, "underline": 0.03, "frame": 0.02, "plate": 0.05}
 # Shares of the height of the text.
 ROOM = 0.8  # of canvas around the word: enough for whatever a crop shows
 GAP_BESIDE = (0.28, 0.5)  # at least a space between words
@@ -24,31 +23,22 @@ SLIVER_ABOVE = (0.05, 0.28)
 RULE = (0.025, 0.09)  # thickness
 RULE_GAP = (0.06, 0.25)  # from the ink
 
-Window = tuple[slice, slice]
+Neighbour = Callable[[], Mask]  # another word in like lettering
+Surrounded = tuple[Lettering, Margins]
 
 
-def surround(
-    lettering: Lettering, margins: Margins, neighbour: Callable[[], Mask], rng: np.random.Generator
-) -> tuple[Lettering, Margins]:
-    """Print something around a word, one time in four; `neighbour` makes another word in like lettering.
+def surround(word: Lettering, margins: Margins, neighbour: Neighbour, rng: np.random.Generator) -> Surrounded:
+    """Print something around a word, one time in four.
 
     Returns the lettering on a larger canvas and the margins that show what was added.
     """
-    kind = one_of(rng, KINDS)
-    if kind == "none":
-        return lettering, margins
-    roomy = with_room(lettering)
-    if kind == "neighbours":
-        return _with_neighbours(roomy, margins, neighbour, rng)
-    return _DRAWN[kind](roomy, margins, rng)
-
-
-def with_room(lettering: Lettering) -> Lettering:
-    """Return the lettering on a canvas with ROOM on every side."""
-    room = round(ROOM * lettering.height)
-    left, top, right, bottom = lettering.box
-    roomy = lettering.mapped(lambda plane: padded(plane, room))
-    return replace(roomy, box=(left + room, top + room, right + room, bottom + room))
+    draw = one_of(rng, KINDS)
+    if draw is None:
+        return word, margins
+    room = round(ROOM * word.height)
+    left, top, right, bottom = word.box
+    roomy = word.mapped(lambda plane: padded(plane, room))
+    return draw(replace(roomy, box=(left + room, top + room, right + room, bottom + room)), margins, neighbour, rng)
 
 
 def _corners(lettering: Lettering) -> tuple[int, int, int, int]:
@@ -57,8 +47,8 @@ def _corners(lettering: Lettering) -> tuple[int, int, int, int]:
 
 
 def _with_neighbours(
-    lettering: Lettering, margins: Margins, neighbour: Callable[[], Mask], rng: np.random.Generator
-) -> tuple[Lettering, Margins]:
+    lettering: Lettering, margins: Margins, neighbour: Neighbour, rng: np.random.Generator
+) -> Surrounded:
     """Other words beside, above or below, of which the crop shows a sliver."""
     clutter = np.zeros_like(lettering.ink)
     left, top, right, bottom = _corners(lettering)
@@ -80,14 +70,12 @@ def _with_neighbours(
 
 def _stamp(canvas: Mask, mask: Mask, x: int, y: int) -> None:
     """Lay a mask on a canvas, what hangs over its edge cut off."""
-    rows, columns = slice(max(0, y), max(0, y + mask.shape[0])), slice(max(0, x), max(0, x + mask.shape[1]))
-    target = canvas[rows, columns]
-    offset_y, offset_x = rows.start - y, columns.start - x
-    piece = mask[offset_y : offset_y + target.shape[0], offset_x : offset_x + target.shape[1]]
-    np.maximum(target[: piece.shape[0], : piece.shape[1]], piece, out=target[: piece.shape[0], : piece.shape[1]])
+    piece = mask[max(0, -y) :, max(0, -x) :]
+    target = canvas[max(0, y) :, max(0, x) :][: piece.shape[0], : piece.shape[1]]
+    np.maximum(target, piece[: target.shape[0], : target.shape[1]], out=target)
 
 
-def _with_rules(lettering: Lettering, margins: Margins, rng: np.random.Generator) -> tuple[Lettering, Margins]:
+def _with_rules(lettering: Lettering, margins: Margins, _other: Neighbour, rng: np.random.Generator) -> Surrounded:
     """Lines above and below, or one of them, as between the rows of a table or along the edges of a sign.
 
     Upright ones would be read as letters.
@@ -104,7 +92,7 @@ def _with_rules(lettering: Lettering, margins: Margins, rng: np.random.Generator
     return replace(lettering, clutter=clutter), margins
 
 
-def _with_underline(lettering: Lettering, margins: Margins, rng: np.random.Generator) -> tuple[Lettering, Margins]:
+def _with_underline(lettering: Lettering, margins: Margins, _other: Neighbour, rng: np.random.Generator) -> Surrounded:
     clutter = np.zeros_like(lettering.ink)
     left, _, right, bottom = _corners(lettering)
     thick = max(1, round(rng.uniform(*RULE) * lettering.height))
@@ -118,21 +106,15 @@ def _with_underline(lettering: Lettering, margins: Margins, rng: np.random.Gener
 def _panel(lettering: Lettering, gap: float, rounding: float) -> Mask:
     """A rectangle with round corners, `gap` px around the word."""
     left, top, right, bottom = _corners(lettering)
-    panel = np.zeros(lettering.ink.shape, np.uint8)
+    panel = np.zeros_like(lettering.ink)
     radius = round(rounding)
-    low, high = (
-        (round(left - gap) + radius, round(top - gap) + radius),
-        (round(right + gap) - radius, round(bottom + gap) - radius),
-    )
-    cv2.rectangle(panel, low, high, 255, -1)
-    if radius > 0:
-        panel = np.asarray(
-            cv2.dilate(panel, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1,) * 2)), np.uint8
-        )
-    return panel.astype(np.float32) / np.float32(255)
+    low = round(left - gap) + radius, round(top - gap) + radius
+    high = round(right + gap) - radius, round(bottom + gap) - radius
+    cv2.rectangle(panel, low, high, 1.0, -1)
+    return dilated(panel, radius)
 
 
-def _with_frame(lettering: Lettering, _: Margins, rng: np.random.Generator) -> tuple[Lettering, Margins]:
+def _with_frame(lettering: Lettering, _: Margins, _other: Neighbour, rng: np.random.Generator) -> Surrounded:
     """A line all around, as of a button or a badge."""
     gap, thick = rng.uniform(0.18, 0.4) * lettering.height, max(1.0, rng.uniform(*RULE) * lettering.height)
     rounding = rng.uniform(0, 0.3) * lettering.height if happens(rng, 0.5) else 0.0
@@ -141,7 +123,7 @@ def _with_frame(lettering: Lettering, _: Margins, rng: np.random.Generator) -> t
     return replace(lettering, clutter=np.maximum(frame, 0)), Margins(shown, shown, shown, shown)
 
 
-def _with_plate(lettering: Lettering, _: Margins, rng: np.random.Generator) -> tuple[Lettering, Margins]:
+def _with_plate(lettering: Lettering, _: Margins, _other: Neighbour, rng: np.random.Generator) -> Surrounded:
     """A panel whose edge is in the crop."""
     gap = rng.uniform(0.06, 0.35) * lettering.height
     plate = _panel(lettering, gap, rng.uniform(0, 0.3) * lettering.height if happens(rng, 0.5) else 0.0)
@@ -149,9 +131,12 @@ def _with_plate(lettering: Lettering, _: Margins, rng: np.random.Generator) -> t
     return replace(lettering, plate=plate), Margins(*shown.tolist())
 
 
-_DRAWN: dict[str, Callable[[Lettering, Margins, np.random.Generator], tuple[Lettering, Margins]]] = {
-    "rules": _with_rules,
-    "underline": _with_underline,
-    "frame": _with_frame,
-    "plate": _with_plate,
+# Three quarters of crops hold nothing but the word on its ground.
+KINDS = {
+    None: 0.75,
+    _with_neighbours: 0.11,
+    _with_rules: 0.04,
+    _with_underline: 0.03,
+    _with_frame: 0.02,
+    _with_plate: 0.05,
 }

@@ -3,21 +3,22 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import ImageFont
 
 from crnn.data.render.chance import happens, log_uniform, one_of
-from crnn.data.render.fonts.listing import Font
-from crnn.data.render.fonts.probe import Glyph
-from crnn.data.render.text.paths import Place, places
-from crnn.data.render.text.typecase import EM, TypeCase
+from crnn.data.render.fonts.probe import Font, Glyph, open_face, rasterise
+from crnn.data.render.text.paths import EM, Place, places
 
 Mask = npt.NDArray[np.float32]
 Ink = npt.NDArray[np.uint8]
 
-
+MOST_FACES = 4096  # kept; about 0.1 MB each
+MOST_GLYPHS = 150_000  # about 1.5 kB each; letters and digits of 2,400 fonts
 # About two thirds of scene words stand on a straight line in an even rhythm.
 PATHS = {"line": 0.58, "tracked": 0.16, "arc": 0.13, "wave": 0.04, "playful": 0.06, "initial": 0.03}
 WEIGHTS = {"plain": 0.80, "bold": 0.14, "light": 0.06}
@@ -48,9 +49,8 @@ class Lettering:
     """A word, and what stands around it, as coverage float32 [H, W] in 0 … 1.
 
     ink: the word. box: left, top, right, bottom of the word in the canvas. height: of a line of its text, in px.
-    pitch: of its characters, in px.
-    tone: -1 … 1 times ink, the gray of each letter against the others. clutter: what else is printed in ink. plate:
-    the panel behind the word.
+    pitch: of its characters, in px. tone: -1 … 1 times ink, the gray of each letter against the others. clutter: what
+    else is printed in ink. plate: the panel behind the word.
     """
 
     ink: Mask
@@ -63,9 +63,8 @@ class Lettering:
 
     def mapped(self, change: Callable[[Mask], Mask]) -> "Lettering":
         """Return it with every plane changed alike."""
-        tone, clutter, plate = (
-            None if plane is None else change(plane) for plane in (self.tone, self.clutter, self.plate)
-        )
+        more = (self.tone, self.clutter, self.plate)
+        tone, clutter, plate = (None if plane is None else change(plane) for plane in more)
         return replace(self, ink=change(self.ink), tone=tone, clutter=clutter, plate=plate)
 
 
@@ -91,12 +90,23 @@ def _spacing(path: str, rng: np.random.Generator) -> float:
     return rng.uniform(-0.02, 0.15)
 
 
-def set_text(text: str, font: Font, style: TextStyle, case: TypeCase, rng: np.random.Generator) -> Lettering:
+@lru_cache(MOST_FACES)
+def _face(font: Font) -> ImageFont.FreeTypeFont:
+    return open_face(font.path, EM)
+
+
+@lru_cache(MOST_GLYPHS)
+def glyph_of(font: Font, character: str) -> Glyph:
+    """Return one character of a font at EM px per em, kept for the next word."""
+    return rasterise(_face(font), character)
+
+
+def set_text(text: str, font: Font, style: TextStyle, rng: np.random.Generator) -> Lettering:
     """Return `text` cropped to its ink; `rng` decides what differs from letter to letter.
 
     Raises ValueError where the font draws nothing for it.
     """
-    glyphs = [case.glyph(font, character) for character in text]
+    glyphs = [glyph_of(font, character) for character in text]
     placed = places(style.path, glyphs, style.spacing, style.amount, rng)
     tones = rng.uniform(-1, 1, len(glyphs)) if style.toned else None
     ink, tone = _printed(glyphs, placed, tones)

@@ -8,6 +8,7 @@ import logging
 import string
 import unicodedata
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy.typing as npt
 
 from crnn.core.errors import UserError
 from crnn.data.render.chance import happens, one_of
-from crnn.data.render.fonts.listing import Font
+from crnn.data.render.fonts.probe import Font
 
 LOG = logging.getLogger(__name__)
 
@@ -112,11 +113,8 @@ class Lexicon:
         """Of each length there is the words by list, and how often to choose each of these lengths, accumulated."""
         groups: dict[int, list[list[str]]] = {}
         for words in self._lists:
-            of_length: dict[int, list[str]] = {}
-            for word in words:
-                of_length.setdefault(len(word), []).append(word)
-            for length, found in of_length.items():
-                groups.setdefault(length, []).append(found)
+            for length, found in groupby(sorted(words, key=len), key=len):
+                groups.setdefault(length, []).append(list(found))
         lengths = sorted(groups)
         # Every length that occurs is chosen at times, and a list of very short or long words is not one of none.
         weights = [max(LENGTHS[min(length, LONGEST) - 1], 0.05) for length in lengths]

@@ -9,8 +9,8 @@ import numpy as np
 
 from crnn.data.render.chance import happens
 from crnn.data.render.fonts.probe import Glyph
-from crnn.data.render.text.typecase import EM
 
+EM = 44  # px per em that glyphs are drawn at: a word is then about as high as the network's input after all shrinking
 MOST_ARC = math.radians(170)  # from the first letter to the last: half a badge
 
 
