@@ -7,9 +7,12 @@ import json
 import shlex
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from rapidfuzz.distance import Levenshtein
+
+from crnn.score.budgets import Verdict
 
 ABSENT = "—"  # a value that was not measured or not published
 NARROW_SPACE = "\u202f"  # before a unit, and never the end of a line
@@ -115,40 +118,34 @@ def moment(value: str) -> str:
     return f"{datetime.fromisoformat(value):%Y-%m-%d %H:%M}"
 
 
-def settings(parameters: Mapping[str, Any]) -> str:
-    """The parameters of a stage, a line of JSON each."""
-    return "\n".join(f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in parameters.items())
+def settings(record: Mapping[str, Any]) -> str:
+    """The parameters in a stage's record that its command line does not show as they are, a line of JSON each."""
+    dumped = ((name, partial(json.dumps, value, ensure_ascii=False)) for name, value in record["parameters"].items())
+    return "\n".join(
+        visible(f"{name}: {dump()}")
+        for name, dump in dumped
+        if f"--{name}={dump(sort_keys=True, separators=(',', ':'))}" not in record["command"]
+    )
 
 
-def command(arguments: Sequence[str]) -> str:
-    """A command line as one would type it in a shell."""
-    return shlex.join(arguments)
+command = shlex.join  # a command line as one would type it
 
-
-# Budgets (`crnn.score.budgets`) in words. Those counted as a share of the samples are shown in percent.
-BUDGET_NAMES = {
-    "accuracy_drop": "accuracy lost against the reference",
-    "flipped": "words that differ from the reference",
-    "changed_by_surgery": "words that surgery changed",
-    "max_abs_difference": "largest output difference made by surgery",
-    "changed_by_batching": "words whose text depends on the batch",
-    "changed_by_repeating": "words with another text in a timed pass",
-    "memory_mib": "MiB in memory while it reads",
-    "slowdown": "longer end-to-end pass, at least",
+BUDGETS = {  # of `crnn.score.budgets`: in words, and how their values are written
+    "accuracy_drop": ("accuracy lost against the reference", percent),
+    "flipped": ("words that differ from the reference", percent),
+    "changed_by_surgery": ("words that surgery changed", count),
+    "max_abs_difference": ("largest output difference made by surgery", difference),
+    "changed_by_batching": ("words whose text depends on the batch", count),
+    "changed_by_repeating": ("words with another text in a timed pass", count),
+    "memory_mib": ("MiB in memory while it reads", count),
+    "slowdown": ("longer end-to-end pass, at least", percent),
 }
-SHARES = ("accuracy_drop", "flipped", "slowdown")
 
 
-def budget_name(name: str) -> str:
-    """What a budget limits, in words."""
-    return BUDGET_NAMES.get(name, name)
-
-
-def budget(value: float, name: str) -> str:
-    """A value or a limit of the budget `name`, in that budget's unit."""
-    if name == "max_abs_difference":
-        return difference(value)
-    return percent(value) if name in SHARES else count(value)
+def budget(verdict: Verdict) -> str:
+    """A verdict in words: what is limited, its value and what is allowed."""
+    limited, written = BUDGETS[verdict.budget]
+    return f"{limited} {written(verdict.value)}, allowed {written(verdict.allowed)}"
 
 
 FLIP_KINDS = {"fixed": "gained", "broken": "lost"}  # as files call them, and as people read them
@@ -162,11 +159,6 @@ def flip_kind(kind: str) -> str:
 def visible(text: str) -> str:
     """Text with control characters, line ends and lone surrogates made visible; all else as it is."""
     return text.translate(VISIBLE)
-
-
-def visible_lines(text: str) -> str:
-    """As `visible`, and lines stay lines."""
-    return "\n".join(map(visible, text.split("\n")))
 
 
 def compared(text: str, other: str) -> list[tuple[str, bool]]:
