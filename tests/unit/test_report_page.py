@@ -234,6 +234,7 @@ def test_a_drawing_of_another_stage_is_shown_as_a_picture_that_runs_nothing(tmp_
 
 def test_a_step_that_changed_words_can_be_opened(document: Document) -> None:
     assert "1 word changed from torch to int8" in document.values("data-title")
+    assert document.values("data-total") == ["1", "1", "1"]  # two first steps, and the one that changed words
     (dataset,) = document.json("words-data")
     (step,) = (int(value) for value in document.values("data-step"))
     assert [dataset["words"]["label"][word] for word in dataset["steps"][step]["word"]] == ["exit"]

@@ -67,7 +67,7 @@ def test_a_step_holds_the_words_it_changed_with_both_texts_and_confidences(tmp_p
     results = Results(tmp_path, WORDS)
     results.add_run("int8", {2: "2a", 4: "exlt"}, before={"torch": {4: "ex1t"}, "raw": {4: "ex1t"}})
     (step,) = columns(words_of(results))["steps"]
-    assert (step["from"], step["to"], step["total"]) == ("raw", "int8", 2)
+    assert (step["from"], step["to"]) == ("raw", "int8")
     assert (step["before"], step["after"], step["kind"]) == (["24", "ex1t"], ["2a", "exlt"], ["lost", "changed"])
     assert all(0 < confidence < 1 for confidence in step["was"] + step["is"])
 
@@ -77,7 +77,8 @@ def test_runs_that_a_step_changed_alike_share_it(tmp_path: Path) -> None:
     for name in ("one", "two"):
         results.add_run(name, {2: "2a"}, before={"torch": {}, "raw": {2: "2a"}})
     words = words_of(results)
-    assert [(step.source, step.target, step.runs) for step in words.steps] == [("torch", "raw", [0, 1])]
+    assert [(source, target) for source, target, _ in words.steps] == [("torch", "raw")]
+    assert words.step_of == {(0, "torch", "raw"): 0, (1, "torch", "raw"): 0}
 
 
 def test_what_the_reference_read_follows_from_undoing_the_changes(tmp_path: Path) -> None:

@@ -4,8 +4,7 @@ Every text is made visible first (`crnn.report.format.visible`) and edits are be
 nothing of characters. Runs that read a word alike share the entry.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import polars as pl
@@ -19,16 +18,6 @@ from crnn.score.accuracy import edits_between, judge
 
 # Bytes of an entry on the page besides its texts (brackets, commas, numbers), measured and rounded up.
 WORD_BYTES, READING_BYTES, FLIP_BYTES = 24, 48, 64
-
-
-@dataclass(frozen=True)
-class StepFlips:
-    """The words that one step of the audit changed, and the runs (places in their list) on whose path it did so."""
-
-    source: str
-    target: str
-    runs: list[int]
-    flips: pl.DataFrame
 
 
 def judged(run: Run) -> pl.DataFrame:
@@ -84,10 +73,9 @@ def _flips(run: Run, step: Object) -> pl.DataFrame:
         run.flips.filter((pl.col("from") == step["from"]) & (pl.col("to") == step["to"]))
         .sort("index")
         .select(
-            *(pl.col("index").alias("word"), _shown("label")),
+            *(pl.col("index").alias("word"), _shown("label"), pl.col("kind").replace(FLIP_KINDS)),
             *(_shown("text_from").alias("before"), _shown("text_to").alias("after")),
             *(pl.col("confidence_from").round(3).alias("was"), pl.col("confidence_to").round(3).alias("is")),
-            pl.col("kind").replace(FLIP_KINDS),
         )
     )
 
@@ -108,7 +96,7 @@ class DatasetWords:
             .agg(pl.col("reader").sort())
             .sort("word", "text", "confidence")
         )
-        self.steps: list[StepFlips] = []
+        self.steps: list[tuple[str, str, pl.DataFrame]] = []  # from, to and the words that changed on the way
         self.step_of: dict[tuple[int, str, str], int] = {}  # run, from and to of a step that changed words: its place
         self._find_steps()
 
@@ -138,10 +126,9 @@ class DatasetWords:
                     continue
                 ends, flips = (step["from"], step["to"]), _flips(run, step)
                 number = known.setdefault((*ends, *flips.select("word", "before", "after").rows()), len(known))
-                if number == len(self.steps):
-                    self.steps.append(StepFlips(*ends, [], flips))
-                self.steps[number].runs.append(place)
                 self.step_of[place, *ends] = number
+                if number == len(self.steps):
+                    self.steps.append((*ends, flips))
 
     @cached_property
     def order(self) -> pl.DataFrame:
@@ -152,7 +139,7 @@ class DatasetWords:
         size = pl.col("text").str.len_bytes() + READING_BYTES + 4 * pl.col("reader").list.len()
         parts = [self.readings.select("word", "label", "confidence", changed=False, bytes=size)]
         size = pl.col("before").str.len_bytes() + pl.col("after").str.len_bytes() + FLIP_BYTES
-        parts += [step.flips.select("word", "label", confidence="is", changed=True, bytes=size) for step in self.steps]
+        parts += [flips.select("word", "label", confidence="is", changed=True, bytes=size) for *_, flips in self.steps]
         return (
             pl.concat(parts, how="vertical_relaxed")
             .group_by("word")
@@ -177,14 +164,7 @@ class DatasetWords:
         unscorable = set(self.runs[0].samples.filter(pl.col("status") != "ok")["index"])
         pairs: dict[tuple[str, str], int] = {}
         readings = self.readings.filter(pl.col("word").is_in(list(place)))
-        edits = [
-            [
-                number
-                for a, b, x, y in edits_between(label, text)
-                for number in (a, b, pairs.setdefault((x, y), len(pairs)))
-            ]
-            for label, text in readings.select("label", "text").iter_rows()
-        ]
+        edits = _edits(readings.select("label", "text"), lambda *pair: pairs.setdefault(pair, len(pairs)))
         return {
             "readers": self.readers,
             "total": self.order.height,
@@ -200,21 +180,23 @@ class DatasetWords:
                 "readers": readings["reader"].to_list(),
                 "edits": edits,
             },
-            "steps": [_step_columns(step, place) for step in self.steps],
+            "steps": [self._step_columns(*step, place) for step in self.steps],
+        }
+
+    def _step_columns(self, source: str, target: str, changed: pl.DataFrame, place: dict[int, int]) -> Object:
+        flips = changed.filter(pl.col("word").is_in(list(place)))
+        return {
+            **{"from": source, "to": target},
+            "word": [place[index] for index in flips["word"]],
+            **{name: flips[name].to_list() for name in ("before", "after", "was", "is", "kind")},
+            "edits": _edits(flips.select("before", "after"), lambda *_: 0),
         }
 
 
-def _step_columns(step: StepFlips, place: dict[int, int]) -> Object:
-    flips = step.flips.filter(pl.col("word").is_in(list(place)))
-    return {
-        **{"from": step.source, "to": step.target, "total": step.flips.height},
-        "word": [place[index] for index in flips["word"]],
-        **{name: flips[name].to_list() for name in ("before", "after", "was", "is", "kind")},
-        "edits": [
-            [number for a, b, *_ in edits_between(before, after) for number in (a, b, 0)]
-            for before, after in flips.select("before", "after").iter_rows()
-        ],
-    }
+def _edits(texts: pl.DataFrame, number: Callable[[str, str], int]) -> list[list[int]]:
+    """Of every row of two texts, three numbers for each edit: its place in either, and that of its characters."""
+    made = (edits_between(text, other) for text, other in texts.iter_rows())
+    return [[each for a, b, x, y in edits for each in (a, b, number(x, y))] for edits in made]
 
 
 def bad_records(run: Run, limit: int) -> tuple[list[Object], int]:
