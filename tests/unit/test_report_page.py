@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections import Counter
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from crnn.report.comparison import Side, compare_reports, readings_table
 from crnn.report.format import percent
 from crnn.report.inputs import Inputs, read_published, read_record
 from crnn.report.page import page
+from crnn.report.tables import Report
 from report_results import EVERYTHING, PUBLISHED, Results, picture
 
 HOSTILE = {
@@ -29,6 +31,7 @@ HOSTILE = {
     "ends a script": "</script><!--<script>",
 }
 HOST = describe_host()
+MAY = datetime(2026, 5, 1, 9, 30, tzinfo=UTC)
 
 
 class Document(HTMLParser):
@@ -72,7 +75,7 @@ def rendered(results: Results, **more: Any) -> Document:
     if inputs.previous:
         new = Side("2026-05-01T09:30:00", [run.row for run in runs], {}, readings_table(runs))
         comparison = compare_reports(Side.read(inputs.previous), new)
-    return Document(page(inputs, runs, read_published(PUBLISHED), records, "1 May 2026", HOST, comparison))
+    return Document(page(Report(inputs, runs, read_published(PUBLISHED), records, MAY, HOST, comparison)))
 
 
 def report_of(results: Results, folder: Path) -> Path:

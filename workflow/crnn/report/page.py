@@ -18,7 +18,8 @@ from crnn.report.drawing.charts import Named, figures
 from crnn.report.drawing.palette import NEUTRALS
 from crnn.report.drawing.thumbnails import HEIGHT, WIDTH, thumbnails
 from crnn.report.drawing.training_curve import read_log, training
-from crnn.report.inputs import Inputs, Object, Run, run_names
+from crnn.report.inputs import Object, Run, run_names
+from crnn.report.tables import Report
 from crnn.report.words import DatasetWords, bad_records
 from crnn.score.budgets import Verdict, judge_budgets
 from crnn.score.means import evaluation_means
@@ -96,20 +97,9 @@ def _data_uri(svg: str) -> str:
     return f"data:image/svg+xml;base64,{base64.b64encode(Path(svg).read_bytes()).decode('ascii')}"
 
 
-def page(
-    inputs: Inputs,
-    runs: Sequence[Run],
-    published: Sequence[Object],
-    records: Sequence[Object],
-    generated: str,
-    host: Object,
-    comparison: ReportComparison | None = None,
-) -> str:
-    """Render the report as one HTML document that needs no other file and no network.
-
-    `host`: the machine that makes the report (`crnn.core.record.describe_host`); runs of others are marked as remote.
-    `comparison`: with the report that `inputs` names as the previous one.
-    """
+def page(report: Report) -> str:
+    """Render the report as one HTML document that needs no other file and no network."""
+    inputs, runs = report.inputs, report.runs
     datasets: dict[str, list[Run]] = {}
     for run in runs:
         datasets.setdefault(run.row["dataset"], []).append(run)
@@ -123,16 +113,10 @@ def page(
         _environment()
         .get_template("page.html.j2")
         .render(
-            inputs=inputs,
-            generated=generated,
+            **vars(report),
             groups=groups,
-            runs=runs,
             evaluations=evaluation_means([run.row for run in runs], inputs.evaluations),
-            host=host,
             hosts=_hosts(runs),
-            comparison=comparison,
-            published=published,
-            records=records,
             trainings=[training(each["model"], read_log(Path(each["log"]))) for each in inputs.training],
             gate_sizes=sorted({size for run in runs if run.row["batching"] for size in run.row["batching"]["sizes"]}),
             picture_size=(WIDTH, HEIGHT),

@@ -10,20 +10,16 @@ from crnn.report.words import DatasetWords
 class Edge:
     """What happened to words between two stages; `reader` or `step` name the words among those of the dataset."""
 
-    source: str
-    target: str
     count: int
     verb: str
+    what: str = ""
     note: str = ""
     reader: int | None = None
     step: int | None = None
 
     @property
     def title(self) -> str:
-        noun = "word" if self.count == 1 else "words"
-        if self.step is not None:
-            return f"{self.count:,} {noun} changed from {self.source} to {self.target}"
-        return f"{self.count:,} {noun} read wrong by {self.target}, most confident first"
+        return f"{self.count:,} word{'' if self.count == 1 else 's'} {self.what}"
 
 
 @dataclass(frozen=True)
@@ -42,16 +38,17 @@ def path_of(run: Run, place: int, words: DatasetWords) -> list[Stage]:
     readable = row["samples"] - row["unscorable"]
     right = row["correct"] - sum(step["fixed"] - step["broken"] for step in steps)
     first = row["audit"]["reference"] if steps else row["deployment"]
-    wrong = Edge("tensors", first, readable - right, "read wrong", reader=words.reference_of[place])
+    told = f"read wrong by {first}, most confident first"
+    wrong = Edge(readable - right, "read wrong", told, reader=words.reference_of[place])
     path = [
-        Stage("dataset", row["samples"], "records", Edge("dataset", "tensors", row["unscorable"], "unusable")),
+        Stage("dataset", row["samples"], "records", Edge(row["unscorable"], "unusable")),
         Stage("tensors", readable, "readable", wrong),
     ]
     name = first
     for step in steps:
         note = f"{step['fixed']} gained, {step['broken']} lost" if step["flipped"] else ""
         number = words.step_of.get((place, step["from"], step["to"]))
-        edge = Edge(step["from"], step["to"], step["flipped"], "flipped", note, step=number)
-        path.append(Stage(name, right, "right", edge))
+        told = f"changed from {step['from']} to {step['to']}"
+        path.append(Stage(name, right, "right", Edge(step["flipped"], "flipped", told, note, step=number)))
         name, right = step["to"], right + step["fixed"] - step["broken"]
     return [*path, Stage(name, right, "right", None)]
