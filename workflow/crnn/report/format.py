@@ -67,10 +67,8 @@ def decimals(value: float) -> str:
 
 def significant(value: float | None) -> str:
     """About three significant digits without an exponent: 0.01234 → 0.0123, 1234.5 → 1,234."""
-    if value is None:
-        return ABSENT
-    if value == 0:
-        return "0"
+    if not value:
+        return ABSENT if value is None else "0"
     places = max(0, 3 - len(str(int(abs(value))))) if abs(value) >= 1 else 2 - int(f"{value:e}"[-3:])
     return f"{value:,.{min(places, 9)}f}"
 
@@ -89,9 +87,9 @@ def probability(value: float | None) -> str:
 
 def difference(value: float | None) -> str:
     """A largest absolute difference, in scientific notation."""
-    if value is None:
-        return ABSENT
-    return "0" if value == 0 else f"{value:.1e}"
+    if not value:
+        return ABSENT if value is None else "0"
+    return f"{value:.1e}"
 
 
 def file_size(value: float) -> str:

@@ -61,10 +61,8 @@ def _shown(column: str) -> pl.Expr:
 def _wrong(words: pl.DataFrame, reader: int) -> pl.DataFrame:
     """Scorable words read wrong. Confidences have three digits, by which equal readings meet."""
     wrong = words.filter(pl.col("scorable") & ~pl.col("correct"))
-    confidence = pl.col("confidence").round(3)
-    return wrong.select(
-        word="index", label=_shown("label"), text=_shown("text"), confidence=confidence, reader=pl.lit(reader)
-    )
+    read = {"text": _shown("text"), "confidence": pl.col("confidence").round(3), "reader": pl.lit(reader)}
+    return wrong.select(word="index", label=_shown("label"), **read)
 
 
 def _flips(run: Run, step: Object) -> pl.DataFrame:
@@ -81,7 +79,7 @@ def _flips(run: Run, step: Object) -> pl.DataFrame:
 
 
 class DatasetWords:
-    """The words of one dataset that some run misread or some step changed, most telling ones first.
+    """The words of one dataset that some run misread or some step changed.
 
     A reader of the words is a deployment, or the reference of the deployments of one width rule.
     """
@@ -105,16 +103,12 @@ class DatasetWords:
         for place, run in enumerate(self.runs):
             words, row = judged(run), run.row
             frames.append(_wrong(words, place))
-            if not row["audit"]["path"]:
-                self.reference_of.append(place)
-                continue
-            reference, widths = row["audit"]["reference"], row["widths"]
-            key = (row["model"], widths, reference)
-            if key not in known:
+            key = (row["model"], row["widths"], row["audit"]["reference"])
+            if row["audit"]["path"] and key not in known:
                 known[key] = len(self.readers)
-                self.readers.append({"name": f"{reference}, {widths}", "reference": True})
+                self.readers.append({"name": f"{key[2]}, {key[1]}", "reference": True})
                 frames.append(_wrong(before_the_path(run, words), known[key]))
-            self.reference_of.append(known[key])
+            self.reference_of.append(known[key] if row["audit"]["path"] else place)
         return frames
 
     def _find_steps(self) -> None:

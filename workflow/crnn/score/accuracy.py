@@ -1,7 +1,7 @@
 """Scores of one run: word accuracy with its interval, edit distance, accuracy by length.
 
-The protocol is the standard one of scene-text recognition: the whole word must match after the label policy
-(`crnn.data.labels`) on both sides. Every LMDB record counts: a word without readable image or usable label is wrong.
+As is standard in scene-text recognition, the whole word must match after the label policy on both sides. Every LMDB
+record counts: a word without readable image or usable label is wrong.
 """
 
 import unicodedata
@@ -57,24 +57,21 @@ def judge(samples: pl.DataFrame, predictions: pl.DataFrame, policy: LabelPolicy)
     `label` and `text` are as compared, after the policy. `edit_distance` is Levenshtein over the longer length
     (0 equal, 1 nothing in common); 1 where a word is not scorable.
     """
-    predicted = [policy.apply(text or "")[0] for text in predictions.sort("index")["text"]]
-    ordered = samples.sort("index")
+    ordered, read = samples.sort("index"), predictions.sort("index")
+    predicted = [policy.apply(text or "")[0] for text in read["text"]]
     labels, statuses = ordered["text"].to_list(), ordered["status"].to_list()
     scorable = [status == "ok" for status in statuses]
-    distances = [
-        Levenshtein.normalized_distance(label, text) if able else 1.0
-        for label, text, able in zip(labels, predicted, scorable, strict=True)
-    ]
+    words = list(zip(labels, predicted, scorable, strict=True))
     return pl.DataFrame(
         {
             "index": ordered["index"],
             "label": labels,
             "text": predicted,
-            "confidence": predictions.sort("index")["confidence"],
+            "confidence": read["confidence"],
             "status": statuses,
             "scorable": scorable,
-            "correct": [a == b and able for a, b, able in zip(labels, predicted, scorable, strict=True)],
-            "edit_distance": distances,
+            "correct": [label == text and able for label, text, able in words],
+            "edit_distance": [Levenshtein.normalized_distance(*texts) if able else 1.0 for *texts, able in words],
         }
     )
 

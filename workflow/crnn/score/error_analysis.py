@@ -50,11 +50,8 @@ TRAITS = (
 
 def described(tensors: TensorSet, judged: pl.DataFrame) -> pl.DataFrame:
     """Every word with a label and a tensor: its traits, and how `crnn.score.accuracy.judge` judged it."""
-    contrasts = [
-        (index, float(np.std(image) * 127.5))
-        for indices, images in tensors.batches(256)
-        for index, image in zip(indices, images, strict=True)
-    ]
+    words = (word for indices, images in tensors.batches(256) for word in zip(indices, images, strict=True))
+    contrasts = [(index, float(np.std(image) * 127.5)) for index, image in words]
     contrast = pl.DataFrame(contrasts, schema={"index": pl.Int64, "contrast": pl.Float64}, orient="row")
     readable = tensors.samples.filter(pl.col("status") == "ok").join(contrast, on="index")
     return readable.join(judged.select("index", "correct", read="text"), on="index")
@@ -66,8 +63,8 @@ def by_trait(words: pl.DataFrame) -> list[dict[str, Any]]:
     for trait in TRAITS:
         for low, high in itertools.pairwise([-np.inf, *trait.edges, np.inf]):
             inside = words.filter((trait.value > low) & (trait.value <= high))
-            if inside.height:
-                samples, correct = inside.height, int(inside["correct"].sum())
+            samples, correct = inside.height, int(inside["correct"].sum())
+            if samples:
                 counts = {"samples": samples, "correct": correct, "accuracy_ci95": wilson_interval(correct, samples)}
                 rows.append({"trait": trait.name, "unit": trait.unit, "group": _range(low, high), **counts})
     return rows
