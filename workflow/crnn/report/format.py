@@ -1,7 +1,4 @@
-"""How the report writes numbers, sizes and text for people. The only place that rounds.
-
-Machine-readable outputs (report.json, the CSV files) are never rounded and do not come through here.
-"""
+"""How the report writes numbers, sizes and text for people. The only place that rounds: programs get exact numbers."""
 
 import json
 import shlex

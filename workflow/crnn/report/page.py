@@ -21,8 +21,8 @@ from crnn.report.drawing.training_curve import read_log, training
 from crnn.report.inputs import Object, Run, run_names
 from crnn.report.tables import Report
 from crnn.report.words import DatasetWords, bad_records
+from crnn.score.accuracy import evaluation_means
 from crnn.score.budgets import Verdict, judge_budgets
-from crnn.score.means import evaluation_means
 
 LISTED = 200  # bad records of a dataset, and flipped words of a run in a comparison; the rest are counted
 

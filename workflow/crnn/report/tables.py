@@ -8,9 +8,8 @@ import polars as pl
 
 from crnn.report.comparison import ReportComparison
 from crnn.report.inputs import FLIP_COLUMNS, NAMES, Inputs, Object, Run
-from crnn.score.accuracy import PROTOCOLS
+from crnn.score.accuracy import PROTOCOLS, evaluation_means
 from crnn.score.budgets import judge_budgets, verdict_rows
-from crnn.score.means import evaluation_means
 
 SCORES = (
     *(*NAMES, "widths", "runtime", "source", "precision", "device", "simulated"),

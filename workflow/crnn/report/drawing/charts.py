@@ -68,9 +68,6 @@ class Figure:
 Named = Sequence[tuple[str, Run]]  # the runs of one dataset, each with its name in the charts
 
 
-# --- drawing -----------------------------------------------------------------------------------------------
-
-
 def figure(title: str, chart: alt.TopLevelMixin, caption: str, height: int = PLOT) -> Figure:
     """Render to SVG and leave its size to the page: only the view box stays."""
     layout = {"width": WIDTH, "height": height, "autosize": {"type": "fit-x", "contains": "padding"}}
@@ -130,14 +127,11 @@ def _either(numbers: Iterable[int]) -> str:
     return " or ".join(map(count, sorted(set(numbers))))
 
 
-# --- the charts --------------------------------------------------------------------------------------------
-
-
 def accuracy(runs: Named) -> Figure:
     """Word accuracy of each run with its interval."""
     base = _bars([{"run": name, **_percents(run.row)} for name, run in runs])
-    axis = x_axis("low", "word accuracy (%)", zero=False, padding=14)
-    interval = base.mark_rule(color=SERIES[0], strokeWidth=2).encode(x=axis, x2="high")
+    x = x_axis("low", "word accuracy (%)", zero=False, padding=14)
+    interval = base.mark_rule(color=SERIES[0], strokeWidth=2).encode(x=x, x2="high")
     point = base.mark_point(color=SERIES[0], filled=True, size=80, opacity=1).encode(x="accuracy")
     text = base.mark_text(dy=-13, color=light("ink")).encode(x="accuracy", text=alt.Text("accuracy", format=".1f"))
     samples = _either(run.row["samples"] for _, run in runs)
@@ -201,26 +195,21 @@ def trade_off(timed: Named) -> Figure:
 
 def breakdown(timed: Named) -> Figure:
     """Where the end-to-end time of each run goes."""
+    steps = {STEP_NAMES.get(step, step): (step, colour) for step, colour in STEPS.items()}
     rows = [
-        {"run": name, "step": STEP_NAMES.get(step, step), "order": order, "seconds": seconds}
+        {"run": name, "step": shown, "order": order, "seconds": seconds}
         for name, run in timed
-        for order, step in enumerate(STEPS)
+        for order, (shown, (step, _)) in enumerate(steps.items())
         if (seconds := run.row["e2e"]["breakdown"].get(step))
     ]
     met = {row["step"] for row in rows}
-    colours = {name: colour for step, colour in STEPS.items() if (name := STEP_NAMES.get(step, step)) in met}
-    chart = (
-        _bars(rows)
-        .mark_bar(stroke=light("paper"), strokeWidth=0.6, height=18)
-        .encode(
-            x=x_axis("seconds", "seconds per pass over the dataset"),
-            color=colour_of("step", list(colours), list(colours.values()), columns=3),
-            order="order",
-        )
-    )
+    colours = {shown: colour for shown, (_, colour) in steps.items() if shown in met}
+    x = x_axis("seconds", "seconds per pass over the dataset")
+    colour = colour_of("step", list(colours), list(colours.values()), columns=3)
+    bars = _bars(rows).mark_bar(stroke=light("paper"), strokeWidth=0.6, height=18)
     words = _either(run.row["e2e"]["words"] for _, run in timed)
     caption = f"{words} words, the median pass. A step that took no time is left out; “other” is what no step explains."
-    return figure("Where the time goes", chart, caption, ROW * len(timed))
+    return figure("Where the time goes", bars.encode(x=x, color=colour, order="order"), caption, ROW * len(timed))
 
 
 def by_length(runs: Named) -> Figure | None:
@@ -232,11 +221,7 @@ def by_length(runs: Named) -> Figure | None:
     curves = {_joined(names): scores for scores, names in shared.values() if scores}
     if not curves:
         return None
-    rows = [
-        {"run": name, "length": score["length"], **_percents(score)}
-        for name, scores in curves.items()
-        for score in scores
-    ]
+    rows = [{"run": name, "length": each["length"], **_percents(each)} for name, of in curves.items() for each in of]
     chart: alt.TopLevelMixin
     chart = line = lines(pl.DataFrame(rows), 36).encode(
         x=x_axis("length", "characters in the label", grid=False, ticks=10, zero=False),
@@ -321,22 +306,12 @@ def by_batch_and_width(name: str, run: Run, *, titled: bool) -> Figure | None:
         return None
     most = int(cells["batch"].max())  # type: ignore[arg-type]
     legend = alt.Legend(title="words per second", titleFontWeight="normal", gradientLength=220, format="~s")
-    chart = (
-        alt.Chart(cells)
-        .mark_rect()
-        .encode(
-            x=x_axis("low", "tensor width (pixels)", grid=False, ticks=8, nice=False, zero=False),
-            x2="high",
-            y=alt.Y(
-                "below",
-                title="words in the batch",
-                scale=alt.Scale(domain=[0.5, most + 0.5], nice=False),
-                axis=alt.Axis(tickCount=min(most, 8), grid=False, format="d"),
-            ),
-            y2="above",
-            color=alt.Color("rate", scale=alt.Scale(scheme="viridis"), legend=legend),
-        )
-    )
+    axis = alt.Axis(tickCount=min(most, 8), grid=False, format="d")
+    scale = alt.Scale(domain=[0.5, most + 0.5], nice=False)
+    x = x_axis("low", "tensor width (pixels)", grid=False, ticks=8, nice=False, zero=False)
+    y = alt.Y("below", title="words in the batch", scale=scale, axis=axis)
+    colour = alt.Color("rate", scale=alt.Scale(scheme="viridis"), legend=legend)
+    chart = alt.Chart(cells).mark_rect().encode(x=x, x2="high", y=y, y2="above", color=colour)
     caption = (
         f"{count(timings.height)} calls of the end-to-end passes, the network alone with its transfers; cells that no "
         "call fell into are blank. What a width or a batch costs shows here, and whether larger batches pay."
