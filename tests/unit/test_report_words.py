@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from crnn.core.errors import UserError
-from crnn.report.drawing.audit_path import path_of
-from crnn.report.words import DatasetWords, bad_records
+from crnn.report.words import DatasetWords, bad_records, path_of
 from report_results import Results, picture
 
 WORDS = [(picture(word), word) for word in ("cafe", "24", "open", "exit", "hotel")]
@@ -94,8 +93,7 @@ def test_what_the_reference_read_follows_from_undoing_the_changes(tmp_path: Path
 def test_the_path_counts_what_each_stage_reads_right(tmp_path: Path) -> None:
     results = Results(tmp_path, [*WORDS, (b"torn", "torn")])
     results.add_run("int8", {2: "2a", 3: "opem"}, before={"torch": {1: "cafo"}, "raw": {}})
-    (run,) = results.read()
-    path = path_of(run, 0, DatasetWords([run], ["int8"]))
+    path = path_of(0, words_of(results))
     assert [(stage.name, stage.words) for stage in path] == [
         *(("dataset", 6), ("tensors", 5)),
         *(("torch", 4), ("raw", 5), ("int8", 3)),

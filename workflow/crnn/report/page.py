@@ -13,14 +13,13 @@ from markupsafe import Markup
 
 from crnn.report import format as formats
 from crnn.report.comparison import ReportComparison
-from crnn.report.drawing.audit_path import path_of
 from crnn.report.drawing.charts import Named, figures
 from crnn.report.drawing.palette import NEUTRALS
 from crnn.report.drawing.thumbnails import HEIGHT, WIDTH, thumbnails
 from crnn.report.drawing.training_curve import read_log, training
 from crnn.report.inputs import Object, Run, run_names
 from crnn.report.tables import Report
-from crnn.report.words import DatasetWords, bad_records
+from crnn.report.words import DatasetWords, bad_records, path_of
 from crnn.score.accuracy import evaluation_means
 from crnn.score.budgets import Verdict, judge_budgets
 
@@ -51,7 +50,7 @@ def _group(dataset: str, runs: Sequence[Run], budgets: dict[str, float]) -> Obje
         "verdicts": judge_budgets([run.row for run in runs], budgets),
         "figures": figures(named),
         "words": words,
-        "paths": [(name, path_of(run, place, words)) for place, (name, run) in enumerate(named)],
+        "paths": [(name, path_of(place, words)) for place, name in enumerate(names)],
         "statuses": runs[0].row["statuses"],
         "bad": bad_records(runs[0], LISTED),
     }

@@ -1,10 +1,11 @@
-"""The words that the page shows, as columns for its script: read wrong, or changed between two stages.
+"""The words that the page shows, read wrong or changed between two stages: columns for its script, and a run's path.
 
 Every text is made visible first (`crnn.report.format.visible`) and edits are between visible texts, so the script knows
 nothing of characters. Runs that read a word alike share the entry.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import polars as pl
@@ -200,3 +201,51 @@ def bad_records(run: Run, limit: int) -> tuple[list[Object], int]:
     """
     bad = run.samples.filter(pl.col("status") != "ok").sort("status", "index")
     return bad.head(limit).select("index", "key", "status", "label", "outside").to_dicts(), bad.height
+
+
+@dataclass(frozen=True)
+class Edge:
+    """What happened to words between two stages; `reader` or `step` name the words among those of the dataset."""
+
+    count: int
+    verb: str
+    what: str = ""
+    note: str = ""
+    reader: int | None = None
+    step: int | None = None
+
+    @property
+    def title(self) -> str:
+        return f"{self.count:,} word{'' if self.count == 1 else 's'} {self.what}"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stop: its name, how many words there are and what they are, and the edge that leads to the next stop."""
+
+    name: str
+    words: int
+    what: str
+    edge: Edge | None
+
+
+def path_of(place: int, words: DatasetWords) -> list[Stage]:
+    """The audit of the run at `place` among those of `words`, as its path from the dataset to the build."""
+    row = words.runs[place].row
+    steps = row["audit"]["path"]
+    readable = row["samples"] - row["unscorable"]
+    right = row["correct"] - sum(step["fixed"] - step["broken"] for step in steps)
+    name = row["audit"]["reference"] if steps else row["deployment"]
+    told = f"read wrong by {name}, most confident first"
+    wrong = Edge(readable - right, "read wrong", told, reader=words.reference_of[place])
+    path = [
+        Stage("dataset", row["samples"], "records", Edge(row["unscorable"], "unusable")),
+        Stage("tensors", readable, "readable", wrong),
+    ]
+    for step in steps:
+        note = f"{step['fixed']} gained, {step['broken']} lost" if step["flipped"] else ""
+        number = words.step_of.get((place, step["from"], step["to"]))
+        told = f"changed from {step['from']} to {step['to']}"
+        path.append(Stage(name, right, "right", Edge(step["flipped"], "flipped", told, note, step=number)))
+        name, right = step["to"], right + step["fixed"] - step["broken"]
+    return [*path, Stage(name, right, "right", None)]

@@ -35,13 +35,8 @@ def flips(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
     Columns: index, label, text_from, text_to, confidence_from, confidence_to, kind: fixed (gained), broken (lost) or
     changed (wrong before and after).
     """
-    kind = (
-        pl.when(pl.col("correct_to") & ~pl.col("correct_from"))
-        .then(pl.lit("fixed"))
-        .when(pl.col("correct_from") & ~pl.col("correct_to"))
-        .then(pl.lit("broken"))
-        .otherwise(pl.lit("changed"))
-    )
+    gain = pl.col("correct_to").cast(pl.Int8) - pl.col("correct_from").cast(pl.Int8)
+    kind = gain.replace_strict({1: "fixed", -1: "broken", 0: "changed"}, return_dtype=pl.String)
     columns = ["text", "confidence", "correct"]
     left = before.select("index", "label", *(pl.col(name).alias(f"{name}_from") for name in columns))
     right = after.select("index", *(pl.col(name).alias(f"{name}_to") for name in columns))

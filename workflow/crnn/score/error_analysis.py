@@ -32,18 +32,14 @@ def _share(pattern: str) -> pl.Expr:
     return pl.col("label").str.count_matches(pattern) / pl.col("label").str.count_matches("[0-9A-Za-z]")
 
 
+# Narrow letters leave the network few time steps for each.
+CHARACTER = pl.col("width") / pl.col("height") / pl.col("text").str.len_chars()
 TRAITS = (
     Trait("length", pl.col("text").str.len_chars(), (3, 5, 7, 10), "characters"),
     Trait("digits", _share("[0-9]"), (0, 0.999), "of the label"),
     Trait("capitals", _share("[A-Z]"), (0, 0.999), "of the label"),
     Trait("image height", pl.col("height"), (16, 32, 64), "px"),
-    # Narrow letters leave the network few time steps for each.
-    Trait(
-        "width of a character",
-        pl.col("width") / pl.col("height") / pl.col("text").str.len_chars(),
-        (0.3, 0.4, 0.5, 0.7),
-        "heights",
-    ),
+    Trait("width of a character", CHARACTER, (0.3, 0.4, 0.5, 0.7), "heights"),
     Trait("contrast", pl.col("contrast"), (15, 30, 50), "gray levels (standard deviation)"),
 )
 

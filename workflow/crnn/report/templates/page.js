@@ -11,7 +11,7 @@
 
   function element(tag, attributes = {}, ...children) {
     const made = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) if (value !== null) made.setAttribute(name, value);
+    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
     made.append(...children.filter((child) => child !== null));
     return made;
   }
@@ -50,14 +50,10 @@
   const row = (term, text, confidence) => [
     element("dt", {}, term), element("dd", {}, text), element("dd", { class: "sure" }, sure(confidence))];
 
-  function link(dataset, word) {
-    const { name, words } = data[dataset];
-    return element("a", { href: `#word=${encodeURIComponent(name)}/${words.index[word]}` }, `word ${words.index[word]}`);
-  }
-
   function card(dataset, word, rows, tag) {
-    return element("li", {}, picture(dataset, word), element("dl", {}, ...rows.flat()),
-      element("p", { class: "where" }, link(dataset, word), tag));
+    const { name, words } = data[dataset], index = words.index[word];
+    const link = element("a", { href: `#word=${encodeURIComponent(name)}/${index}` }, `word ${index}`);
+    return element("li", {}, picture(dataset, word), element("dl", {}, ...rows.flat()), element("p", { class: "where" }, link, tag));
   }
 
   // A list of cards that grows on demand; each entry of `items` is drawn by `draw` when its turn comes.
@@ -116,12 +112,12 @@
 
   // --- tables ------------------------------------------------------------------------------------------------
 
-  function sortBy(table, heading) {
+  function sortBy(heading) {
     const column = [...heading.parentElement.children].indexOf(heading);
     const ascending = heading.getAttribute("aria-sort") !== "ascending";
     for (const other of heading.parentElement.children) other.removeAttribute("aria-sort");
     heading.setAttribute("aria-sort", ascending ? "ascending" : "descending");
-    const body = table.tBodies[0];
+    const body = heading.closest("table").tBodies[0];
     const value = (line) => line.cells[column]?.dataset.value ?? "";
     const numeric = heading.classList.contains("n");
     const compare = (one, other) => {
@@ -132,10 +128,8 @@
     body.append(...[...body.rows].sort(compare));
   }
 
-  for (const table of document.querySelectorAll("table.sortable")) {
-    for (const heading of table.tHead.rows[0].cells) {
-      heading.querySelector("button")?.addEventListener("click", () => sortBy(table, heading));
-    }
+  for (const button of document.querySelectorAll(".sortable thead button")) {
+    button.addEventListener("click", () => sortBy(button.closest("th")));
   }
 
   for (const input of document.querySelectorAll("input[data-filters]")) {
@@ -175,12 +169,9 @@
 
   const nothing = (character) => character || "nothing";
   function kindsOf([label, read]) {
-    const kinds = [];
-    if (label === "") kinds.push("insertion");
-    else if (read === "") kinds.push("deletion");
-    else kinds.push(label.toLowerCase() === read.toLowerCase() ? "case" : "substitution");
-    if (/\d/.test(label + read)) kinds.push("digit");
-    return kinds;
+    const kind = label.toLowerCase() === read.toLowerCase() ? "case" : "substitution";
+    const only = label === "" ? "insertion" : read === "" ? "deletion" : kind;
+    return /\d/.test(label + read) ? [only, "digit"] : [only];
   }
 
   const form = $("explorer");
