@@ -108,25 +108,22 @@ def page(report: Report) -> str:
     data = [{"name": group["dataset"], **words} for group, words in zip(groups, columns, strict=True)]
     script = resources.files("crnn.report").joinpath("templates", "page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    return (
-        _environment()
-        .get_template("page.html.j2")
-        .render(
-            **vars(report),
-            groups=groups,
-            evaluations=evaluation_means([run.row for run in runs], inputs.evaluations),
-            hosts=_hosts(runs),
-            trainings=[training(each["model"], read_log(Path(each["log"]))) for each in inputs.training],
-            gate_sizes=sorted({size for run in runs if run.row["batching"] for size in run.row["batching"]["sizes"]}),
-            picture_size=(WIDTH, HEIGHT),
-            held=sum(len(each["words"]["index"]) for each in data),
-            listed=sum(each["total"] for each in data),
-            pictured=sum(each is not None for every in pictures for each in every),
-            data=data,
-            pictures=pictures,
-            script=Markup(script),  # the package's own file, as the stylesheet is; nothing from outside enters it
-            script_digest=f"sha256-{digest}",  # as a content security policy names the one script that may run
-        )
+    template = _environment().get_template("page.html.j2")
+    return template.render(
+        **vars(report),
+        groups=groups,
+        evaluations=evaluation_means([run.row for run in runs], inputs.evaluations),
+        hosts=_hosts(runs),
+        trainings=[training(each["model"], read_log(Path(each["log"]))) for each in inputs.training],
+        gate_sizes=sorted({size for run in runs if run.row["batching"] for size in run.row["batching"]["sizes"]}),
+        picture_size=(WIDTH, HEIGHT),
+        held=sum(len(each["words"]["index"]) for each in data),
+        listed=sum(each["total"] for each in data),
+        pictured=sum(each is not None for every in pictures for each in every),
+        data=data,
+        pictures=pictures,
+        script=Markup(script),  # the package's own file, as the stylesheet is; nothing from outside enters it
+        script_digest=f"sha256-{digest}",  # as a content security policy names the one script that may run
     )
 
 
