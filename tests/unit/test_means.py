@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn.score.accuracy import PROTOCOLS, wilson_interval
-from crnn.score.means import evaluation_means, mean_accuracy
+from crnn.score.accuracy import PROTOCOLS, evaluation_means, mean_accuracy, wilson_interval
 
 counts = st.integers(1, 500).flatmap(lambda samples: st.tuples(st.integers(0, samples), st.just(samples)))
 

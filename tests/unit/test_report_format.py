@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn.report import format as formats
+from crnn.score.budgets import Verdict, _values
 
 
 @pytest.mark.parametrize(
@@ -39,7 +40,15 @@ def test_a_difference_is_in_points_with_its_sign(difference: float | None, shown
 
 
 def test_settings_are_a_line_each() -> None:
-    assert formats.settings({"batch": 16, "widths": {"rule": "é"}}) == 'batch: 16\nwidths: {"rule": "é"}'
+    record = {"parameters": {"batch": 16, "widths": {"rule": "é"}}, "command": ["crnn", "--batch", "16"]}
+    assert formats.settings(record) == 'batch: 16\nwidths: {"rule": "é"}'
+
+
+def test_a_setting_that_the_command_shows_is_not_shown_again() -> None:
+    labels = {"characters": "é\x9b", "case": "keep"}
+    command = ["crnn", '--labels={"case":"keep","characters":"é\x9b"}']
+    assert formats.settings({"parameters": {"labels": labels, "threads": 1}, "command": command}) == "threads: 1"
+    assert "characters" in formats.settings({"parameters": {"labels": {**labels, "case": "lower"}}, "command": command})
 
 
 def test_small_p_value_is_a_bound() -> None:
@@ -58,11 +67,18 @@ def test_what_was_not_measured_is_a_dash(write: object) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value", "shown"),
-    [("flipped", 0.01, "1.00\u202f%"), ("changed_by_surgery", 2, "2"), ("max_abs_difference", 2e-6, "2.0e-06")],
+    [
+        ("flipped", 0.01, "words that differ from the reference 1.00\u202f%"),
+        ("changed_by_surgery", 2, "words that surgery changed 2"),
+        ("max_abs_difference", 2e-6, "largest output difference made by surgery 2.0e-06"),
+    ],
 )
 def test_a_budget_is_written_in_its_unit(name: str, value: float, shown: str) -> None:
-    assert formats.budget(value, name) == shown
-    assert formats.budget_name(name) != name
+    assert formats.budget(Verdict("signs", "small", "ort", name, value, value / 2)).startswith(f"{shown}, allowed ")
+
+
+def test_every_budget_has_a_name_and_a_unit() -> None:
+    assert formats.BUDGETS.keys() == _values({}).keys()
 
 
 def test_file_size_uses_binary_units() -> None:

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections import Counter
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from crnn.report.comparison import Side, compare_reports, readings_table
 from crnn.report.format import percent
 from crnn.report.inputs import Inputs, read_published, read_record
 from crnn.report.page import page
+from crnn.report.tables import Report
 from report_results import EVERYTHING, PUBLISHED, Results, picture
 
 HOSTILE = {
@@ -29,6 +31,7 @@ HOSTILE = {
     "ends a script": "</script><!--<script>",
 }
 HOST = describe_host()
+MAY = datetime(2026, 5, 1, 9, 30, tzinfo=UTC)
 
 
 class Document(HTMLParser):
@@ -72,7 +75,7 @@ def rendered(results: Results, **more: Any) -> Document:
     if inputs.previous:
         new = Side("2026-05-01T09:30:00", [run.row for run in runs], {}, readings_table(runs))
         comparison = compare_reports(Side.read(inputs.previous), new)
-    return Document(page(inputs, runs, read_published(PUBLISHED), records, "1 May 2026", HOST, comparison))
+    return Document(page(Report(inputs, runs, read_published(PUBLISHED), records, MAY, HOST, comparison)))
 
 
 def report_of(results: Results, folder: Path) -> Path:
@@ -234,6 +237,7 @@ def test_a_drawing_of_another_stage_is_shown_as_a_picture_that_runs_nothing(tmp_
 
 def test_a_step_that_changed_words_can_be_opened(document: Document) -> None:
     assert "1 word changed from torch to int8" in document.values("data-title")
+    assert document.values("data-total") == ["1", "1", "1"]  # two first steps, and the one that changed words
     (dataset,) = document.json("words-data")
     (step,) = (int(value) for value in document.values("data-step"))
     assert [dataset["words"]["label"][word] for word in dataset["steps"][step]["word"]] == ["exit"]

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from crnn.core.errors import UserError
-from crnn.report.drawing.audit_path import path_of
-from crnn.report.words import DatasetWords, bad_records
+from crnn.report.words import DatasetWords, bad_records, path_of
 from report_results import Results, picture
 
 WORDS = [(picture(word), word) for word in ("cafe", "24", "open", "exit", "hotel")]
@@ -67,7 +66,7 @@ def test_a_step_holds_the_words_it_changed_with_both_texts_and_confidences(tmp_p
     results = Results(tmp_path, WORDS)
     results.add_run("int8", {2: "2a", 4: "exlt"}, before={"torch": {4: "ex1t"}, "raw": {4: "ex1t"}})
     (step,) = columns(words_of(results))["steps"]
-    assert (step["from"], step["to"], step["total"]) == ("raw", "int8", 2)
+    assert (step["from"], step["to"]) == ("raw", "int8")
     assert (step["before"], step["after"], step["kind"]) == (["24", "ex1t"], ["2a", "exlt"], ["lost", "changed"])
     assert all(0 < confidence < 1 for confidence in step["was"] + step["is"])
 
@@ -77,7 +76,8 @@ def test_runs_that_a_step_changed_alike_share_it(tmp_path: Path) -> None:
     for name in ("one", "two"):
         results.add_run(name, {2: "2a"}, before={"torch": {}, "raw": {2: "2a"}})
     words = words_of(results)
-    assert [(step.source, step.target, step.runs) for step in words.steps] == [("torch", "raw", [0, 1])]
+    assert [(source, target) for source, target, _ in words.steps] == [("torch", "raw")]
+    assert words.step_of == {(0, "torch", "raw"): 0, (1, "torch", "raw"): 0}
 
 
 def test_what_the_reference_read_follows_from_undoing_the_changes(tmp_path: Path) -> None:
@@ -93,8 +93,7 @@ def test_what_the_reference_read_follows_from_undoing_the_changes(tmp_path: Path
 def test_the_path_counts_what_each_stage_reads_right(tmp_path: Path) -> None:
     results = Results(tmp_path, [*WORDS, (b"torn", "torn")])
     results.add_run("int8", {2: "2a", 3: "opem"}, before={"torch": {1: "cafo"}, "raw": {}})
-    (run,) = results.read()
-    path = path_of(run, 0, DatasetWords([run], ["int8"]))
+    path = path_of(0, words_of(results))
     assert [(stage.name, stage.words) for stage in path] == [
         *(("dataset", 6), ("tensors", 5)),
         *(("torch", 4), ("raw", 5), ("int8", 3)),

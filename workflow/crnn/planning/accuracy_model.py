@@ -14,10 +14,9 @@ ROUNDS = 50
 
 @dataclass(frozen=True)
 class AccuracyModel:
-    """A logistic regression on the logarithms of the word's width and of what its tensor is stretched by.
+    """A logistic regression on the logarithms of the word's width and of what its tensor is stretched by (`_terms`).
 
-    Their squares and product are among the terms: a narrow word may gain from a stretch that a wide one does not need.
-    `weights` are those of `_terms`.
+    Their product is among the terms: a narrow word may gain from a stretch that a wide one does not need.
     """
 
     weights: Floats
@@ -26,8 +25,7 @@ class AccuracyModel:
     def fitted(cls, widths: Floats, tensors: Floats, right: npt.NDArray[np.bool_]) -> "AccuracyModel":
         """Fit to readings: the width that a word should have, that of its tensor, and whether it was read right.
 
-        By Newton's method (iteratively reweighted least squares), whose objective has one maximum; steps are halved
-        until they lead upwards.
+        By Newton's method, whose objective has one maximum; steps are halved until they lead upwards.
         """
         terms = _terms(widths, tensors)
         weights, ridge = np.zeros(terms.shape[1]), RIDGE * np.eye(terms.shape[1])

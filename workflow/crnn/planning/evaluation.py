@@ -1,7 +1,7 @@
 """How many labelled words each of several width rules costs: what a bucket plan is held against.
 
-The words are for tuning alone, never those of a dataset that is scored. A word's text follows from its width, so each
-is read once at every width that a rule gives it.
+The words are never those of a dataset that is scored. A word's text follows from its width, so each is read once at
+every width that a rule gives it.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ class TuningWords:
     images: list[Pixels]
     labels: list[str]
     policy: LabelPolicy
-    _right: dict[tuple[int, int], bool] = field(default_factory=dict)  # word, width → whether it reads as its label
+    _right: dict[tuple[int, int], bool] = field(default_factory=dict)  # of a word and a width
 
     @classmethod
     def read(cls, words: Path, preprocess: Preprocess, policy: LabelPolicy) -> "TuningWords":
@@ -106,12 +106,10 @@ class Verdict:
     within: bool  # the accuracy budget
 
     def facts(self) -> dict[str, Any]:
+        chosen = self.candidate
         return {
-            "price": self.candidate.price,
-            "widths": [bucket.width for bucket in self.candidate.buckets],
-            "upto": [span.upto for span in self.candidate.spans],
-            "seconds": self.candidate.seconds,
-            "predicted_lost": self.candidate.lost,
+            **{"price": chosen.price, "seconds": chosen.seconds, "predicted_lost": chosen.lost},
+            **{"widths": [bucket.width for bucket in chosen.buckets], "upto": [span.upto for span in chosen.spans]},
             **{name: getattr(self, name) for name in ("correct", "lost", "gained", "most_lost", "within")},
         }
 

@@ -1,10 +1,9 @@
 """Planning buckets: which tensor widths, and how many words of each in a call, read given words in the least time.
 
-What is known: how many words the finest width rule sends to each width of a lattice, min, min + step, … max; the
-seconds of a call by width and batch (`crnn.inference.call_costs`); how many words are lost where their tensors are
-narrower or wider (`crnn.planning.accuracy_model`); and bounds. A bucket is a run of those widths whose words all get
-one width. With a price on a lost word, dynamic programming over runs finds the buckets that no others beat; another
-price, other buckets.
+Known are how many words the finest width rule sends to each width of a lattice; the seconds of a call by width and
+batch (`crnn.inference.call_costs`); and how many words are lost in narrower or wider tensors. A bucket is a run of the
+lattice's widths whose words all get one width. With a price on a lost word, dynamic programming over runs finds the
+buckets that no others beat; another price, other buckets.
 """
 
 import hashlib
@@ -50,7 +49,7 @@ class Bounds:
 
     @property
     def finest(self) -> dict[str, Any]:
-        """The width rule that a plan is compared with: every width of the lattice, and the nearest for every word."""
+        """The width rule that a plan is compared with: for every word the nearest width of the lattice."""
         return {"rule": "aspect", **{name: getattr(self, name) for name in ("stretch", "step", "min", "max", "height")}}
 
 
@@ -123,9 +122,6 @@ def fill(width: int, words: int, batches: Sequence[int], seconds: Floats) -> Buc
     return Bucket(width, batches[best], words, total(best))
 
 
-# --- the cheapest buckets ----------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Demand:
     """The words to plan for, by their finest width, and everything that a bucket of them would cost.
@@ -159,6 +155,7 @@ class Demand:
     @cached_property
     def spans(self) -> list[Span]:
         """Every bucket that the distortion allows: any run of widths, and for it any width near enough to all."""
+        most = self.bounds.distortion
         lost = np.concatenate([np.zeros((1, len(self.bounds.lattice))), np.cumsum(self.lost * self.counts[:, None], 0)])
         words = np.concatenate([[0], np.cumsum(self.counts)])
         return [
@@ -172,15 +169,9 @@ class Demand:
             for first in range(len(self.met))
             for last in range(first, len(self.met))
             for place, width in enumerate(self.bounds.lattice)
-            if self._allowed(first, last, width)
-        ]
-
-    def _allowed(self, first: int, last: int, width: int) -> bool:
-        most = self.bounds.distortion
-        return (
-            self.met[last] * (1 - most) <= width <= self.met[first] * (1 + most)
+            if self.met[last] * (1 - most) <= width <= self.met[first] * (1 + most)
             or width == self.met[first] == self.met[last]
-        )
+        ]
 
 
 def cheapest_by_count(demand: Demand, price: float, most: int) -> dict[int, tuple[Span, ...]]:
@@ -240,9 +231,6 @@ def candidates(demand: Demand) -> list[Candidate]:
     return sorted(found.values(), key=lambda candidate: candidate.seconds)
 
 
-# --- what a plan is compared with --------------------------------------------------------------------------
-
-
 def widths_by(rule: WidthRule, sizes: Sizes) -> npt.NDArray[np.int64]:
     """The width that a rule gives each word."""
     return np.array([rule(width, height) for width, height in sizes.tolist()], np.int64)
@@ -250,12 +238,9 @@ def widths_by(rule: WidthRule, sizes: Sizes) -> npt.NDArray[np.int64]:
 
 def filled(widths: npt.NDArray[np.int64], costs: Costs) -> tuple[Bucket, ...]:
     """The buckets of words that have these widths, each in its best batch size."""
-    met, counts = np.unique(widths, return_counts=True)
-    seconds = costs.at(met.tolist())
-    return tuple(
-        fill(width, words, costs.batches, row)
-        for width, words, row in zip(met.tolist(), counts.tolist(), seconds, strict=True)
-    )
+    met, counts = (each.tolist() for each in np.unique(widths, return_counts=True))
+    counted = zip(met, counts, costs.at(met), strict=True)
+    return tuple(fill(width, words, costs.batches, seconds) for width, words, seconds in counted)
 
 
 def evenly_spaced(demand: Demand, count: int) -> Buckets:
@@ -268,15 +253,12 @@ def evenly_spaced(demand: Demand, count: int) -> Buckets:
     return Buckets(tuple(widths), bounds.stretch, tuple(upto), bounds.height)
 
 
-# --- the plan ----------------------------------------------------------------------------------------------
-
-
 def plan_content(chosen: Candidate, demand: Demand, sizes: Sizes, costs: Costs) -> dict[str, Any]:
     """What plan.json says of the chosen buckets: the width rule, what they were made from and are predicted to take."""
     bounds = demand.bounds
     rule, even = chosen.rule(bounds), evenly_spaced(demand, len(chosen.buckets))
-    compared = {"evenly_spaced": even, "finest": width_rule(bounds.finest)}
-    compared["own_width"] = width_rule(bounds.finest | {"step": 1})
+    own_width = width_rule(bounds.finest | {"step": 1})
+    compared = {"evenly_spaced": even, "finest": width_rule(bounds.finest), "own_width": own_width}
     widths = {name: widths_by(each, sizes) for name, each in {"planned": width_rule(rule), **compared}.items()}
     off = widths["planned"] / true_widths(sizes, bounds.height, bounds.stretch) - 1
     return {

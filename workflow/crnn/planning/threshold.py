@@ -18,8 +18,7 @@ THRESHOLDS = [*np.round(np.arange(0, 1, 0.01), 2).tolist(), 1.01]  # the last ha
 
 @dataclass(frozen=True)
 class Goal:
-    """What a threshold has to keep: at most this share of words lost against the last member alone, with 95 %
-    confidence, or at least this accuracy."""
+    """At most this share of words lost against the last member, with 95 % confidence, or at least this accuracy."""
 
     accuracy_drop: float | None = None
     accuracy: float | None = None
@@ -52,12 +51,9 @@ class Point:
         return self.most_lost <= (goal.accuracy_drop or 0.0) * self.words
 
     def facts(self) -> dict[str, Any]:
-        return {
-            **asdict(self),
-            "accuracy": self.correct / self.words,
-            "accuracy_ci95": wilson_interval(self.correct, self.words),
-            "most_lost": self.most_lost,
-        }
+        interval = wilson_interval(self.correct, self.words)
+        accuracy = {"accuracy": self.correct / self.words, "accuracy_ci95": interval}
+        return {**asdict(self), **accuracy, "most_lost": self.most_lost}
 
 
 def frontier(samples: pl.DataFrame, readings: Sequence[pl.DataFrame], policy: LabelPolicy, keep: Keep) -> list[Point]:

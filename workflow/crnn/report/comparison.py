@@ -42,7 +42,7 @@ class Side:
 
     @classmethod
     def read(cls, path: Path) -> "Side":
-        """Read a report from its folder, its report.json, or the results folder that it is in.
+        """Read a report from its folder, its report.json or its results folder.
 
         Raises UserError where there is none, or where its readings.parquet is not beside it.
         """
@@ -106,7 +106,7 @@ def _change(key: Key, old: Side, new: Side) -> Change:
     then, now = old.by_key[key], new.by_key[key]
     before, after = old.read_by(key), new.read_by(key)
     reason, speed = _unpairable(before, after), _speed(then, now)
-    flipped = flips(before, after) if not reason else flips(before.clear(), after.clear())
+    flipped = flips(before.clear(), after.clear()) if reason else flips(before, after)
     counts = None if reason else compare(after.height, flipped)
     row = {
         **dict(zip(NAMES, key, strict=True)),
@@ -143,18 +143,11 @@ def _speed(old: Object, new: Object) -> dict[str, Any] | None:
     then, now = old.get("e2e"), new.get("e2e")
     if not then or not now:
         return None
-    per_word = now["words"] / then["words"]
     alike = then["words"] == now["words"] and all(old["host"].get(each) == new["host"].get(each) for each in MACHINE)
-    return {
-        "old_seconds": then["seconds"],
-        "new_seconds": now["seconds"],
-        "ratio": per_word * then["seconds"] / now["seconds"],
-        "spread": (
-            per_word * min(then["spread"]) / max(now["spread"]),
-            per_word * max(then["spread"]) / min(now["spread"]),
-        ),
-        "comparable": alike,
-    }
+    passes = ((then["seconds"], now["seconds"]), *zip(sorted(then["spread"]), sorted(now["spread"])[::-1], strict=True))
+    ratio, *spread = (now["words"] / then["words"] * before / after for before, after in passes)
+    seconds = {"old_seconds": then["seconds"], "new_seconds": now["seconds"]}
+    return {**seconds, "ratio": ratio, "spread": tuple(spread), "comparable": alike}
 
 
 def _unpairable(old: pl.DataFrame, new: pl.DataFrame) -> str:
@@ -163,9 +156,6 @@ def _unpairable(old: pl.DataFrame, new: pl.DataFrame) -> str:
         return f"{old.height} words then, {new.height} now"
     different = int((old["label"] != new["label"]).sum()) + int((old["index"] != new["index"]).sum())
     return f"{different} words have other labels" if different else ""
-
-
-# --- the console -------------------------------------------------------------------------------------------
 
 
 def _line(change: Change) -> list[str]:

@@ -1,15 +1,15 @@
-"""How the report writes numbers, sizes and text for people. The only place that rounds.
-
-Machine-readable outputs (report.json, the CSV files) are never rounded and do not come through here.
-"""
+"""How the report writes numbers, sizes and text for people. The only place that rounds: programs get exact numbers."""
 
 import json
 import shlex
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from rapidfuzz.distance import Levenshtein
+
+from crnn.score.budgets import Verdict
 
 ABSENT = "—"  # a value that was not measured or not published
 NARROW_SPACE = "\u202f"  # before a unit, and never the end of a line
@@ -64,10 +64,8 @@ def decimals(value: float) -> str:
 
 def significant(value: float | None) -> str:
     """About three significant digits without an exponent: 0.01234 → 0.0123, 1234.5 → 1,234."""
-    if value is None:
-        return ABSENT
-    if value == 0:
-        return "0"
+    if not value:
+        return ABSENT if value is None else "0"
     places = max(0, 3 - len(str(int(abs(value))))) if abs(value) >= 1 else 2 - int(f"{value:e}"[-3:])
     return f"{value:,.{min(places, 9)}f}"
 
@@ -86,9 +84,9 @@ def probability(value: float | None) -> str:
 
 def difference(value: float | None) -> str:
     """A largest absolute difference, in scientific notation."""
-    if value is None:
-        return ABSENT
-    return "0" if value == 0 else f"{value:.1e}"
+    if not value:
+        return ABSENT if value is None else "0"
+    return f"{value:.1e}"
 
 
 def file_size(value: float) -> str:
@@ -115,40 +113,34 @@ def moment(value: str) -> str:
     return f"{datetime.fromisoformat(value):%Y-%m-%d %H:%M}"
 
 
-def settings(parameters: Mapping[str, Any]) -> str:
-    """The parameters of a stage, a line of JSON each."""
-    return "\n".join(f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in parameters.items())
+def settings(record: Mapping[str, Any]) -> str:
+    """The parameters in a stage's record that its command line does not show as they are, a line of JSON each."""
+    dumped = ((name, partial(json.dumps, value, ensure_ascii=False)) for name, value in record["parameters"].items())
+    return "\n".join(
+        visible(f"{name}: {dump()}")
+        for name, dump in dumped
+        if f"--{name}={dump(sort_keys=True, separators=(',', ':'))}" not in record["command"]
+    )
 
 
-def command(arguments: Sequence[str]) -> str:
-    """A command line as one would type it in a shell."""
-    return shlex.join(arguments)
+command = shlex.join  # a command line as one would type it
 
-
-# Budgets (`crnn.score.budgets`) in words. Those counted as a share of the samples are shown in percent.
-BUDGET_NAMES = {
-    "accuracy_drop": "accuracy lost against the reference",
-    "flipped": "words that differ from the reference",
-    "changed_by_surgery": "words that surgery changed",
-    "max_abs_difference": "largest output difference made by surgery",
-    "changed_by_batching": "words whose text depends on the batch",
-    "changed_by_repeating": "words with another text in a timed pass",
-    "memory_mib": "MiB in memory while it reads",
-    "slowdown": "longer end-to-end pass, at least",
+BUDGETS = {  # of `crnn.score.budgets`: in words, and how their values are written
+    "accuracy_drop": ("accuracy lost against the reference", percent),
+    "flipped": ("words that differ from the reference", percent),
+    "changed_by_surgery": ("words that surgery changed", count),
+    "max_abs_difference": ("largest output difference made by surgery", difference),
+    "changed_by_batching": ("words whose text depends on the batch", count),
+    "changed_by_repeating": ("words with another text in a timed pass", count),
+    "memory_mib": ("MiB in memory while it reads", count),
+    "slowdown": ("longer end-to-end pass, at least", percent),
 }
-SHARES = ("accuracy_drop", "flipped", "slowdown")
 
 
-def budget_name(name: str) -> str:
-    """What a budget limits, in words."""
-    return BUDGET_NAMES.get(name, name)
-
-
-def budget(value: float, name: str) -> str:
-    """A value or a limit of the budget `name`, in that budget's unit."""
-    if name == "max_abs_difference":
-        return difference(value)
-    return percent(value) if name in SHARES else count(value)
+def budget(verdict: Verdict) -> str:
+    """A verdict in words: what is limited, its value and what is allowed."""
+    limited, written = BUDGETS[verdict.budget]
+    return f"{limited} {written(verdict.value)}, allowed {written(verdict.allowed)}"
 
 
 FLIP_KINDS = {"fixed": "gained", "broken": "lost"}  # as files call them, and as people read them
@@ -162,11 +154,6 @@ def flip_kind(kind: str) -> str:
 def visible(text: str) -> str:
     """Text with control characters, line ends and lone surrogates made visible; all else as it is."""
     return text.translate(VISIBLE)
-
-
-def visible_lines(text: str) -> str:
-    """As `visible`, and lines stay lines."""
-    return "\n".join(map(visible, text.split("\n")))
 
 
 def compared(text: str, other: str) -> list[tuple[str, bool]]:

@@ -1,7 +1,6 @@
 """The inputs of the report: the list of files that a rule passes, and these files, read and checked.
 
 A JSON object stays the dictionary it is, once the keys are there that the report reads; further keys reach report.json.
-Not here: turning any of it into tables (`crnn.report.tables`) or charts (`crnn.report.drawing.charts`).
 """
 
 from collections.abc import Collection, Iterable
@@ -96,23 +95,18 @@ class RunFiles:
 
 @dataclass(frozen=True)
 class Inputs:
-    """The whole list. `budgets` maps names of `crnn.score.budgets` to what is allowed; `words_mib` bounds the page.
-
-    `previous`: the report.json of an earlier report, with its readings.parquet beside it; `skipped`: deployments that
-    the config describes and does not run; `evaluations`: evaluation folder → its datasets; `drawings`: what other
-    stages drew (SVG), to stand among the charts; `training`: the log.jsonl of the runs that made a model's checkpoint.
-    """
+    """The whole list."""
 
     runs: tuple[RunFiles, ...]
     records: tuple[Path, ...] = ()
-    budgets: dict[str, float] = field(default_factory=dict)
+    budgets: dict[str, float] = field(default_factory=dict)  # of `crnn.score.budgets`: name → what is allowed
     title: str = "Scene-text recognition report"
-    words_mib: float = 16.0
-    previous: Path | None = None
-    skipped: tuple[Object, ...] = ()
-    evaluations: dict[str, list[str]] = field(default_factory=dict)
-    drawings: tuple[Object, ...] = ()
-    training: tuple[Object, ...] = ()
+    words_mib: float = 16.0  # of words and their pictures on the page
+    previous: Path | None = None  # report.json of an earlier report, with its readings.parquet beside it
+    skipped: tuple[Object, ...] = ()  # deployments that the config describes and that were not run
+    evaluations: dict[str, list[str]] = field(default_factory=dict)  # evaluation folder → its datasets
+    drawings: tuple[Object, ...] = ()  # SVG of other stages, to stand among the charts
+    training: tuple[Object, ...] = ()  # log.jsonl of the runs that made a model's checkpoint
 
     @classmethod
     def from_json(cls, value: Any) -> "Inputs":
@@ -130,22 +124,16 @@ class Inputs:
     @property
     def files(self) -> list[Path]:
         """Every plain file the report reads from runs (records and the word pictures' LMDB folders excluded)."""
-        of_runs = [
-            path
-            for run in self.runs
-            for path in (run.run, run.audit, run.flips, *run.predictions, run.timings, *run.samples, run.contract)
-        ]
-        previous = [self.previous, self.previous.with_name("readings.parquet")] if self.previous else []
-        beside = [*(each["svg"] for each in self.drawings), *(each["log"] for each in self.training)]
-        return list(dict.fromkeys([*of_runs, *previous, *map(Path, beside)]))
+        files = [self.previous, self.previous.with_name("readings.parquet")] if self.previous else []
+        for run in self.runs:
+            files += [run.run, run.audit, run.flips, *run.predictions, run.timings, *run.samples, run.contract]
+        files += [*(Path(each["svg"]) for each in self.drawings), *(Path(each["log"]) for each in self.training)]
+        return list(dict.fromkeys(files))
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run: its files and its row of the report, run.json with audit.json under `audit`.
-
-    The tables are read on first use and kept.
-    """
+    """One run: its files and its row of the report, run.json with audit.json under `audit`. Tables are read on use."""
 
     files: RunFiles
     row: Object

@@ -2,9 +2,9 @@
 
 import base64
 import hashlib
-import json
 from collections.abc import Sequence
 from importlib import resources
+from inspect import getmembers, isfunction
 from pathlib import Path
 from typing import Any
 
@@ -13,26 +13,17 @@ from markupsafe import Markup
 
 from crnn.report import format as formats
 from crnn.report.comparison import ReportComparison
-from crnn.report.drawing.audit_path import path_of
 from crnn.report.drawing.charts import Named, figures
 from crnn.report.drawing.palette import NEUTRALS
 from crnn.report.drawing.thumbnails import HEIGHT, WIDTH, thumbnails
 from crnn.report.drawing.training_curve import read_log, training
-from crnn.report.inputs import Inputs, Object, Run, run_names
-from crnn.report.words import DatasetWords, bad_records
+from crnn.report.inputs import Object, Run, run_names
+from crnn.report.tables import Report
+from crnn.report.words import DatasetWords, bad_records, path_of
+from crnn.score.accuracy import evaluation_means
 from crnn.score.budgets import Verdict, judge_budgets
-from crnn.score.means import evaluation_means
 
-BAD_RECORDS = 200  # rows listed per dataset; the rest are counted
-OUTPUTS = 4  # of a stage that stand open; a stage of tensors has dozens
-LEAK = 0.01  # of the memory, a pass, from which it counts as growing
-SLOW_CALL = 3  # times a later call, from which a first one counts as slow
-FLIPPED = 200  # rows listed per run of a comparison; the rest are counted
-FILTERS = (
-    *("count", "percent", "percent_range", "decimals", "significant", "seconds", "probability", "difference"),
-    *("file_size", "figures", "moment", "command", "budget", "budget_name", "visible", "compared", "points", "ratio"),
-    *("settings", "visible_lines", "flip_kind", "precision"),
-)
+LISTED = 200  # bad records of a dataset, and flipped words of a run in a comparison; the rest are counted
 
 
 def _by_device(runs: Named) -> dict[str, Named]:
@@ -59,9 +50,9 @@ def _group(dataset: str, runs: Sequence[Run], budgets: dict[str, float]) -> Obje
         "verdicts": judge_budgets([run.row for run in runs], budgets),
         "figures": figures(named),
         "words": words,
-        "paths": [(name, path_of(run, place, words)) for place, (name, run) in enumerate(named)],
+        "paths": [(name, path_of(place, words)) for place, name in enumerate(names)],
         "statuses": runs[0].row["statuses"],
-        "bad": bad_records(runs[0], BAD_RECORDS),
+        "bad": bad_records(runs[0], LISTED),
     }
 
 
@@ -74,12 +65,6 @@ def _hosts(runs: Sequence[Run]) -> list[Object]:
         ran = hosts.setdefault(key, {**unknown, **row["host"], "runs": {}})["runs"]
         ran[row["deployment"]] = None
     return list(hosts.values())
-
-
-def embedded_json(value: Any) -> Markup:
-    """`value` for a script element of type application/json: no text in it can end the element or open a comment."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e"))
 
 
 def _embedded_words(words: DatasetWords, limit: int) -> tuple[Object, list[str | bool | None]]:
@@ -100,8 +85,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update({name: getattr(formats, name) for name in FILTERS})
-    environment.filters["data_uri"] = _data_uri
+    environment.filters |= {**dict(getmembers(formats, isfunction)), "data_uri": _data_uri}
+    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":"), "allow_nan": False}
     environment.globals["neutrals"] = NEUTRALS
     return environment
 
@@ -111,20 +96,9 @@ def _data_uri(svg: str) -> str:
     return f"data:image/svg+xml;base64,{base64.b64encode(Path(svg).read_bytes()).decode('ascii')}"
 
 
-def page(
-    inputs: Inputs,
-    runs: Sequence[Run],
-    published: Sequence[Object],
-    records: Sequence[Object],
-    generated: str,
-    host: Object,
-    comparison: ReportComparison | None = None,
-) -> str:
-    """Render the report as one HTML document that needs no other file and no network.
-
-    `host`: the machine that makes the report (`crnn.core.record.describe_host`); runs of others are marked as remote.
-    `comparison`: with the report that `inputs` names as the previous one.
-    """
+def page(report: Report) -> str:
+    """Render the report as one HTML document that needs no other file and no network."""
+    inputs, runs = report.inputs, report.runs
     datasets: dict[str, list[Run]] = {}
     for run in runs:
         datasets.setdefault(run.row["dataset"], []).append(run)
@@ -134,38 +108,26 @@ def page(
     data = [{"name": group["dataset"], **words} for group, words in zip(groups, columns, strict=True)]
     script = resources.files("crnn.report").joinpath("templates", "page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    return (
-        _environment()
-        .get_template("page.html.j2")
-        .render(
-            inputs=inputs,
-            generated=generated,
-            groups=groups,
-            runs=runs,
-            evaluations=evaluation_means([run.row for run in runs], inputs.evaluations),
-            host=host,
-            hosts=_hosts(runs),
-            comparison=comparison,
-            published=published,
-            records=records,
-            trainings=[training(each["model"], read_log(Path(each["log"]))) for each in inputs.training],
-            gate_sizes=sorted({size for run in runs if run.row["batching"] for size in run.row["batching"]["sizes"]}),
-            picture_size=(WIDTH, HEIGHT),
-            most_outputs=OUTPUTS,
-            leak=LEAK,
-            slow_call=SLOW_CALL,
-            held=sum(len(each["words"]["index"]) for each in data),
-            listed=sum(each["total"] for each in data),
-            pictured=sum(each is not None for every in pictures for each in every),
-            data=embedded_json(data),
-            pictures=embedded_json(pictures),
-            script=Markup(script),  # the package's own file, as the stylesheet is; nothing from outside enters it
-            script_digest=f"sha256-{digest}",  # as a content security policy names the one script that may run
-        )
+    template = _environment().get_template("page.html.j2")
+    return template.render(
+        **vars(report),
+        groups=groups,
+        evaluations=evaluation_means([run.row for run in runs], inputs.evaluations),
+        hosts=_hosts(runs),
+        trainings=[training(each["model"], read_log(Path(each["log"]))) for each in inputs.training],
+        gate_sizes=sorted({size for run in runs if run.row["batching"] for size in run.row["batching"]["sizes"]}),
+        picture_size=(WIDTH, HEIGHT),
+        held=sum(len(each["words"]["index"]) for each in data),
+        listed=sum(each["total"] for each in data),
+        pictured=sum(each is not None for every in pictures for each in every),
+        data=data,
+        pictures=pictures,
+        script=Markup(script),  # the package's own file, as the stylesheet is; nothing from outside enters it
+        script_digest=f"sha256-{digest}",  # as a content security policy names the one script that may run
     )
 
 
 def comparison_page(comparison: ReportComparison, verdicts: Sequence[Verdict]) -> str:
     """Render a comparison of two reports as one HTML document without a script."""
     template = _environment().get_template("compare.html.j2")
-    return template.render(comparison=comparison, verdicts=verdicts, most=FLIPPED)
+    return template.render(comparison=comparison, verdicts=verdicts, most=LISTED)

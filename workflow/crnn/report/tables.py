@@ -1,14 +1,15 @@
-"""The machine-readable outputs: report.json, accuracy.csv and audit.csv. Nothing is rounded here."""
+"""The report as a whole, and what of it programs read: report.json, accuracy.csv and audit.csv. Nothing is rounded."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 import polars as pl
 
 from crnn.report.comparison import ReportComparison
 from crnn.report.inputs import FLIP_COLUMNS, NAMES, Inputs, Object, Run
-from crnn.score.accuracy import PROTOCOLS
+from crnn.score.accuracy import PROTOCOLS, evaluation_means
 from crnn.score.budgets import judge_budgets, verdict_rows
-from crnn.score.means import evaluation_means
 
 SCORES = (
     *(*NAMES, "widths", "runtime", "source", "precision", "device", "simulated"),
@@ -29,32 +30,38 @@ PARTS = {  # columns: the part of a row that they are in, null where it was not 
 }
 
 
-def report_json(
-    inputs: Inputs,
-    runs: Sequence[Run],
-    published: Sequence[Object],
-    generated: str,
-    host: Object,
-    comparison: ReportComparison | None = None,
-) -> Object:
-    """The report as one JSON object.
+@dataclass(frozen=True)
+class Report:
+    """Everything that a report shows.
 
-    A row is its run.json as it stands, with its audit.json under `audit` and `remote`: whether another machine than
-    `host` timed it.
+    host: the machine that makes it (`crnn.core.record.describe_host`); runs of others are marked as remote.
+    comparison: with the report that `inputs` names as the previous one.
     """
-    rows = [{**run.row, "remote": run.row["host"].get("name") != host.get("name")} for run in runs]
-    return {
-        "title": inputs.title,
-        "generated": generated,
-        "host": host,
-        "budgets": inputs.budgets,
-        "verdicts": verdict_rows(judge_budgets(rows, inputs.budgets)),
-        "rows": rows,
-        "evaluations": evaluation_means(rows, inputs.evaluations),
-        "skipped": inputs.skipped,
-        "previous": comparison.json if comparison else None,
-        "published": published,
-    }
+
+    inputs: Inputs
+    runs: Sequence[Run]
+    published: Sequence[Object]
+    records: Sequence[Object]
+    generated: datetime
+    host: Object
+    comparison: ReportComparison | None = None
+
+    @property
+    def json(self) -> Object:
+        """report.json: a row is its run.json, with its audit.json under `audit`, and `remote`."""
+        rows = [{**run.row, "remote": run.row["host"].get("name") != self.host.get("name")} for run in self.runs]
+        return {
+            "title": self.inputs.title,
+            "generated": self.generated.isoformat(timespec="seconds"),
+            "host": self.host,
+            "budgets": self.inputs.budgets,
+            "verdicts": verdict_rows(judge_budgets(rows, self.inputs.budgets)),
+            "rows": rows,
+            "evaluations": evaluation_means(rows, self.inputs.evaluations),
+            "skipped": self.inputs.skipped,
+            "previous": self.comparison.json if self.comparison else None,
+            "published": self.published,
+        }
 
 
 def accuracy_table(runs: Sequence[Run]) -> pl.DataFrame:

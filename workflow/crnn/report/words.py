@@ -1,10 +1,10 @@
-"""The words that the page shows, as columns for its script: read wrong, or changed between two stages.
+"""The words that the page shows, read wrong or changed between two stages: columns for its script, and a run's path.
 
 Every text is made visible first (`crnn.report.format.visible`) and edits are between visible texts, so the script knows
 nothing of characters. Runs that read a word alike share the entry.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,16 +19,6 @@ from crnn.score.accuracy import edits_between, judge
 
 # Bytes of an entry on the page besides its texts (brackets, commas, numbers), measured and rounded up.
 WORD_BYTES, READING_BYTES, FLIP_BYTES = 24, 48, 64
-
-
-@dataclass(frozen=True)
-class StepFlips:
-    """The words that one step of the audit changed, and the runs (places in their list) on whose path it did so."""
-
-    source: str
-    target: str
-    runs: list[int]
-    flips: pl.DataFrame
 
 
 def judged(run: Run) -> pl.DataFrame:
@@ -72,10 +62,8 @@ def _shown(column: str) -> pl.Expr:
 def _wrong(words: pl.DataFrame, reader: int) -> pl.DataFrame:
     """Scorable words read wrong. Confidences have three digits, by which equal readings meet."""
     wrong = words.filter(pl.col("scorable") & ~pl.col("correct"))
-    confidence = pl.col("confidence").round(3)
-    return wrong.select(
-        word="index", label=_shown("label"), text=_shown("text"), confidence=confidence, reader=pl.lit(reader)
-    )
+    read = {"text": _shown("text"), "confidence": pl.col("confidence").round(3), "reader": pl.lit(reader)}
+    return wrong.select(word="index", label=_shown("label"), **read)
 
 
 def _flips(run: Run, step: Object) -> pl.DataFrame:
@@ -84,16 +72,15 @@ def _flips(run: Run, step: Object) -> pl.DataFrame:
         run.flips.filter((pl.col("from") == step["from"]) & (pl.col("to") == step["to"]))
         .sort("index")
         .select(
-            *(pl.col("index").alias("word"), _shown("label")),
+            *(pl.col("index").alias("word"), _shown("label"), pl.col("kind").replace(FLIP_KINDS)),
             *(_shown("text_from").alias("before"), _shown("text_to").alias("after")),
             *(pl.col("confidence_from").round(3).alias("was"), pl.col("confidence_to").round(3).alias("is")),
-            pl.col("kind").replace(FLIP_KINDS),
         )
     )
 
 
 class DatasetWords:
-    """The words of one dataset that some run misread or some step changed, most telling ones first.
+    """The words of one dataset that some run misread or some step changed.
 
     A reader of the words is a deployment, or the reference of the deployments of one width rule.
     """
@@ -108,7 +95,7 @@ class DatasetWords:
             .agg(pl.col("reader").sort())
             .sort("word", "text", "confidence")
         )
-        self.steps: list[StepFlips] = []
+        self.steps: list[tuple[str, str, pl.DataFrame]] = []  # from, to and the words that changed on the way
         self.step_of: dict[tuple[int, str, str], int] = {}  # run, from and to of a step that changed words: its place
         self._find_steps()
 
@@ -117,16 +104,12 @@ class DatasetWords:
         for place, run in enumerate(self.runs):
             words, row = judged(run), run.row
             frames.append(_wrong(words, place))
-            if not row["audit"]["path"]:
-                self.reference_of.append(place)
-                continue
-            reference, widths = row["audit"]["reference"], row["widths"]
-            key = (row["model"], widths, reference)
-            if key not in known:
+            key = (row["model"], row["widths"], row["audit"]["reference"])
+            if row["audit"]["path"] and key not in known:
                 known[key] = len(self.readers)
-                self.readers.append({"name": f"{reference}, {widths}", "reference": True})
+                self.readers.append({"name": f"{key[2]}, {key[1]}", "reference": True})
                 frames.append(_wrong(before_the_path(run, words), known[key]))
-            self.reference_of.append(known[key])
+            self.reference_of.append(known[key] if row["audit"]["path"] else place)
         return frames
 
     def _find_steps(self) -> None:
@@ -138,10 +121,9 @@ class DatasetWords:
                     continue
                 ends, flips = (step["from"], step["to"]), _flips(run, step)
                 number = known.setdefault((*ends, *flips.select("word", "before", "after").rows()), len(known))
-                if number == len(self.steps):
-                    self.steps.append(StepFlips(*ends, [], flips))
-                self.steps[number].runs.append(place)
                 self.step_of[place, *ends] = number
+                if number == len(self.steps):
+                    self.steps.append((*ends, flips))
 
     @cached_property
     def order(self) -> pl.DataFrame:
@@ -152,7 +134,7 @@ class DatasetWords:
         size = pl.col("text").str.len_bytes() + READING_BYTES + 4 * pl.col("reader").list.len()
         parts = [self.readings.select("word", "label", "confidence", changed=False, bytes=size)]
         size = pl.col("before").str.len_bytes() + pl.col("after").str.len_bytes() + FLIP_BYTES
-        parts += [step.flips.select("word", "label", confidence="is", changed=True, bytes=size) for step in self.steps]
+        parts += [flips.select("word", "label", confidence="is", changed=True, bytes=size) for *_, flips in self.steps]
         return (
             pl.concat(parts, how="vertical_relaxed")
             .group_by("word")
@@ -177,14 +159,7 @@ class DatasetWords:
         unscorable = set(self.runs[0].samples.filter(pl.col("status") != "ok")["index"])
         pairs: dict[tuple[str, str], int] = {}
         readings = self.readings.filter(pl.col("word").is_in(list(place)))
-        edits = [
-            [
-                number
-                for a, b, x, y in edits_between(label, text)
-                for number in (a, b, pairs.setdefault((x, y), len(pairs)))
-            ]
-            for label, text in readings.select("label", "text").iter_rows()
-        ]
+        edits = _edits(readings.select("label", "text"), lambda *pair: pairs.setdefault(pair, len(pairs)))
         return {
             "readers": self.readers,
             "total": self.order.height,
@@ -200,21 +175,23 @@ class DatasetWords:
                 "readers": readings["reader"].to_list(),
                 "edits": edits,
             },
-            "steps": [_step_columns(step, place) for step in self.steps],
+            "steps": [self._step_columns(*step, place) for step in self.steps],
+        }
+
+    def _step_columns(self, source: str, target: str, changed: pl.DataFrame, place: dict[int, int]) -> Object:
+        flips = changed.filter(pl.col("word").is_in(list(place)))
+        return {
+            **{"from": source, "to": target},
+            "word": [place[index] for index in flips["word"]],
+            **{name: flips[name].to_list() for name in ("before", "after", "was", "is", "kind")},
+            "edits": _edits(flips.select("before", "after"), lambda *_: 0),
         }
 
 
-def _step_columns(step: StepFlips, place: dict[int, int]) -> Object:
-    flips = step.flips.filter(pl.col("word").is_in(list(place)))
-    return {
-        **{"from": step.source, "to": step.target, "total": step.flips.height},
-        "word": [place[index] for index in flips["word"]],
-        **{name: flips[name].to_list() for name in ("before", "after", "was", "is", "kind")},
-        "edits": [
-            [number for a, b, *_ in edits_between(before, after) for number in (a, b, 0)]
-            for before, after in flips.select("before", "after").iter_rows()
-        ],
-    }
+def _edits(texts: pl.DataFrame, number: Callable[[str, str], int]) -> list[list[int]]:
+    """Of every row of two texts, three numbers for each edit: its place in either, and that of its characters."""
+    made = (edits_between(text, other) for text, other in texts.iter_rows())
+    return [[each for a, b, x, y in edits for each in (a, b, number(x, y))] for edits in made]
 
 
 def bad_records(run: Run, limit: int) -> tuple[list[Object], int]:
@@ -224,3 +201,51 @@ def bad_records(run: Run, limit: int) -> tuple[list[Object], int]:
     """
     bad = run.samples.filter(pl.col("status") != "ok").sort("status", "index")
     return bad.head(limit).select("index", "key", "status", "label", "outside").to_dicts(), bad.height
+
+
+@dataclass(frozen=True)
+class Edge:
+    """What happened to words between two stages; `reader` or `step` name the words among those of the dataset."""
+
+    count: int
+    verb: str
+    what: str = ""
+    note: str = ""
+    reader: int | None = None
+    step: int | None = None
+
+    @property
+    def title(self) -> str:
+        return f"{self.count:,} word{'' if self.count == 1 else 's'} {self.what}"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stop: its name, how many words there are and what they are, and the edge that leads to the next stop."""
+
+    name: str
+    words: int
+    what: str
+    edge: Edge | None
+
+
+def path_of(place: int, words: DatasetWords) -> list[Stage]:
+    """The audit of the run at `place` among those of `words`, as its path from the dataset to the build."""
+    row = words.runs[place].row
+    steps = row["audit"]["path"]
+    readable = row["samples"] - row["unscorable"]
+    right = row["correct"] - sum(step["fixed"] - step["broken"] for step in steps)
+    name = row["audit"]["reference"] if steps else row["deployment"]
+    told = f"read wrong by {name}, most confident first"
+    wrong = Edge(readable - right, "read wrong", told, reader=words.reference_of[place])
+    path = [
+        Stage("dataset", row["samples"], "records", Edge(row["unscorable"], "unusable")),
+        Stage("tensors", readable, "readable", wrong),
+    ]
+    for step in steps:
+        note = f"{step['fixed']} gained, {step['broken']} lost" if step["flipped"] else ""
+        number = words.step_of.get((place, step["from"], step["to"]))
+        told = f"changed from {step['from']} to {step['to']}"
+        path.append(Stage(name, right, "right", Edge(step["flipped"], "flipped", told, note, step=number)))
+        name, right = step["to"], right + step["fixed"] - step["broken"]
+    return [*path, Stage(name, right, "right", None)]

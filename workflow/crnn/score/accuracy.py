@@ -1,12 +1,12 @@
-"""Scores of one run: word accuracy with its interval, edit distance, accuracy by length.
+"""Scores of one run, word accuracy with its interval, edit distance, accuracy by length; and means over datasets.
 
-The protocol is the standard one of scene-text recognition: the whole word must match after the label policy
-(`crnn.data.labels`) on both sides. Every LMDB record counts: a word without readable image or usable label is wrong.
+As is standard in scene-text recognition, the whole word must match after the label policy on both sides. Every LMDB
+record counts: a word without readable image or usable label is wrong.
 """
 
 import unicodedata
-from collections.abc import Callable
-from math import sqrt
+from collections.abc import Callable, Mapping, Sequence
+from math import hypot, sqrt
 from statistics import NormalDist
 from typing import Any
 
@@ -14,6 +14,8 @@ import polars as pl
 from rapidfuzz.distance import Levenshtein
 
 from crnn.data.labels import LabelPolicy
+
+Scores = dict[str, Any]  # of a run, or part of them, as JSON has them
 
 ALPHANUMERIC = "0123456789abcdefghijklmnopqrstuvwxyz"
 READABLE = ("ok", "empty-label", "outside-charset")  # statuses of words whose image and label can be read
@@ -57,24 +59,21 @@ def judge(samples: pl.DataFrame, predictions: pl.DataFrame, policy: LabelPolicy)
     `label` and `text` are as compared, after the policy. `edit_distance` is Levenshtein over the longer length
     (0 equal, 1 nothing in common); 1 where a word is not scorable.
     """
-    predicted = [policy.apply(text or "")[0] for text in predictions.sort("index")["text"]]
-    ordered = samples.sort("index")
+    ordered, read = samples.sort("index"), predictions.sort("index")
+    predicted = [policy.apply(text or "")[0] for text in read["text"]]
     labels, statuses = ordered["text"].to_list(), ordered["status"].to_list()
     scorable = [status == "ok" for status in statuses]
-    distances = [
-        Levenshtein.normalized_distance(label, text) if able else 1.0
-        for label, text, able in zip(labels, predicted, scorable, strict=True)
-    ]
+    words = list(zip(labels, predicted, scorable, strict=True))
     return pl.DataFrame(
         {
             "index": ordered["index"],
             "label": labels,
             "text": predicted,
-            "confidence": predictions.sort("index")["confidence"],
+            "confidence": read["confidence"],
             "status": statuses,
             "scorable": scorable,
-            "correct": [a == b and able for a, b, able in zip(labels, predicted, scorable, strict=True)],
-            "edit_distance": distances,
+            "correct": [label == text and able for label, text, able in words],
+            "edit_distance": [Levenshtein.normalized_distance(*texts) if able else 1.0 for *texts, able in words],
         }
     )
 
@@ -115,3 +114,41 @@ def by_protocol(samples: pl.DataFrame, predictions: pl.DataFrame) -> dict[str, d
         interval = wilson_interval(correct, samples.height)
         scores[name] = {"correct": correct, "accuracy": correct / samples.height, "accuracy_ci95": interval}
     return scores
+
+
+def mean_accuracy(scores: Sequence[Scores], weights: Sequence[float]) -> Scores:
+    """The weighted mean of accuracies with its 95 % interval; each score has `accuracy` and `accuracy_ci95`.
+
+    The interval puts those of the sets together (method of variance estimates recovery, Zou and Donner 2008): each end
+    is as far from the mean as the weighted distances are long as a vector.
+    """
+    shared = list(zip((weight / sum(weights) for weight in weights), scores, strict=True))
+    mean = sum(share * each["accuracy"] for share, each in shared)
+
+    def distance(end: int) -> float:
+        return hypot(*(share * (each["accuracy"] - each["accuracy_ci95"][end]) for share, each in shared))
+
+    return {"accuracy": mean, "accuracy_ci95": [max(0.0, mean - distance(0)), min(1.0, mean + distance(1))]}
+
+
+def evaluation_means(rows: Sequence[Scores], evaluations: Mapping[str, Sequence[str]]) -> list[Scores]:
+    """Of every evaluation, model and deployment: macro and word-weighted means over its sets, by protocol.
+
+    rows: those of the report; evaluations: name → datasets. `labels` is the config's own policy.
+    """
+    means = []
+    for name, datasets in evaluations.items():
+        of_run: dict[tuple[str, str], list[Scores]] = {}
+        for row in (row for row in rows if row["dataset"] in datasets):
+            of_run.setdefault((row["model"], row["deployment"]), []).append(row)
+        for (model, deployment), sets in of_run.items():
+            scores = {"labels": sets, **{key: [row["protocols"][key] for row in sets] for key in PROTOCOLS}}
+            words = [row["samples"] for row in sets]
+            mean = {
+                **{"evaluation": name, "model": model, "deployment": deployment, "samples": sum(words)},
+                "sets": {row["dataset"]: row["protocols"] for row in sets},
+                "macro": {key: mean_accuracy(each, [1] * len(each)) for key, each in scores.items()},
+                "weighted": {key: mean_accuracy(each, words) for key, each in scores.items()},
+            }
+            means.append(mean)
+    return means

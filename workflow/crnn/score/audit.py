@@ -1,7 +1,6 @@
 """The audit: which words changed, and between which two stages. It gives a lost point an address.
 
 It follows words, not tensors: outputs that differ in the seventh digit matter only where a text changes.
-Not here: numerical differences (`crnn.model.parity`).
 """
 
 import itertools
@@ -36,13 +35,8 @@ def flips(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
     Columns: index, label, text_from, text_to, confidence_from, confidence_to, kind: fixed (gained), broken (lost) or
     changed (wrong before and after).
     """
-    kind = (
-        pl.when(pl.col("correct_to") & ~pl.col("correct_from"))
-        .then(pl.lit("fixed"))
-        .when(pl.col("correct_from") & ~pl.col("correct_to"))
-        .then(pl.lit("broken"))
-        .otherwise(pl.lit("changed"))
-    )
+    gain = pl.col("correct_to").cast(pl.Int8) - pl.col("correct_from").cast(pl.Int8)
+    kind = gain.replace_strict({1: "fixed", -1: "broken", 0: "changed"}, return_dtype=pl.String)
     columns = ["text", "confidence", "correct"]
     left = before.select("index", "label", *(pl.col(name).alias(f"{name}_from") for name in columns))
     right = after.select("index", *(pl.col(name).alias(f"{name}_to") for name in columns))
@@ -99,22 +93,19 @@ def audit(
     surgery: Mapping[str, Any] | None = None,
     explained: Mapping[str, Any] | None = None,
 ) -> tuple[dict[str, Any], pl.DataFrame]:
-    """Compare neighbouring stages of a path of judged runs, and its first with its last.
+    """Compare neighbouring stages of a path of judged runs, and its first, the reference, with its last.
 
-    Returns the `audit` part of a report row and every flipped word with its edge. The reference is the first stage.
-    `surgery`, as `surgery_of` returns it, is about the edge from raw to fixed.
-    `explained`: what explain_words found of the edge to a stage.
+    Returns the `audit` part of a report row and every flipped word with its edge. `surgery` is about the edge from raw
+    to fixed; `explained` has what explain_words found of the edge to a stage.
     """
     edges, rows = [], []
     for (source, before), (target, after) in itertools.pairwise(path):
-        flipped = flips(before, after)
+        ends, flipped = {"from": source, "to": target}, flips(before, after)
         difference = surgery["max_abs_difference"] if surgery and (source, target) == ("raw", "fixed") else None
-        counts = asdict(compare(before.height, flipped))
-        edges.append({"from": source, "to": target, **counts, "max_abs_difference": difference})
-        edges[-1]["explained"] = (explained or {}).get(target)
-        rows.append(
-            flipped.select("index", pl.lit(source).alias("from"), pl.lit(target).alias("to"), pl.exclude("index"))
-        )
+        known = {"max_abs_difference": difference, "explained": (explained or {}).get(target)}
+        edges.append({**ends, **asdict(compare(before.height, flipped)), **known})
+        named = (pl.lit(name).alias(end) for end, name in ends.items())
+        rows.append(flipped.select("index", *named, pl.exclude("index")))
     (reference, first), (_, last) = path[0], path[-1]
     whole = compare(first.height, flips(first, last))
     return {"reference": reference, **asdict(whole), "path": edges, "surgery": surgery}, pl.concat(rows)
@@ -127,7 +118,4 @@ def changed_by_repeating(predictions: pl.DataFrame, texts: pl.DataFrame) -> dict
     """
     joined = texts.join(predictions.select("index", expected="text"), on="index")
     different = joined.filter(pl.col("text").ne_missing(pl.col("expected")))
-    return {
-        f"{phase}_changed": different.filter(pl.col("phase") == phase)["index"].n_unique()
-        for phase in ("e2e", "infer_only")
-    }
+    return {f"{phase}_changed": different.filter(phase=phase)["index"].n_unique() for phase in ("e2e", "infer_only")}

@@ -30,32 +30,26 @@ class Verdict:
 
 def _values(row: dict[str, Any]) -> dict[str, float | None]:
     """Each budget's value in one report row; None where the row has none."""
-    audit, batching, repeat = row.get("audit"), row.get("batching"), row.get("repeat_texts")
-    memory = row.get("memory_mib")
+    audit, batching, repeat, memory = map(row.get, ("audit", "batching", "repeat_texts", "memory_mib"))
     surgery = audit and audit.get("surgery")
     one = audit if "cascade" not in row else None  # a cascade is to read some words otherwise than its last member
     return {
+        # Of the samples: accuracy lost against the reference, and words with another text than the reference's.
         "accuracy_drop": audit and (audit["broken"] - audit["fixed"]) / audit["samples"],
         "flipped": one and one["flipped"] / one["samples"],
+        # Words that fixed.onnx reads differently from raw.onnx, and the largest difference of their outputs on all.
         "changed_by_surgery": surgery and surgery["changed"],
         "max_abs_difference": surgery and surgery["max_abs_difference"],
+        # Words whose text depends on the size of the batch, and words with another text in a timed pass.
         "changed_by_batching": batching and batching["changed"],
         "changed_by_repeating": repeat and repeat["e2e_changed"] + repeat["infer_only_changed"],
-        "memory_mib": memory and memory["run"],
-        "slowdown": row.get("slowdown"),
+        "memory_mib": memory and memory["run"],  # the most that a process held which loads the row and reads words
+        "slowdown": row.get("slowdown"),  # how much longer a pass takes than in another report (report.comparison)
     }
 
 
 def judge_budgets(rows: list[dict[str, Any]], budgets: dict[str, float]) -> list[Verdict]:
-    """Hold every row of a report against the budgets of the config.
-
-    accuracy_drop: accuracy lost against the reference, fraction of the samples; flipped: words with another text than
-    the reference's, fraction of the samples; changed_by_surgery: words that fixed.onnx reads differently from raw.onnx;
-    max_abs_difference: of their outputs on these words; changed_by_batching: words whose text depends on the batch
-    size; changed_by_repeating: words with another text in a timed run than in the accuracy run; memory_mib: the most
-    that a process held which loads the deployment and reads words; slowdown: how much longer a pass takes than in
-    another report, which only a comparison knows (`crnn.report.comparison`).
-    """
+    """Hold every row of a report against the budgets of the config, which are by the names that `_values` has."""
     return [
         Verdict(row["dataset"], row["model"], row["deployment"], name, float(value), budgets[name])
         for row in rows

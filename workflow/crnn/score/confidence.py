@@ -1,7 +1,7 @@
 """What a confidence is worth: how many words can be kept at an error rate, and whether it is a probability.
 
-Words are kept from the most confident one down, so a threshold decides which. As in every accuracy all records count:
-one that was not read is never kept, one without a usable label is wrong where it is kept.
+Words are kept from the most confident one down. As in every accuracy all records count: one that was not read is never
+kept, one without a usable label is wrong where it is kept.
 """
 
 from typing import Any

@@ -32,29 +32,22 @@ def _share(pattern: str) -> pl.Expr:
     return pl.col("label").str.count_matches(pattern) / pl.col("label").str.count_matches("[0-9A-Za-z]")
 
 
+# Narrow letters leave the network few time steps for each.
+CHARACTER = pl.col("width") / pl.col("height") / pl.col("text").str.len_chars()
 TRAITS = (
     Trait("length", pl.col("text").str.len_chars(), (3, 5, 7, 10), "characters"),
     Trait("digits", _share("[0-9]"), (0, 0.999), "of the label"),
     Trait("capitals", _share("[A-Z]"), (0, 0.999), "of the label"),
     Trait("image height", pl.col("height"), (16, 32, 64), "px"),
-    # Narrow letters leave the network few time steps for each.
-    Trait(
-        "width of a character",
-        pl.col("width") / pl.col("height") / pl.col("text").str.len_chars(),
-        (0.3, 0.4, 0.5, 0.7),
-        "heights",
-    ),
+    Trait("width of a character", CHARACTER, (0.3, 0.4, 0.5, 0.7), "heights"),
     Trait("contrast", pl.col("contrast"), (15, 30, 50), "gray levels (standard deviation)"),
 )
 
 
 def described(tensors: TensorSet, judged: pl.DataFrame) -> pl.DataFrame:
     """Every word with a label and a tensor: its traits, and how `crnn.score.accuracy.judge` judged it."""
-    contrasts = [
-        (index, float(np.std(image) * 127.5))
-        for indices, images in tensors.batches(256)
-        for index, image in zip(indices, images, strict=True)
-    ]
+    words = (word for indices, images in tensors.batches(256) for word in zip(indices, images, strict=True))
+    contrasts = [(index, float(np.std(image) * 127.5)) for index, image in words]
     contrast = pl.DataFrame(contrasts, schema={"index": pl.Int64, "contrast": pl.Float64}, orient="row")
     readable = tensors.samples.filter(pl.col("status") == "ok").join(contrast, on="index")
     return readable.join(judged.select("index", "correct", read="text"), on="index")
@@ -66,8 +59,8 @@ def by_trait(words: pl.DataFrame) -> list[dict[str, Any]]:
     for trait in TRAITS:
         for low, high in itertools.pairwise([-np.inf, *trait.edges, np.inf]):
             inside = words.filter((trait.value > low) & (trait.value <= high))
-            if inside.height:
-                samples, correct = inside.height, int(inside["correct"].sum())
+            samples, correct = inside.height, int(inside["correct"].sum())
+            if samples:
                 counts = {"samples": samples, "correct": correct, "accuracy_ci95": wilson_interval(correct, samples)}
                 rows.append({"trait": trait.name, "unit": trait.unit, "group": _range(low, high), **counts})
     return rows

@@ -3,12 +3,10 @@
 The tuning words are read at widths around their own, which says how likely a word is read right by its width and that
 of its tensor. Candidates are the cheapest buckets by the measured costs at several prices of a lost word. Each is held
 against the finest width rule on the tuning words; the cheapest that loses no more of them than `accuracy_drop` is the
-plan.
+plan. Without `buckets` there may be any number of them.
 
   --bounds '{"stretch": 1.2, "step": 8, "min": 40, "max": 400, "buckets": 8, "distortion": 0.25, "batch": 32,
              "accuracy_drop": 0.005}'
-
-Without `buckets` there may be any number of them.
 """
 
 from collections.abc import Iterable

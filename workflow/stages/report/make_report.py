@@ -27,7 +27,7 @@ from crnn.core.tables import write_table
 from crnn.report.comparison import Side, compare_reports, readings_table
 from crnn.report.inputs import Inputs, Run, read_published, read_record
 from crnn.report.page import page
-from crnn.report.tables import accuracy_table, audit_table, report_json
+from crnn.report.tables import Report, accuracy_table, audit_table
 
 
 def arguments(command: Command) -> None:
@@ -39,21 +39,19 @@ def arguments(command: Command) -> None:
 
 def main(args: Arguments) -> None:
     inputs = Inputs.from_json(args.inputs)
-    runs = [Run.read(files) for files in inputs.runs]
-    published = read_published(args.published)
+    runs, published = [Run.read(files) for files in inputs.runs], read_published(args.published)
     stage_records = [read_record(path) for path in inputs.records]
     tools = ("altair", "vl-convert-python", "jinja2", "polars", "opencv-python-headless")
     sources = [*inputs.files, *inputs.records, args.published]
     record = Record(args.command.stage, sources, args.inputs, tools, args.record)
-    now, host = datetime.now(UTC), describe_host()
+    now, read = datetime.now(UTC), readings_table(runs)
     names = ("index.html", "report.json", "accuracy.csv", "audit.csv", "readings.parquet")
     html, contract, accuracy, audit, readings = outputs = [args.output_dir / name for name in names]
-    moment, rows, read = now.isoformat(timespec="seconds"), [run.row for run in runs], readings_table(runs)
-    this = Side(moment, rows, inputs.budgets, read)
+    this = Side(now.isoformat(timespec="seconds"), [run.row for run in runs], inputs.budgets, read)
     comparison = compare_reports(Side.read(inputs.previous), this) if inputs.previous else None
-    document = page(inputs, runs, published, stage_records, f"{now:%d %B %Y, %H:%M} UTC", host, comparison)
-    write_text(html, document)
-    write_json(contract, report_json(inputs, runs, published, moment, host, comparison))
+    report = Report(inputs, runs, published, stage_records, now, describe_host(), comparison)
+    write_text(html, page(report))
+    write_json(contract, report.json)
     write_table(accuracy, accuracy_table(runs))
     write_table(audit, audit_table(runs))
     write_table(readings, read)

@@ -1,1 +1,1 @@
-"""The pictures of the page: charts, the audit path, bucket plans, training curves, thumbnails."""
+"""The pictures of the page: charts, bucket plans, training curves, thumbnails."""

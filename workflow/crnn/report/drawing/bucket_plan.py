@@ -1,5 +1,6 @@
 """The figure of a bucket plan: words by width and the buckets they go to, costs, losses, candidates."""
 
+from bisect import bisect_left
 from itertools import pairwise
 
 import altair as alt
@@ -13,11 +14,7 @@ from crnn.report.inputs import Object
 
 WIDTH, HEIGHT = 620, 170  # pixels of one panel
 PLANNED, OTHER, EDGE = SERIES[0], SERIES[6], SERIES[1]
-STANDINGS = {
-    **{"the plan": PLANNED, "within the budget": SERIES[2]},
-    **{"not within it": EDGE, "every width": OTHER},
-}
-HALVES = (SERIES[0], SERIES[2])  # of neighbouring buckets, by turns
+STANDINGS = {"the plan": PLANNED, "within the budget": SERIES[2], "not within it": EDGE, "every width": OTHER}
 
 
 def plan_figure(plan: Object, costs: pl.DataFrame) -> str:
@@ -44,26 +41,19 @@ def _titled(title: str, *layers: alt.Chart) -> alt.LayerChart:
 
 def _words(plan: Object, edges: list[float], span: list[float]) -> alt.LayerChart:
     half, last, words = plan["bounds"]["step"] / 2, len(edges) - 1, plan["words"]["nearest_width"]
-    rows = []
-    for width, number in ((int(name), number) for name, number in words.items()):
-        bucket = next((place for place, edge in enumerate(edges) if width <= edge), last)
-        rows.append({"from": width - half, "to": width + half, "none": 0, "words": number, "turn": bucket % 2})
+    rows = [
+        {"from": at - half, "to": at + half, "none": 0, "words": number, "turn": min(bisect_left(edges, at), last) % 2}
+        for at, number in ((int(width), number) for width, number in words.items())
+    ]
     marks = [
         {"from": edge, "text": f"{bucket['width']}×{bucket['batch']}"}
         for edge, bucket in zip(edges, plan["buckets"], strict=True)
     ]
     room = 1.45 * max(words.values())  # for what the lines say
-    bars = (
-        _panel(rows)
-        .mark_rect(stroke=light("paper"), strokeWidth=0.5)
-        .encode(
-            x=_x(span, ""),
-            x2="to",
-            y=y_axis("words", "words", domain=[0, room]),
-            y2="none",
-            color=alt.Color("turn:N", scale=alt.Scale(domain=[0, 1], range=list(HALVES)), legend=None),
-        )
-    )
+    turns = alt.Scale(domain=[0, 1], range=[SERIES[0], SERIES[2]])  # neighbouring buckets have two colours
+    colour, y = alt.Color("turn:N", scale=turns, legend=None), y_axis("words", "words", domain=[0, room])
+    bars = _panel(rows).mark_rect(stroke=light("paper"), strokeWidth=0.5)
+    bars = bars.encode(x=_x(span, ""), x2="to", y=y, y2="none", color=colour)
     edge = alt.Chart(pl.DataFrame(marks)).mark_rule(color=EDGE).encode(x="from")
     text = edge.mark_text(color=EDGE, angle=270, align="right", dx=-2, dy=-6, fontSize=10, y=0).encode(text="text")
     title = "Words by their true width. Lines: the widest word of each bucket, its tensor width × batch"
@@ -99,14 +89,11 @@ def _accuracy(plan: Object) -> alt.LayerChart:
         for stretch, chance in zip(stretches.tolist(), model(width, width * stretches).tolist(), strict=True)
     ]
     scale = alt.Scale(domain=[f"{width} columns" for width in widths], range=list(SERIES))
-    line = (
-        _panel(rows)
-        .mark_line()
-        .encode(
-            x=_x([1 - most, 1 + most], "width of the tensor ÷ true width of the word"),
-            y=y_axis("chance", "accuracy (%)", zero=False),
-            color=alt.Color("words", scale=scale, title="true width"),
-        )
+    line = _panel(rows).mark_line()
+    line = line.encode(
+        x=_x([1 - most, 1 + most], "width of the tensor ÷ true width of the word"),
+        y=y_axis("chance", "accuracy (%)", zero=False),
+        color=alt.Color("words", scale=scale, title="true width"),
     )
     return _titled(f"How narrower and wider tensors are read, by {plan['tuning']['words']} tuning words (fitted)", line)
 

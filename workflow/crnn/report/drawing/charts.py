@@ -1,13 +1,11 @@
 """The charts, as static SVG: drawn by Vega-Lite through vl-convert, so the page needs no script and no network.
 
-Text in a chart is data to Vega-Lite, which escapes it; the tests hold it to that. Not here: colours
-(`crnn.report.drawing.palette`), the numbers themselves, which are those of run.json and timings.parquet.
+Text in a chart is data to Vega-Lite, which escapes it; the tests hold it to that.
 """
 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import cycle
 from typing import Any
 
 import altair as alt
@@ -26,15 +24,9 @@ LONG_NAME = 25  # characters from which names in a legend stand one to a line
 MOST_INTERVALS = 3  # curves whose intervals can still be told apart
 CURVE_POINTS = 200  # of a cumulative distribution
 NETWORK_STEPS = ("transfer_in", "execute", "transfer_out")
-RATE_TITLE = "words per second, bytes to text"
 STEP_NAMES = {"transfer_in": "transfer in", "transfer_out": "transfer out", "ctc": "CTC decoding"}
 
-LETTERING = {
-    "labelColor": light("muted"),
-    "titleColor": light("muted"),
-    "labelFontSize": 13,
-    "titleFontSize": 13,
-}
+LETTERING = {"labelColor": light("muted"), "titleColor": light("muted"), "labelFontSize": 13, "titleFontSize": 13}
 CONFIG: dict[str, Any] = {
     "background": None,
     # Of equal widths, and one of them is on nearly every machine; vl-convert lays text out with the first.
@@ -76,9 +68,6 @@ class Figure:
 Named = Sequence[tuple[str, Run]]  # the runs of one dataset, each with its name in the charts
 
 
-# --- drawing -----------------------------------------------------------------------------------------------
-
-
 def figure(title: str, chart: alt.TopLevelMixin, caption: str, height: int = PLOT) -> Figure:
     """Render to SVG and leave its size to the page: only the view box stays."""
     layout = {"width": WIDTH, "height": height, "autosize": {"type": "fit-x", "contains": "padding"}}
@@ -114,15 +103,10 @@ def lines(table: pl.DataFrame, size: int) -> alt.Chart:
     return chart
 
 
-def colour_of(field: str, colours: dict[str, str], columns: int) -> alt.Color:
-    """A colour by name, and a legend of so many columns."""
-    scale = alt.Scale(domain=list(colours), range=list(colours.values()))
-    return alt.Color(field, type="nominal", scale=scale, legend=alt.Legend(columns=columns))
-
-
-def _run_colour(names: Sequence[str]) -> alt.Color:
-    colours = dict(zip(names, cycle(SERIES), strict=False))
-    return colour_of("run", colours, columns=2 if max(map(len, names)) < LONG_NAME else 1)
+def colour_of(field: str, names: Sequence[str], colours: Sequence[str] = SERIES, columns: int = 0) -> alt.Color:
+    """A colour by name, which come round again, and a legend of so many columns; by default as the names have room."""
+    scale, most = alt.Scale(domain=list(names), range=list(colours)), 2 if max(map(len, names)) < LONG_NAME else 1
+    return alt.Color(field, type="nominal", scale=scale, legend=alt.Legend(columns=columns or most))
 
 
 def _bars(rows: list[Object]) -> alt.Chart:
@@ -143,14 +127,11 @@ def _either(numbers: Iterable[int]) -> str:
     return " or ".join(map(count, sorted(set(numbers))))
 
 
-# --- the charts --------------------------------------------------------------------------------------------
-
-
 def accuracy(runs: Named) -> Figure:
     """Word accuracy of each run with its interval."""
     base = _bars([{"run": name, **_percents(run.row)} for name, run in runs])
-    axis = x_axis("low", "word accuracy (%)", zero=False, padding=14)
-    interval = base.mark_rule(color=SERIES[0], strokeWidth=2).encode(x=axis, x2="high")
+    x = x_axis("low", "word accuracy (%)", zero=False, padding=14)
+    interval = base.mark_rule(color=SERIES[0], strokeWidth=2).encode(x=x, x2="high")
     point = base.mark_point(color=SERIES[0], filled=True, size=80, opacity=1).encode(x="accuracy")
     text = base.mark_text(dy=-13, color=light("ink")).encode(x="accuracy", text=alt.Text("accuracy", format=".1f"))
     samples = _either(run.row["samples"] for _, run in runs)
@@ -162,17 +143,14 @@ def throughput(timed: Named) -> Figure:
     """Words per second from encoded bytes to text."""
     clocks = {name: run.row["e2e"] for name, run in timed}
     rows = [
-        {
-            "run": name,
-            "rate": e2e["images_per_second"],
-            "slowest": e2e["words"] / max(e2e["spread"]),
-            "fastest": e2e["words"] / min(e2e["spread"]),
-        }
+        {"run": name, "rate": e2e["images_per_second"], "slowest": e2e["words"] / slow, "fastest": e2e["words"] / fast}
         for name, e2e in clocks.items()
+        for fast, slow in [sorted(e2e["spread"])]
     ]
     base = _bars(rows)
     room = max(row["fastest"] for row in rows) * 1.18  # on the right, for the number behind the longest bar
-    bar = base.mark_bar(color=SERIES[0], height=16).encode(x=x_axis("rate", RATE_TITLE, domain=[0, room], nice=False))
+    title = "words per second, bytes to text"
+    bar = base.mark_bar(color=SERIES[0], height=16).encode(x=x_axis("rate", title, domain=[0, room], nice=False))
     spread = base.mark_rule(color=light("ink")).encode(x="slowest", x2="fastest")
     label = base.mark_text(align="left", dx=7, color=light("ink"))
     text = label.encode(x="fastest", text=alt.Text("rate", format=",.0f"))
@@ -185,12 +163,6 @@ def throughput(timed: Named) -> Figure:
     return figure("End-to-end throughput", alt.layer(bar, spread, text), caption, ROW * len(rows))
 
 
-def core_milliseconds(row: Object) -> float:
-    """What a word costs of the processor, bytes to text: the wall time of all cores that the run could use."""
-    e2e = row["e2e"]
-    return float(e2e["seconds"] / e2e["words"] * row["host"].get("cores", 1) * 1e3)
-
-
 def frontier_of(rows: Sequence[Object]) -> list[Object]:
     """Those of rows with `cost` and `accuracy` that no cheaper one reads as well as."""
     return [
@@ -199,14 +171,17 @@ def frontier_of(rows: Sequence[Object]) -> list[Object]:
 
 
 def trade_off(timed: Named) -> Figure:
-    """Accuracy against what a word costs, and the frontier that no other run lies beyond."""
-    rows = [{"run": name, "cost": core_milliseconds(run.row), **_percents(run.row)} for name, run in timed]
+    """Accuracy against what a word costs of all cores that the run could use, and the frontier of the runs."""
+    rows = [
+        {"run": name, "cost": e2e["seconds"] / e2e["words"] * row["host"].get("cores", 1) * 1e3, **_percents(row)}
+        for name, row, e2e in ((name, run.row, run.row["e2e"]) for name, run in timed)
+    ]
     names = [name for name, _ in timed]
     x = x_axis("cost", "core-milliseconds per word, bytes to text", format="~g", type="log", nice=False, padding=14)
     y = y_axis("accuracy", "word accuracy (%)", zero=False, nice=True)
     best = alt.Chart(pl.DataFrame(frontier_of(rows)))
     frontier = best.mark_line(color=light("rule"), strokeWidth=1.5, strokeDash=[4, 3]).encode(x=x, y=y)
-    base = alt.Chart(pl.DataFrame(rows)).encode(x=x, color=_run_colour(names))
+    base = alt.Chart(pl.DataFrame(rows)).encode(x=x, color=colour_of("run", names))
     interval = base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(y=alt.Y("low", type="quantitative"), y2="high")
     shape = alt.Shape("run", type="nominal", scale=alt.Scale(domain=names))
     point = base.mark_point(filled=True, size=110, opacity=0.9).encode(y=y, shape=shape)
@@ -220,26 +195,21 @@ def trade_off(timed: Named) -> Figure:
 
 def breakdown(timed: Named) -> Figure:
     """Where the end-to-end time of each run goes."""
+    steps = {STEP_NAMES.get(step, step): (step, colour) for step, colour in STEPS.items()}
     rows = [
-        {"run": name, "step": STEP_NAMES.get(step, step), "order": order, "seconds": seconds}
+        {"run": name, "step": shown, "order": order, "seconds": seconds}
         for name, run in timed
-        for order, step in enumerate(STEPS)
+        for order, (shown, (step, _)) in enumerate(steps.items())
         if (seconds := run.row["e2e"]["breakdown"].get(step))
     ]
     met = {row["step"] for row in rows}
-    colours = {name: colour for step, colour in STEPS.items() if (name := STEP_NAMES.get(step, step)) in met}
-    chart = (
-        _bars(rows)
-        .mark_bar(stroke=light("paper"), strokeWidth=0.6, height=18)
-        .encode(
-            x=x_axis("seconds", "seconds per pass over the dataset"),
-            color=colour_of("step", colours, columns=3),
-            order="order",
-        )
-    )
+    colours = {shown: colour for shown, (_, colour) in steps.items() if shown in met}
+    x = x_axis("seconds", "seconds per pass over the dataset")
+    colour = colour_of("step", list(colours), list(colours.values()), columns=3)
+    bars = _bars(rows).mark_bar(stroke=light("paper"), strokeWidth=0.6, height=18)
     words = _either(run.row["e2e"]["words"] for _, run in timed)
     caption = f"{words} words, the median pass. A step that took no time is left out; “other” is what no step explains."
-    return figure("Where the time goes", chart, caption, ROW * len(timed))
+    return figure("Where the time goes", bars.encode(x=x, color=colour, order="order"), caption, ROW * len(timed))
 
 
 def by_length(runs: Named) -> Figure | None:
@@ -251,16 +221,12 @@ def by_length(runs: Named) -> Figure | None:
     curves = {_joined(names): scores for scores, names in shared.values() if scores}
     if not curves:
         return None
-    rows = [
-        {"run": name, "length": score["length"], **_percents(score)}
-        for name, scores in curves.items()
-        for score in scores
-    ]
+    rows = [{"run": name, "length": each["length"], **_percents(each)} for name, of in curves.items() for each in of]
     chart: alt.TopLevelMixin
     chart = line = lines(pl.DataFrame(rows), 36).encode(
         x=x_axis("length", "characters in the label", grid=False, ticks=10, zero=False),
         y=y_axis("accuracy", "word accuracy (%)", domain=[0, 100]),
-        color=_run_colour(list(curves)),
+        color=colour_of("run", list(curves)),
     )
     scores = next(iter(curves.values()))
     most, fewest = (pick(scores, key=lambda score: score["samples"]) for pick in (max, min))
@@ -288,7 +254,7 @@ def latency_by_width(calls: pl.DataFrame, runs: Named) -> Figure | None:
     chart = lines(medians, 30).encode(
         x=x_axis("width", "tensor width (pixels)", grid=False, ticks=8, zero=False, nice=True),
         y=y_axis("milliseconds", "median call (ms)"),
-        color=_run_colour(calls["run"].unique(maintain_order=True).to_list()),
+        color=colour_of("run", calls["run"].unique(maintain_order=True).to_list()),
     )
     batch = _either(run.row["infer_only"]["batch"] for _, run in runs if run.row["infer_only"])
     caption = f"{count(calls.height)} warm calls at batch {batch}, the network alone; median of each width."
@@ -308,7 +274,7 @@ def latency_distribution(calls: pl.DataFrame) -> Figure:
         # Devices differ by orders of magnitude, and the slowest calls of each are what the picture is for.
         x = x_axis("milliseconds", "one call (ms)", format="~g", type="log", nice=False)
         y = y_axis("share", "calls no slower (%)", domain=[0, 100])
-        chart: alt.Chart = alt.Chart(pl.DataFrame(rows)).encode(x=x, y=y, color=_run_colour(list(seconds)))
+        chart: alt.Chart = alt.Chart(pl.DataFrame(rows)).encode(x=x, y=y, color=colour_of("run", list(seconds)))
         return chart
 
     line = quantiles([place / CURVE_POINTS for place in range(CURVE_POINTS + 1)]).mark_line(strokeWidth=2, clip=True)
@@ -340,22 +306,12 @@ def by_batch_and_width(name: str, run: Run, *, titled: bool) -> Figure | None:
         return None
     most = int(cells["batch"].max())  # type: ignore[arg-type]
     legend = alt.Legend(title="words per second", titleFontWeight="normal", gradientLength=220, format="~s")
-    chart = (
-        alt.Chart(cells)
-        .mark_rect()
-        .encode(
-            x=x_axis("low", "tensor width (pixels)", grid=False, ticks=8, nice=False, zero=False),
-            x2="high",
-            y=alt.Y(
-                "below",
-                title="words in the batch",
-                scale=alt.Scale(domain=[0.5, most + 0.5], nice=False),
-                axis=alt.Axis(tickCount=min(most, 8), grid=False, format="d"),
-            ),
-            y2="above",
-            color=alt.Color("rate", scale=alt.Scale(scheme="viridis"), legend=legend),
-        )
-    )
+    axis = alt.Axis(tickCount=min(most, 8), grid=False, format="d")
+    scale = alt.Scale(domain=[0.5, most + 0.5], nice=False)
+    x = x_axis("low", "tensor width (pixels)", grid=False, ticks=8, nice=False, zero=False)
+    y = alt.Y("below", title="words in the batch", scale=scale, axis=axis)
+    colour = alt.Color("rate", scale=alt.Scale(scheme="viridis"), legend=legend)
+    chart = alt.Chart(cells).mark_rect().encode(x=x, x2="high", y=y, y2="above", color=colour)
     caption = (
         f"{count(timings.height)} calls of the end-to-end passes, the network alone with its transfers; cells that no "
         "call fell into are blank. What a width or a batch costs shows here, and whether larger batches pay."
@@ -374,7 +330,7 @@ def risk_by_coverage(runs: Named) -> Figure | None:
         return None
     x = x_axis("coverage", "records kept, the most confident first (%)", domain=[0, 100])
     chart = alt.Chart(pl.DataFrame(rows)).mark_line(strokeWidth=2, opacity=0.8)
-    chart = chart.encode(x=x, y=y_axis("risk", "of them wrong (%)"), color=_run_colour([name for name, _ in runs]))
+    chart = chart.encode(x=x, y=y_axis("risk", "of them wrong (%)"), color=colour_of("run", [name for name, _ in runs]))
     caption = "Every record, from the most confident one down. A curve that rises early has confident mistakes."
     return figure("Errors among the words kept", chart, caption)
 

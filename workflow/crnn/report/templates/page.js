@@ -11,7 +11,7 @@
 
   function element(tag, attributes = {}, ...children) {
     const made = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) if (value !== null) made.setAttribute(name, value);
+    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
     made.append(...children.filter((child) => child !== null));
     return made;
   }
@@ -26,19 +26,11 @@
   function marked(text, places) {
     if (text === "") return element("span", { class: "text empty" }, "empty");
     const shown = element("bdi", { class: "text", dir: "auto" });
-    let run = "", inside = false;
-    const flush = () => {
-      if (run) shown.append(inside ? element("mark", {}, run) : run);
-      run = "";
-    };
-    Array.from(text).forEach((character, place) => {
-      if (places.has(place) !== inside) {
-        flush();
-        inside = !inside;
-      }
-      run += character;
-    });
-    flush();
+    for (const [place, character] of Array.from(text).entries()) {
+      const last = shown.lastChild, inside = places.has(place);
+      if (last && (last.nodeName === "MARK") === inside) last.textContent += character;
+      else shown.append(inside ? element("mark", {}, character) : character);
+    }
     return shown;
   }
 
@@ -58,14 +50,10 @@
   const row = (term, text, confidence) => [
     element("dt", {}, term), element("dd", {}, text), element("dd", { class: "sure" }, sure(confidence))];
 
-  function link(dataset, word) {
-    const { name, words } = data[dataset];
-    return element("a", { href: `#word=${encodeURIComponent(name)}/${words.index[word]}` }, `word ${words.index[word]}`);
-  }
-
   function card(dataset, word, rows, tag) {
-    return element("li", {}, picture(dataset, word), element("dl", {}, ...rows.flat()),
-      element("p", { class: "where" }, link(dataset, word), tag));
+    const { name, words } = data[dataset], index = words.index[word];
+    const link = element("a", { href: `#word=${encodeURIComponent(name)}/${index}` }, `word ${index}`);
+    return element("li", {}, picture(dataset, word), element("dl", {}, ...rows.flat()), element("p", { class: "where" }, link, tag));
   }
 
   // A list of cards that grows on demand; each entry of `items` is drawn by `draw` when its turn comes.
@@ -87,21 +75,14 @@
     place.replaceChildren(list, more);
   }
 
-  const readingsOf = (dataset, reader) => {
-    const { readings } = data[dataset];
-    return readings.word.map((_, entry) => entry).filter((entry) => readings.readers[entry].includes(reader));
-  };
+  const entriesOf = ({ word }) => [...word.keys()];
   const byConfidence = (readings) => (one, other) =>
     (readings.confidence[other] ?? -1) - (readings.confidence[one] ?? -1) || readings.word[one] - readings.word[other];
 
   // Entries of one text stand together, the text once: runs that read alike may be sure of it in different degrees.
   function wrongCard(dataset, word, entries, naming) {
     const { readings, readers, words } = data[dataset];
-    const alike = new Map();
-    for (const entry of entries) {
-      const text = readings.text[entry];
-      alike.has(text) ? alike.get(text).push(entry) : alike.set(text, [entry]);
-    }
+    const alike = Map.groupBy(entries, (entry) => readings.text[entry]);
     const by = (entry) => {
       const names = readings.readers[entry].map((each) => readers[each]).filter((each) => !each.reference);
       return naming ? element("small", { class: "by" }, names.map((each) => each.name).join(", ")) : null;
@@ -120,8 +101,8 @@
 
   const TONES = { gained: "good", lost: "bad" };
   function flipCard(dataset, step, entry) {
-    const { words, steps } = data[dataset];
-    const flips = steps[step], edits = flips.edits[entry], word = flips.word[entry];
+    const { words, steps } = data[dataset], flips = steps[step];
+    const edits = flips.edits[entry], word = flips.word[entry];
     return card(dataset, word, [
       row("label", marked(words.label[word], new Set()), null),
       row(flips.from, marked(flips.before[entry], touched(edits, 0)), flips.was[entry]),
@@ -131,12 +112,12 @@
 
   // --- tables ------------------------------------------------------------------------------------------------
 
-  function sortBy(table, heading) {
+  function sortBy(heading) {
     const column = [...heading.parentElement.children].indexOf(heading);
     const ascending = heading.getAttribute("aria-sort") !== "ascending";
     for (const other of heading.parentElement.children) other.removeAttribute("aria-sort");
     heading.setAttribute("aria-sort", ascending ? "ascending" : "descending");
-    const body = table.tBodies[0];
+    const body = heading.closest("table").tBodies[0];
     const value = (line) => line.cells[column]?.dataset.value ?? "";
     const numeric = heading.classList.contains("n");
     const compare = (one, other) => {
@@ -147,10 +128,8 @@
     body.append(...[...body.rows].sort(compare));
   }
 
-  for (const table of document.querySelectorAll("table.sortable")) {
-    for (const heading of table.tHead.rows[0].cells) {
-      heading.querySelector("button")?.addEventListener("click", () => sortBy(table, heading));
-    }
+  for (const button of document.querySelectorAll(".sortable thead button")) {
+    button.addEventListener("click", () => sortBy(button.closest("th")));
   }
 
   for (const input of document.querySelectorAll("input[data-filters]")) {
@@ -174,21 +153,13 @@
     panel.hidden = !opening;
     if (!opening) return;
     button.setAttribute("aria-expanded", "true");
-    const dataset = Number(button.dataset.dataset);
-    const title = element("h4", {}, button.dataset.title), place = element("div");
-    let total, held;
-    if ("step" in button.dataset) {
-      const step = Number(button.dataset.step), flips = data[dataset].steps[step];
-      [total, held] = [flips.total, flips.word.length];
-      listing(place, flips.word.map((_, entry) => entry), (entry) => flipCard(dataset, step, entry));
-    } else {
-      const { readings } = data[dataset];
-      const entries = readingsOf(dataset, Number(button.dataset.reader)).sort(byConfidence(readings));
-      [total, held] = [Number(button.dataset.total), entries.length];
-      listing(place, entries, (entry) => wrongCard(dataset, readings.word[entry], [entry], false));
-    }
-    const cut = held < total ? element("p", { class: "note" }, `${number(held)} of ${plural(total, "word")} are on this page; all are in the tables beside it.`) : null;
-    panel.replaceChildren(...[title, cut, place].filter(Boolean));
+    const { dataset, step, reader, title } = button.dataset, { readings, steps } = data[dataset];
+    const entries = step ? entriesOf(steps[step])
+      : entriesOf(readings).filter((entry) => readings.readers[entry].includes(Number(reader))).sort(byConfidence(readings));
+    const place = element("div"), held = entries.length, total = Number(button.dataset.total);
+    listing(place, entries, (entry) => step ? flipCard(dataset, step, entry) : wrongCard(dataset, readings.word[entry], [entry], false));
+    const cut = held < total ? [element("p", { class: "note" }, `${number(held)} of ${plural(total, "word")} are on this page; all are in the tables beside it.`)] : [];
+    panel.replaceChildren(element("h4", {}, title), ...cut, place);
   }
 
   for (const button of document.querySelectorAll("button.edge")) button.addEventListener("click", () => openEdge(button));
@@ -198,12 +169,9 @@
 
   const nothing = (character) => character || "nothing";
   function kindsOf([label, read]) {
-    const kinds = [];
-    if (label === "") kinds.push("insertion");
-    else if (read === "") kinds.push("deletion");
-    else kinds.push(label.toLowerCase() === read.toLowerCase() ? "case" : "substitution");
-    if (/\d/.test(label + read)) kinds.push("digit");
-    return kinds;
+    const kind = label.toLowerCase() === read.toLowerCase() ? "case" : "substitution";
+    const only = label === "" ? "insertion" : read === "" ? "deletion" : kind;
+    return /\d/.test(label + read) ? [only, "digit"] : [only];
   }
 
   const form = $("explorer");
@@ -217,8 +185,7 @@
   }
 
   function offerReaders() {
-    const readers = data[Number(fields.dataset.value)].readers;
-    const names = readers.map(({ name, reference }, place) => [String(place), name, reference]);
+    const names = data[fields.dataset.value].readers.map(({ name, reference }, place) => [String(place), name, reference]);
     options(fields.reader, [["", "any"], ...names.filter(([, , reference]) => !reference)], "");
   }
 
@@ -228,7 +195,7 @@
     const reader = fields.reader.value === "" ? null : Number(fields.reader.value);
     const [least, most] = [Number(fields.least.value || 0), Number(fields.most.value || Infinity)];
     const kind = fields.kind.value, text = fields.text.value.trim().toLowerCase();
-    return readings.word.map((_, entry) => entry).filter((entry) => {
+    return entriesOf(readings).filter((entry) => {
       const word = readings.word[entry], by = readings.readers[entry], length = lengths[dataset][word];
       return (reader === null ? by.some((each) => !readers[each].reference) : by.includes(reader))
         && length >= least && length <= most
@@ -251,25 +218,19 @@
   }
 
   const ORDERS = {
-    confidence: () => 0, // as they come
+    confidence: () => () => 0, // as they come
     index: (words) => (one, other) => words.index[one[0]] - words.index[other[0]],
     length: (words) => (one, other) => words.label[one[0]].length - words.label[other[0]].length,
   };
 
   function explore() {
-    const dataset = Number(fields.dataset.value);
-    const { readings, words, total } = data[dataset];
+    const dataset = fields.dataset.value, { readings, words, total } = data[dataset];
     let entries = asked(dataset);
     offerPairs(dataset, entries);
     const pair = fields.pair.value;
     if (pair !== "") entries = entries.filter((entry) => pairsOf(readings.edits[entry]).has(Number(pair)));
-    const found = new Map();
-    for (const entry of entries.sort(byConfidence(readings))) {
-      const word = readings.word[entry];
-      found.has(word) ? found.get(word).push(entry) : found.set(word, [entry]);
-    }
-    const items = [...found];
-    if (fields.order.value !== "confidence") items.sort(ORDERS[fields.order.value](words));
+    const found = Map.groupBy(entries.sort(byConfidence(readings)), (entry) => readings.word[entry]);
+    const items = [...found].sort(ORDERS[fields.order.value](words));
     const held = words.index.length;
     $("explored").textContent = `${plural(items.length, "word")}${held < total ? ` of the ${number(held)} on this page; ${number(total)} were misread or changed in all` : ""}.`;
     listing($("explorer-words"), items, ([word, by]) => wrongCard(dataset, word, by, fields.reader.value === ""));
@@ -290,23 +251,18 @@
 
   function facts(dataset, word) {
     const { readings, readers, steps, words } = data[dataset];
-    const wrong = new Map();
-    readings.word.forEach((each, entry) => {
-      if (each === word) for (const reader of readings.readers[entry]) wrong.set(reader, entry);
+    const wrong = entriesOf(readings).filter((entry) => readings.word[entry] === word);
+    const rows = words.unscorable.includes(word) ? [] : readers.map(({ name, reference }, reader) => {
+      const entry = wrong.find((each) => readings.readers[each].includes(reader));
+      const term = reference ? `${name} (reference)` : name;
+      if (entry === undefined) return row(term, element("span", { class: "good" }, "✓ right"), null);
+      return row(term, marked(readings.text[entry], touched(readings.edits[entry], 1)), readings.confidence[entry]);
     });
-    const scorable = !words.unscorable.includes(word);
-    const rows = readers.map(({ name, reference }, reader) => {
-      const entry = wrong.get(reader);
-      const text = entry === undefined ? element("span", { class: "good" }, "✓ right")
-        : marked(readings.text[entry], touched(readings.edits[entry], 1));
-      return scorable ? row(reference ? `${name} (reference)` : name, text, entry === undefined ? null : readings.confidence[entry]) : [];
-    });
-    const changes = steps.flatMap((step, place) => {
-      const entry = step.word.indexOf(word);
-      return entry < 0 ? [] : [flipCard(dataset, place, entry)];
-    });
-    return [picture(dataset, word), element("dl", {}, ...row("label", marked(words.label[word], new Set()), null), ...rows.flat()),
-      changes.length ? element("h3", {}, "Steps that changed it") : null, changes.length ? element("ul", { class: "words" }, ...changes) : null];
+    const changes = steps.flatMap(({ word: changed }, step) =>
+      changed.includes(word) ? [flipCard(dataset, step, changed.indexOf(word))] : []);
+    const known = element("dl", {}, ...row("label", marked(words.label[word], new Set()), null), ...rows.flat());
+    const told = [element("h3", {}, "Steps that changed it"), element("ul", { class: "words" }, ...changes)];
+    return [picture(dataset, word), known, ...changes.length ? told : []];
   }
 
   function follow() {
@@ -316,7 +272,7 @@
     const word = dataset < 0 ? -1 : data[dataset].words.index.indexOf(Number(index));
     $("word-title").textContent = `Word ${index} of ${data[dataset]?.name ?? name}`;
     const absent = element("p", {}, "This word is not on the page: every deployment read it right, or the page's limit left it out.");
-    $("word-facts").replaceChildren(...(word < 0 ? [absent] : facts(dataset, word)).filter(Boolean));
+    $("word-facts").replaceChildren(...(word < 0 ? [absent] : facts(dataset, word)));
     if (!view.open) view.showModal();
   }
 
