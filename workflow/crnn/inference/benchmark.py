@@ -1,6 +1,7 @@
 """Both clocks of `crnn.inference.timings` around a model: the path from encoded bytes to texts, and its call alone."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
@@ -11,7 +12,7 @@ from crnn.core.command import LOG, counter, progress
 from crnn.data.lmdb import Words
 from crnn.data.preprocess import Tensor
 from crnn.data.tensors import TensorSet
-from crnn.inference.cascade import Cascade, HandedWords
+from crnn.inference.cascade import Cascade, Member
 from crnn.inference.predict import Readings, Row
 from crnn.inference.scheduler import Reading, transfers
 from crnn.inference.sources import EncodedWords
@@ -60,12 +61,13 @@ class EndToEnd:
                 def called(call: Reading) -> None:
                     timings.add("e2e", number, len(call.indices), call.width, call.seconds, call.steps)
 
-                first = EncodedWords(words, members[0].preprocess, members[0].batch_of, count)
-                others = [HandedWords(words, member) for member in members[1:]]
-                after = self.cascade.run(first, others, self.workers, deliver, called)
+                def source_of(member: Member, handed: Iterator[list[int]] | None) -> EncodedWords:
+                    return EncodedWords(words, member.preprocess, member.batch_of, count, handed)
+
+                after = self.cascade.run(source_of, self.workers, deliver, called)
         found = readings.frame()
         calls = sum(member.session.calls for member in members)
-        timings.add_pass(number, count, time.perf_counter() - started, after, len(after), calls)
+        timings.add_pass(number, count, time.perf_counter() - started, after, calls)
         return found
 
     def time(self, timings: Timings, repeats: Repeats) -> Passes:
@@ -110,11 +112,8 @@ def _timed_call(session: Session, images: Tensor, timings: Timings, phase: str, 
 
 def timed_texts(infer_only: Passes, e2e: Passes) -> pl.DataFrame:
     """What the timed runs read: phase, pass, index, text."""
-    frames = [
-        found.select(
-            pl.lit(phase).alias("phase"), pl.lit(number, pl.Int64).alias("pass"), pl.col("index"), pl.col("text")
-        )
+    return pl.concat(
+        found.select(pl.lit(phase).alias("phase"), pl.lit(number, pl.Int64).alias("pass"), "index", "text")
         for phase, passes in (("infer_only", infer_only), ("e2e", e2e))
         for number, found in enumerate(passes)
-    ]
-    return pl.concat(frames)
+    )

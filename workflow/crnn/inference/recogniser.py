@@ -13,9 +13,9 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import cv2
@@ -24,7 +24,7 @@ import numpy as np
 from crnn.core.errors import UserError
 from crnn.data.decode import Pixels
 from crnn.inference.bundle import Bundle
-from crnn.inference.cascade import Cascade, Handed, Member
+from crnn.inference.cascade import Cascade, Member
 from crnn.inference.sources import CHUNK, Prepared, WordBatches
 from crnn.inference.step_timer import StepTimer
 
@@ -86,13 +86,11 @@ class Recogniser:
             reader.join()
 
     def _run(self, stream: "_Stream") -> None:
-        first, *others = self._cascade.members
-        handed = [_HandedImages(stream, member) for member in others]
         end: BaseException | None = None
         try:
             with self._turn:
-                given = _GivenImages(stream, first)
-                self._cascade.run(given, handed, self._workers, lambda row: stream.hand_out(Reading(*row)))
+                images = partial(_Images, stream)
+                self._cascade.run(images, self._workers, lambda row: stream.hand_out(Reading(*row)))
         except BaseException as error:
             end = error
         stream.hand_out(end)
@@ -104,9 +102,7 @@ class Recogniser:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_raised: object) -> None:
         self.close()
 
 
@@ -125,11 +121,11 @@ class _Stream:
         self.under_way: dict[int, Image] = {}
         self._images = enumerate(images)
 
-    def take(self) -> list[tuple[int, Image]]:
-        """The next images; none where they have ended, or nobody waits for them any more."""
-        taken = [] if self.stopped.is_set() else list(islice(self._images, CHUNK))
+    def take(self) -> list[int]:
+        """The places of the next images; none where they have ended, or nobody waits for them any more."""
+        taken = {} if self.stopped.is_set() else dict(islice(self._images, CHUNK))
         self.under_way.update(taken)
-        return taken
+        return list(taken)
 
     def hand_out(self, found: Reading | BaseException | None) -> None:
         """Let the caller have a reading, an error, or the end; whoever does not take any more is not waited for."""
@@ -141,16 +137,20 @@ class _Stream:
                 break
 
 
-class _GivenImages(WordBatches):
-    """The images of a stream, read and prepared on the way; what cannot be read is handed out with the reason."""
+class _Images(WordBatches):
+    """The images of a stream, all or those that another member hands on, read and prepared on the way.
 
-    def __init__(self, stream: _Stream, member: Member) -> None:
+    Of all of them, what cannot be read is handed out with the reason; what is handed on is left at what was read.
+    """
+
+    def __init__(self, stream: _Stream, member: Member, handed: Iterator[list[int]] | None) -> None:
         super().__init__(member.batch_of)
-        self._stream, self._preprocess = stream, member.preprocess
+        self._stream, self._preprocess, self._handed = stream, member.preprocess, handed
 
     def chunks(self) -> Iterator[list[tuple[int, Image]]]:
-        while chunk := self._stream.take():
-            yield chunk
+        for places in self._handed or iter(self._stream.take, []):
+            if not self._stream.stopped.is_set():
+                yield [(place, self._stream.under_way[place]) for place in places]
 
     def prepare(self, chunk: list[tuple[int, Image]], timer: StepTimer) -> list[Prepared]:
         prepared = []
@@ -161,7 +161,8 @@ class _GivenImages(WordBatches):
                 with timer.step("resize"):
                     prepared.append((place, self._preprocess.resize(pixels)))
             except (OSError, TypeError, ValueError, UserError) as error:
-                self.give_up(place, str(error))
+                if self._handed is None:
+                    self._stream.hand_out(Reading(place, error=str(error)))
         return prepared
 
     def _pixels(self, image: Image) -> Pixels:
@@ -173,26 +174,6 @@ class _GivenImages(WordBatches):
         if pixels is None:
             raise UserError("is no whole image" if data else "is empty")
         return pixels
-
-    def give_up(self, place: int, reason: str) -> None:
-        """Go on without an image."""
-        self._stream.hand_out(Reading(place, error=reason))
-
-
-class _HandedImages(_GivenImages):
-    """Those that the member before hands on, which has read them."""
-
-    def __init__(self, stream: _Stream, member: Member) -> None:
-        super().__init__(stream, member)
-        self.handed = Handed()
-
-    def chunks(self) -> Iterator[list[tuple[int, Image]]]:
-        for places in self.handed.chunks():
-            if not self._stream.stopped.is_set():
-                yield [(place, self._stream.under_way[place]) for place in places]
-
-    def give_up(self, place: int, reason: str) -> None:
-        """Leave it at what was read."""
 
 
 def in_channels(image: Pixels, channels: int) -> Pixels:

@@ -39,21 +39,30 @@ class WordBatches:
 
 
 class EncodedWords(WordBatches):
-    """The images of an LMDB, decoded and resized on the way. Those that cannot be read are left out."""
+    """The images of an LMDB, decoded and resized on the way. Those that cannot be read are left out.
 
-    def __init__(self, words: Words, preprocess: Preprocess, batch_of: BatchOf, limit: int | None = None) -> None:
+    limit: of words, the first. handed: chunks of indices instead of all of these.
+    """
+
+    def __init__(
+        self,
+        words: Words,
+        preprocess: Preprocess,
+        batch_of: BatchOf,
+        limit: int | None = None,
+        handed: Iterable[Sequence[int]] | None = None,
+    ) -> None:
         super().__init__(batch_of)
         self._words, self._preprocess = words, preprocess
-        self._count = len(words) if limit is None else min(len(words), limit)
+        count = len(words) if limit is None else min(len(words), limit)
+        starts = range(1, count + 1, CHUNK)
+        self._indices = (range(n, min(n + CHUNK, count + 1)) for n in starts) if handed is None else handed
 
     def chunks(self) -> Iterator[list[Encoded]]:
-        for first in range(1, self._count + 1, CHUNK):
-            yield self.images(range(first, min(first + CHUNK, self._count + 1)))
-
-    def images(self, indices: Iterable[int]) -> list[Encoded]:
-        """The words of some indices that have an image. One transaction serves all workers, which take turns."""
-        images = ((index, self._words.image(index)) for index in indices)
-        return [(index, image) for index, image in images if image]
+        """The words that have an image. One transaction serves all workers, which take turns."""
+        for indices in self._indices:
+            images = ((index, self._words.image(index)) for index in indices)
+            yield [(index, image) for index, image in images if image]
 
     def prepare(self, chunk: list[Encoded], timer: StepTimer) -> list[Prepared]:
         prepared = []

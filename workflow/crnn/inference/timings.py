@@ -49,13 +49,11 @@ class Timings:
         call = {"phase": phase, "pass": number, "batch": batch, "width": width, "seconds": seconds}
         self._append({**call, "cold": phase == "cold", **(steps or {})})
 
-    def add_pass(
-        self, number: int, words: int, seconds: float, after: list[dict[str, float]], workers: int, calls: int
-    ) -> None:
+    def add_pass(self, number: int, words: int, seconds: float, after: list[dict[str, float]], calls: int) -> None:
         """Record the whole of pass `number`. after: each worker's steps after its last call."""
         steps = {step: sum(worker[step] for worker in after) for step in STEPS}
         whole = {"phase": "e2e_total", "pass": number, "batch": words, "seconds": seconds, "cold": False}
-        self._append({**whole, "workers": workers, "calls": calls, **steps})
+        self._append({**whole, "workers": len(after), "calls": calls, **steps})
 
     def _append(self, row: dict[str, Any]) -> None:
         self.last_seconds = row["seconds"]
