@@ -16,8 +16,7 @@ from crnn.inference.bundle import (
     image_facts,
     output_facts,
     publish,
-    scores,
-    sources_facts,
+    row_facts,
     write_facts,
     write_golden,
     write_programs,
@@ -45,10 +44,10 @@ def main(args: Arguments) -> None:
             shutil.copyfile(args.model.with_name(name), scratch / name)
         build = {name: read_json(scratch / name) for name in runtime.files if name.endswith(".json")}
         facts = {
-            **args.identity,
-            "model_file": runtime.files[0],
+            **row_facts(args.identity, args.runs),
             **image_facts(preprocess),
             **output_facts(contract.charset),
+            "model_file": runtime.files[0],
             "rule": args.widths,
             "batch": batch_facts(args.batch, contract.batch),
             "runtime": {
@@ -58,15 +57,14 @@ def main(args: Arguments) -> None:
                 "session": session.describe(),
                 "build": next(iter(build.values()), None),
             },
-            "scores": scores(args.runs),
             "origin": {"file": args.origin.name, "sha256": sha256(args.origin)},
-            "workflow": sources_facts(),
         }
-        golden = list(write_golden(args.words, preprocess, session, contract.charset, scratch))
-        write_programs(runtime, {**facts, "golden": len(golden)}, scratch)
-        write_facts(scratch, facts, golden)
+        golden = write_golden(args.words, preprocess, session, contract.charset, scratch)
+        write_programs(runtime, {**facts, "golden": golden}, scratch)
+        files = [path for path in scratch.rglob("*") if path.is_file() and path.name != "README.md"]
+        write_facts(scratch, facts, files)
         publish(scratch, args.output)
-    LOG.info("%s: %d golden words", args.output, len(golden))
+    LOG.info("%s: %d golden words", args.output, golden)
 
 
 def batch_facts(batch: str, only: int | None) -> int | dict[str, int]:
