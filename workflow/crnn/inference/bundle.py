@@ -10,7 +10,6 @@ The bundle of a cascade holds those of its members, the threshold and which read
 import hashlib
 import shutil
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,6 @@ from crnn.data.widths import Aspect, Buckets, Fixed
 from crnn.model.charset import BLANK, Charset
 from crnn.model.contract import INPUT, OUTPUT
 from crnn.model.decoding import greedy_decode
-from crnn.runtimes.registry import find_runtime
 from crnn.runtimes.runtime import Runtime, Session
 
 FORMAT = 1
@@ -53,9 +51,6 @@ PADDED = (
 SHOWN_WIDTHS = 8  # of more only the first and the last are shown
 PLACE = "# open_model\n"  # of read.py, where the loader of the runtime comes in
 FOREIGN_IMPORT = "from crnn.core.errors import UserError\n"  # of the network's source, which PyTorch alone shall run
-
-
-# --- making one --------------------------------------------------------------------------------------------
 
 
 def row_facts(identity: dict[str, str], runs: Sequence[Path]) -> dict[str, Any]:
@@ -195,54 +190,3 @@ def publish(scratch: Path, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     scratch.rename(folder)
     folder.chmod(0o755)
-
-
-# --- opening one -------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Bundle:
-    """A bundle's folder, what its recogniser.json says, and those that it is made of: of a cascade its members."""
-
-    folder: Path
-    facts: dict[str, Any]
-    cascade: "tuple[Bundle, ...]" = ()
-
-    @classmethod
-    def open(cls, folder: Path) -> "Bundle":
-        """Read and check a bundle. Raises UserError where a file is missing, or another one than when it was made."""
-        facts = read_json(folder / FACTS)
-        if not isinstance(facts, dict) or facts.get("format") != FORMAT:
-            raise UserError(f"{folder / FACTS}: is no recogniser of format {FORMAT}; make the bundle again")
-        for name, expected in facts["files"].items():
-            path = folder / name
-            if not path.is_file() or sha256(path) != expected:
-                raise UserError(f"{path}: is missing, or not the file that {FACTS} names; copy the bundle again")
-        names = facts["cascade"]["members"] if "cascade" in facts else []
-        return cls(folder, facts, tuple(cls.open(folder / name) for name in names))
-
-    @property
-    def members(self) -> "Sequence[Bundle]":
-        """The members of a cascade, in order; of another bundle that one."""
-        return self.cascade or [self]
-
-    @property
-    def preprocess(self) -> Preprocess:
-        """How an image becomes the network's input."""
-        return Preprocess.from_settings(self.facts["rule"])
-
-    @property
-    def charset(self) -> Charset:
-        return Charset(self.facts["output"]["charset"])
-
-    def most(self, width: int) -> int:
-        """Most words of a width in one call."""
-        batch = self.facts["batch"]
-        return int(batch[str(width)] if isinstance(batch, dict) else batch)
-
-    def load(self, threads: int, calls: int) -> Session:
-        """Load the model. Raises UserError where its runtime is missing, or it was built for another device."""
-        runtime = self.facts["runtime"]
-        return find_runtime(runtime["name"]).load(
-            self.folder / self.facts["model_file"], runtime["options"], threads, calls
-        )

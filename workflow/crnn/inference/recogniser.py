@@ -16,17 +16,22 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import cv2
 import numpy as np
 
 from crnn.core.errors import UserError
+from crnn.core.files import read_json, sha256
+from crnn.data.buckets import at_most
 from crnn.data.decode import Pixels
-from crnn.inference.bundle import Bundle
+from crnn.data.preprocess import Preprocess
+from crnn.inference.bundle import FACTS, FORMAT
 from crnn.inference.cascade import Cascade, Member
 from crnn.inference.sources import CHUNK, Prepared, WordBatches
 from crnn.inference.step_timer import StepTimer
+from crnn.model.charset import Charset
+from crnn.runtimes.registry import find_runtime
 
 Image = Path | str | bytes | Pixels  # a file, its bytes, or uint8 [H, W] gray or [H, W, 3] blue, green, red
 AHEAD = 1024  # readings that wait to be taken from a stream
@@ -48,21 +53,22 @@ class Recogniser:
     Threads may share one. They take turns, and a stream has its turn until it ends or is closed.
     """
 
-    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
+    def __init__(self, folder: Path | str, threads: int | None = None) -> None:
         """threads: cores to use, by default all that this process may."""
-        cores = threads or len(os.sched_getaffinity(0))
-        self.bundle = bundle
-        told, self._turn = bundle.facts.get("cascade", {}), threading.Lock()
+        cores, facts = threads or len(os.sched_getaffinity(0)), read_facts(Path(folder))
+        cascade, self._turn = facts.get("cascade", {}), threading.Lock()
+        folders = [Path(folder, name) for name in cascade.get("members", [])]
+        bundles = {each: read_facts(each) for each in folders} or {Path(folder): facts}
         with ExitStack() as opening:
-            members = [_opened(member, cores, opening) for member in bundle.members]
+            members = [_opened(each, told, cores, opening) for each, told in bundles.items()]
             self._sessions = opening.pop_all()
-        self._cascade = Cascade(members, told.get("threshold", 0.0), told.get("keep", "last"))
+        self._cascade = Cascade(members, cascade.get("threshold", 0.0), cascade.get("keep", "last"))
         self._workers = max(cores, *(member.session.calls for member in members))
 
     @classmethod
-    def open(cls, folder: Path | str, threads: int | None = None) -> "Recogniser":
+    def open(cls, folder: Path | str, threads: int | None = None) -> Self:
         """Load a bundle. Raises UserError where it is not whole, or this machine cannot run it."""
-        return cls(Bundle.open(Path(folder)), threads)
+        return cls(folder, threads)
 
     def read(self, images: Iterable[Image]) -> list[Reading]:
         """Read images; their readings are in the order of the images."""
@@ -106,10 +112,28 @@ class Recogniser:
         self.close()
 
 
-def _opened(bundle: Bundle, cores: int, opening: ExitStack) -> Member:
-    session = bundle.load(cores, cores)
+def read_facts(folder: Path) -> dict[str, Any]:
+    """What a bundle's recogniser.json says.
+
+    Raises UserError where a file of the bundle is missing, or another one than when it was made.
+    """
+    facts = read_json(folder / FACTS)
+    if not isinstance(facts, dict) or facts.get("format") != FORMAT:
+        raise UserError(f"{folder / FACTS}: is no recogniser of format {FORMAT}; make the bundle again")
+    for name, expected in facts["files"].items():
+        path = folder / name
+        if not path.is_file() or sha256(path) != expected:
+            raise UserError(f"{path}: is missing, or not the file that {FACTS} names; copy the bundle again")
+    return facts
+
+
+def _opened(folder: Path, facts: dict[str, Any], cores: int, opening: ExitStack) -> Member:
+    runtime, batch = facts["runtime"], facts["batch"]
+    model = folder / facts["model_file"]
+    session = find_runtime(runtime["name"]).load(model, runtime["options"], cores, cores)
     opening.callback(session.close)
-    return Member(bundle.preprocess, session, bundle.charset, bundle.most)
+    batch_of = (lambda width: batch[str(width)]) if isinstance(batch, dict) else at_most(batch)
+    return Member(Preprocess.from_settings(facts["rule"]), session, Charset(facts["output"]["charset"]), batch_of)
 
 
 class _Stream:
