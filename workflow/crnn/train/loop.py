@@ -44,20 +44,23 @@ class Run:
         """Run to the end; returns the progress with its history. The learner holds the weights."""
         progress = self._resume()
         with closing(self.stream(progress.place)) as batches:
-            clock = _Clock(progress.seconds)
+            saved = time.monotonic()
+            started = saved - progress.seconds
             share = self.settings.share(progress.seen, progress.seconds)
             meter = _Meter(progress.seen, share)
             while share < 1:
                 batch = next(batches)
                 progress.loss = _smoothed(progress.loss, self.learner.learn(batch, share))
                 before, progress.seen = progress.seen, progress.seen + len(batch.classes)
-                progress.place, progress.seconds = batch.after, clock.seconds()
+                progress.place, progress.seconds = batch.after, time.monotonic() - started
                 share = self.settings.share(progress.seen, progress.seconds)
-                if share >= 1 or _passed(self.settings.validate_words, before, progress.seen):
+                every = self.settings.validate_words
+                if share >= 1 or before // every < progress.seen // every:
                     progress.history.append(self._entry(progress, progress.loss))
                     LOG.info("%s", json.dumps(progress.history[-1]))
                 meter.show(progress.seen, progress.place.next, share, progress.loss, self.learner.learning_rate)
-                if share >= 1 or clock.due(self.save_seconds):
+                if share >= 1 or time.monotonic() - saved >= self.save_seconds:
+                    saved = time.monotonic()
                     save_state(self.state, self.identity, progress, self.learner.state_dict())
         return progress
 
@@ -96,27 +99,6 @@ def write_log(history: list[dict[str, Any]], path: Path) -> None:
 
 def _smoothed(loss: float | None, latest: float) -> float:
     return latest if loss is None else SMOOTHING * loss + (1 - SMOOTHING) * latest
-
-
-def _passed(interval: int, before: int, after: int) -> bool:
-    return before // interval < after // interval
-
-
-class _Clock:
-    """Seconds of training, those before an interruption included, and when the next save is due."""
-
-    def __init__(self, before: float) -> None:
-        self._started = time.monotonic() - before
-        self._saved = time.monotonic()
-
-    def seconds(self) -> float:
-        return time.monotonic() - self._started
-
-    def due(self, interval: float) -> bool:
-        if time.monotonic() - self._saved < interval:
-            return False
-        self._saved = time.monotonic()
-        return True
 
 
 class _Meter:

@@ -33,20 +33,10 @@ class Progress:
 
 def save_state(path: Path, identity: str, progress: Progress, learner: dict[str, Any]) -> None:
     """Write a state atomically. `identity` names the run that it belongs to."""
-    state = {
-        "identity": identity,
-        "seen": progress.seen,
-        "loss": progress.loss,
-        "seconds": progress.seconds,
-        "next": progress.place.next,
-        "waiting": progress.place.waiting,
-        "history": progress.history,
-        "code": progress.code,
-        "learner": learner,
-        "random": torch.get_rng_state(),
-    }
+    state = {**vars(progress), **vars(progress.place), "learner": learner, "random": torch.get_rng_state()}
+    del state["place"]
     with atomic_path(path) as temporary:
-        torch.save(state, temporary)
+        torch.save({"identity": identity, **state}, temporary)
 
 
 def load_state(path: Path, identity: str) -> tuple[Progress, dict[str, Any]] | None:
@@ -65,11 +55,8 @@ def load_state(path: Path, identity: str) -> tuple[Progress, dict[str, Any]] | N
         raise UserError(f"{path}: belongs to another run ({found}, this is {identity}); delete it to start anew")
     torch.set_rng_state(state["random"])
     progress = Progress(
-        seen=state["seen"],
-        loss=state["loss"],
-        seconds=state["seconds"],
+        **{name: state[name] for name in ("seen", "loss", "seconds", "history")},
         place=Place(state["next"], state["waiting"]),
-        history=state["history"],
         code=[(seen, digest) for seen, digest in state["code"]],
     )
     return progress, state["learner"]

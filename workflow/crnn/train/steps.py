@@ -1,6 +1,5 @@
 """The optimiser's side of a batch: forward, CTC loss, backward, clip, step, moving average."""
 
-from collections.abc import Iterator
 from functools import partial
 from typing import Any, Literal, cast
 
@@ -54,9 +53,10 @@ class Learner:
     def __init__(self, network: CRNN, settings: TrainingSettings, device: torch.device) -> None:
         self.device = device
         self.network = network.train().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # Weights that multiply inputs decay; biases and normalisation's scales would only be hurt by it.
         groups = [
-            {"params": list(_parameters(network, matrices=True)), "weight_decay": settings.weight_decay},
-            {"params": list(_parameters(network, matrices=False)), "weight_decay": 0.0},
+            {"params": [each for each in network.parameters() if (each.ndim > 1) == matrices], "weight_decay": decay}
+            for matrices, decay in ((True, settings.weight_decay), (False, 0.0))
         ]
         self._optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
         self._settings = settings
@@ -136,8 +136,3 @@ def kept_weights(network: CRNN) -> StateDict:
         name: (tensor.half() if tensor.is_floating_point() and tensor.ndim > 1 else tensor).cpu().contiguous()
         for name, tensor in network.state_dict().items()
     }
-
-
-def _parameters(network: nn.Module, matrices: bool) -> Iterator[nn.Parameter]:
-    """Weights that multiply inputs, or the biases and normalisation's scales, which decay only hurts."""
-    return (parameter for parameter in network.parameters() if (parameter.ndim > 1) == matrices)
