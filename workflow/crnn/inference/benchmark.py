@@ -1,8 +1,8 @@
 """Both clocks of `crnn.inference.timings` around a model: the path from encoded bytes to texts, and its call alone."""
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
 
@@ -12,12 +12,11 @@ from crnn.core.command import LOG, counter, progress
 from crnn.data.lmdb import Words
 from crnn.data.preprocess import Tensor
 from crnn.data.tensors import TensorSet
-from crnn.inference.cascade import Cascade, Member
+from crnn.inference.cascade import Cascade
 from crnn.inference.predict import Readings, Row
-from crnn.inference.scheduler import Reading, transfers
+from crnn.inference.scheduler import Reader, Reading, transfers
 from crnn.inference.sources import EncodedWords
 from crnn.inference.timings import Timings
-from crnn.model.charset import Charset
 from crnn.model.decoding import greedy_decode
 from crnn.runtimes.runtime import Session
 
@@ -61,10 +60,8 @@ class EndToEnd:
                 def called(call: Reading) -> None:
                     timings.add("e2e", number, len(call.indices), call.width, call.seconds, call.steps)
 
-                def source_of(member: Member, handed: Iterator[list[int]] | None) -> EncodedWords:
-                    return EncodedWords(words, member.preprocess, member.batch_of, count, handed)
-
-                after = self.cascade.run(source_of, self.workers, deliver, called)
+                sources = partial(EncodedWords, words, limit=count)
+                after = self.cascade.run(sources, self.workers, deliver, called)
         found = readings.frame()
         calls = sum(member.session.calls for member in members)
         timings.add_pass(number, count, time.perf_counter() - started, after, calls)
@@ -80,9 +77,7 @@ class EndToEnd:
         return passes
 
 
-def time_infer_only(
-    session: Session, charset: Charset, tensors: TensorSet, timings: Timings, repeats: Repeats
-) -> Passes:
+def time_infer_only(reader: Reader, tensors: TensorSet, timings: Timings, repeats: Repeats) -> Passes:
     """Time the inference call alone, one word at a time in LMDB order; return what each pass read.
 
     The first call ever is recorded as `cold`. Inputs are in memory before the clock starts, and texts are decoded
@@ -90,15 +85,15 @@ def time_infer_only(
     """
     inputs = sorted(((indices[0], images) for indices, images in tensors.batches(1, repeats.limit)), key=itemgetter(0))
     for _, images in inputs[:1]:
-        _timed_call(session, images, timings, "cold", 0)
+        _timed_call(reader.session, images, timings, "cold", 0)
     for _, images in inputs[: repeats.warmup]:
-        session.infer(images)
+        reader.session.infer(images)
     passes = []
     for number in range(repeats.passes):
         readings, what = Readings(), f"infer_only, pass {number + 1} of {repeats.passes}"
         for index, images in progress(inputs, total=len(inputs), what=what):
-            log_probabilities = _timed_call(session, images, timings, "infer_only", number)
-            readings.add(zip([index], *greedy_decode(log_probabilities, charset), strict=True))
+            log_probabilities = _timed_call(reader.session, images, timings, "infer_only", number)
+            readings.add(zip([index], *greedy_decode(log_probabilities, reader.charset), strict=True))
         passes.append(readings.frame())
     return passes
 

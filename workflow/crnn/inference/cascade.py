@@ -10,46 +10,26 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
 from queue import SimpleQueue
-from typing import Any
 
-from crnn.data.buckets import BatchOf
-from crnn.data.preprocess import Preprocess
 from crnn.inference.combine import Keep
 from crnn.inference.predict import Row, rows_of
-from crnn.inference.scheduler import Deliver, Reading, Scheduler, Source
+from crnn.inference.scheduler import Deliver, Reader, Reading, Scheduler, Source
 from crnn.inference.sources import CHUNK
-from crnn.model.charset import Charset
-from crnn.runtimes.runtime import Session
 
 Handed = SimpleQueue[int | None]  # indices of words that a member hands on to the next one; None where they end
 
 
-@dataclass(frozen=True)
-class Member:
-    """A recogniser of a cascade: how it prepares words, its model, and how many of a width share a call."""
-
-    preprocess: Preprocess
-    session: Session
-    charset: Charset
-    batch_of: BatchOf
-
-
 # Makes the source of a member: of the first one, or from chunks of the indices that another hands on.
-SourceOf = Callable[[Member, Iterator[list[int]] | None], Source]
+SourceOf = Callable[[Reader, Iterator[list[int]] | None], Source]
 
 
 @dataclass(frozen=True)
 class Cascade:
     """Members in order. A reading with a confidence under `threshold` is handed on, except by the last."""
 
-    members: Sequence[Member]
+    members: Sequence[Reader]
     threshold: float = 0.0
     keep: Keep = "last"
-
-    @classmethod
-    def of_one(cls, *member: Any) -> "Cascade":
-        """The cascade of a single recogniser; the fields of `Member`."""
-        return cls([Member(*member)])
 
     def run(
         self, source_of: SourceOf, workers: int, deliver: Callable[[Row], None], called: Deliver = lambda _: None
@@ -93,7 +73,7 @@ class _Run:
             self.deliver(row)
         return self.after
 
-    def _read(self, member: Member, source: Source, following: Handed | None) -> None:
+    def _read(self, member: Reader, source: Source, following: Handed | None) -> None:
         def deliver(reading: Reading) -> None:
             with self.lock:
                 if self.failure is not None:

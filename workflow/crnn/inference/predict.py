@@ -3,6 +3,7 @@
 from array import array
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import polars as pl
 from crnn.core.command import counter
 from crnn.data.buckets import BatchOf, at_most
 from crnn.data.tensors import TensorSet
-from crnn.inference.scheduler import Reading, Scheduler
+from crnn.inference.scheduler import Reader, Reading, Scheduler
 from crnn.inference.sources import TensorWords
 from crnn.model.charset import Charset
 from crnn.model.decoding import greedy_decode
@@ -64,15 +65,8 @@ def _whole(tensors: TensorSet, readings: Readings, limit: int | None = None) -> 
     return every.join(readings.frame(), on="index", how="left").sort("index")
 
 
-def predict(
-    tensors: TensorSet,
-    session: Session,
-    charset: Charset,
-    batch_of: BatchOf,
-    workers: int = 1,
-    limit: int | None = None,
-) -> pl.DataFrame:
-    """Read every word (or the first `limit`), at most batch_of(width) in a call.
+def predict(tensors: TensorSet, reader: Reader, workers: int = 1, limit: int | None = None) -> pl.DataFrame:
+    """Read every word (or the first `limit`), in calls as large as the reader says.
 
     Returns index, text and confidence, one row per LMDB record in order; text is null where there is no tensor.
     """
@@ -83,7 +77,8 @@ def predict(
             readings.add(rows_of(reading))
             bar.update(len(reading.indices))
 
-        Scheduler(TensorWords(tensors, batch_of, limit), session, charset, workers).run(deliver)
+        source = TensorWords(tensors, reader.batch_of, limit)
+        Scheduler(source, reader.session, reader.charset, workers).run(deliver)
     return _whole(tensors, readings, limit)
 
 
@@ -109,20 +104,14 @@ def predict_side_by_side(
 
 
 def changed_by_batching(
-    tensors: TensorSet,
-    session: Session,
-    charset: Charset,
-    predictions: pl.DataFrame,
-    sizes: Sequence[int],
-    words: int,
-    workers: int = 1,
+    tensors: TensorSet, reader: Reader, predictions: pl.DataFrame, sizes: Sequence[int], words: int, workers: int = 1
 ) -> list[dict[str, Any]]:
     """Read the first `words` words again at each batch size; list the words that read differently."""
     expected = predictions.select("index", expected="text")
     changed: list[dict[str, Any]] = []
     for size in sizes:
-        again = predict(tensors, session, charset, at_most(size), workers, limit=words).join(expected, on="index")
-        different = again.filter(pl.col("text").ne_missing(pl.col("expected")))
+        again = predict(tensors, replace(reader, batch_of=at_most(size)), workers, words)
+        different = again.join(expected, on="index").filter(pl.col("text").ne_missing(pl.col("expected")))
         changed += [
             {"batch": size, **row} for row in different.select("index", "text", "expected").iter_rows(named=True)
         ]

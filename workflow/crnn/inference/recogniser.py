@@ -27,7 +27,8 @@ from crnn.data.buckets import at_most
 from crnn.data.decode import Pixels
 from crnn.data.preprocess import Preprocess
 from crnn.inference.bundle import FACTS, FORMAT
-from crnn.inference.cascade import Cascade, Member
+from crnn.inference.cascade import Cascade
+from crnn.inference.scheduler import Reader
 from crnn.inference.sources import CHUNK, Prepared, WordBatches
 from crnn.inference.step_timer import StepTimer
 from crnn.model.charset import Charset
@@ -127,13 +128,13 @@ def read_facts(folder: Path) -> dict[str, Any]:
     return facts
 
 
-def _opened(folder: Path, facts: dict[str, Any], cores: int, opening: ExitStack) -> Member:
+def _opened(folder: Path, facts: dict[str, Any], cores: int, opening: ExitStack) -> Reader:
     runtime, batch = facts["runtime"], facts["batch"]
     model = folder / facts["model_file"]
     session = find_runtime(runtime["name"]).load(model, runtime["options"], cores, cores)
     opening.callback(session.close)
     batch_of = (lambda width: batch[str(width)]) if isinstance(batch, dict) else at_most(batch)
-    return Member(Preprocess.from_settings(facts["rule"]), session, Charset(facts["output"]["charset"]), batch_of)
+    return Reader(Preprocess.from_settings(facts["rule"]), session, Charset(facts["output"]["charset"]), batch_of)
 
 
 class _Stream:
@@ -167,7 +168,7 @@ class _Images(WordBatches):
     Of all of them, what cannot be read is handed out with the reason; what is handed on is left at what was read.
     """
 
-    def __init__(self, stream: _Stream, member: Member, handed: Iterator[list[int]] | None) -> None:
+    def __init__(self, stream: _Stream, member: Reader, handed: Iterator[list[int]] | None) -> None:
         super().__init__(member.batch_of)
         self._stream, self._preprocess, self._handed = stream, member.preprocess, handed
 

@@ -18,8 +18,9 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from crnn.data.buckets import BatchOf
 from crnn.data.decode import Pixels
-from crnn.data.preprocess import Tensor, normalise_into
+from crnn.data.preprocess import Preprocess, Tensor, normalise_into
 from crnn.inference.step_timer import StepTimer
 from crnn.model.charset import Charset
 from crnn.model.decoding import greedy_decode
@@ -39,6 +40,16 @@ class Batch:
     @property
     def width(self) -> int:
         return int(self.images[0].shape[-1])
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What reads words: how it prepares them, its model, and how many of a width share a call."""
+
+    preprocess: Preprocess
+    session: Session
+    charset: Charset
+    batch_of: BatchOf
 
 
 class Source(Protocol):

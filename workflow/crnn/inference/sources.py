@@ -8,7 +8,7 @@ from crnn.data.decode import Pixels
 from crnn.data.lmdb import Words
 from crnn.data.preprocess import Preprocess
 from crnn.data.tensors import TensorBatch, TensorSet
-from crnn.inference.scheduler import Batch
+from crnn.inference.scheduler import Batch, Reader
 from crnn.inference.step_timer import StepTimer
 
 Encoded = tuple[int, bytes]
@@ -41,19 +41,14 @@ class WordBatches:
 class EncodedWords(WordBatches):
     """The images of an LMDB, decoded and resized on the way. Those that cannot be read are left out.
 
-    limit: of words, the first. handed: chunks of indices instead of all of these.
+    handed: chunks of their indices; by default of all, or of the first `limit`.
     """
 
     def __init__(
-        self,
-        words: Words,
-        preprocess: Preprocess,
-        batch_of: BatchOf,
-        limit: int | None = None,
-        handed: Iterable[Sequence[int]] | None = None,
+        self, words: Words, reader: Reader, handed: Iterable[Sequence[int]] | None = None, limit: int | None = None
     ) -> None:
-        super().__init__(batch_of)
-        self._words, self._preprocess = words, preprocess
+        super().__init__(reader.batch_of)
+        self._words, self._preprocess = words, reader.preprocess
         count = len(words) if limit is None else min(len(words), limit)
         starts = range(1, count + 1, CHUNK)
         self._indices = (range(n, min(n + CHUNK, count + 1)) for n in starts) if handed is None else handed

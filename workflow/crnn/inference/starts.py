@@ -24,6 +24,7 @@ from crnn.data.lmdb import Words
 from crnn.data.preprocess import Preprocess, Tensor, normalise
 from crnn.inference.benchmark import EndToEnd
 from crnn.inference.cascade import Cascade
+from crnn.inference.scheduler import Reader
 from crnn.inference.sources import readable_images
 from crnn.inference.timings import Timings
 from crnn.model.contract import Contract
@@ -86,9 +87,9 @@ class Start:
 
     def _passes(self, session: Session) -> Iterator[float]:
         """Read the words again and again; MiB in memory after each pass."""
-        workers, charset = max(self.threads, session.calls), self.contract.charset
         batch_of = self.contract.batch_of(batch_sizes(self.batch))
-        reading = EndToEnd(self.words, Cascade.of_one(self.preprocess, session, charset, batch_of), workers)
+        reader = Reader(self.preprocess, session, self.contract.charset, batch_of)
+        reading = EndToEnd(self.words, Cascade([reader]), max(self.threads, session.calls))
         for number in range(PASSES):
             reading.run(Timings(), number, min(self.limit, WORDS))
             yield resident_mib()

@@ -17,7 +17,8 @@ from crnn.core.tables import write_table
 from crnn.data.buckets import batch_sizes, width_settings
 from crnn.data.preprocess import Preprocess
 from crnn.inference.benchmark import EndToEnd, Repeats, timed_texts
-from crnn.inference.cascade import Cascade, Member
+from crnn.inference.cascade import Cascade
+from crnn.inference.scheduler import Reader
 from crnn.inference.timings import Timings
 from crnn.model.contract import Contract
 from crnn.runtimes.registry import find_runtime
@@ -37,7 +38,7 @@ def arguments(command: Command) -> None:
     command.add_path("--row", "cascade.json to write: what a row of the report says of a cascade")
 
 
-def opened(member: dict[str, Any], threads: int, opening: ExitStack) -> Member:
+def opened(member: dict[str, Any], threads: int, opening: ExitStack) -> Reader:
     """A member with its model loaded."""
     widths, batch = member["widths"], member["batch"]
     contract = Contract.read(Path(member["contract"]))
@@ -45,7 +46,7 @@ def opened(member: dict[str, Any], threads: int, opening: ExitStack) -> Member:
     calls = member.get("calls") or threads
     session = find_runtime(member["runtime"]).load(Path(member["model"]), member["options"], threads, calls)
     opening.callback(session.close)
-    return Member(preprocess, session, contract.charset, contract.batch_of(batch_sizes(batch)))
+    return Reader(preprocess, session, contract.charset, contract.batch_of(batch_sizes(batch)))
 
 
 def main(args: Arguments) -> None:
