@@ -1,7 +1,4 @@
-"""Tables as files, Parquet or CSV.
-
-Apart from `crnn.core.files`, which needs no Polars. Not here: what is in the tables.
-"""
+"""Tables as files, Parquet or CSV. Apart from `crnn.core.files`, which needs no Polars."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -85,24 +85,25 @@ def time_infer_only(reader: Reader, tensors: TensorSet, timings: Timings, repeat
     """
     inputs = sorted(((indices[0], images) for indices, images in tensors.batches(1, repeats.limit)), key=itemgetter(0))
     for _, images in inputs[:1]:
-        _timed_call(reader.session, images, timings, "cold", 0)
+        timings.add("cold", 0, 1, images.shape[3], timed_call(reader.session, images)[0])
     for _, images in inputs[: repeats.warmup]:
         reader.session.infer(images)
     passes = []
     for number in range(repeats.passes):
         readings, what = Readings(), f"infer_only, pass {number + 1} of {repeats.passes}"
         for index, images in progress(inputs, total=len(inputs), what=what):
-            log_probabilities = _timed_call(reader.session, images, timings, "infer_only", number)
-            readings.add(zip([index], *greedy_decode(log_probabilities, reader.charset), strict=True))
+            seconds, output = timed_call(reader.session, images)
+            timings.add("infer_only", number, 1, images.shape[3], seconds)
+            readings.add(zip([index], *greedy_decode(output, reader.charset), strict=True))
         passes.append(readings.frame())
     return passes
 
 
-def _timed_call(session: Session, images: Tensor, timings: Timings, phase: str, number: int) -> Tensor:
+def timed_call(session: Session, images: Tensor) -> tuple[float, Tensor]:
+    """Seconds of an inference call, and its output."""
     called = time.perf_counter()
-    log_probabilities = session.infer(images)
-    timings.add(phase, number, len(images), images.shape[3], time.perf_counter() - called)
-    return log_probabilities
+    output = session.infer(images)
+    return time.perf_counter() - called, output
 
 
 def timed_texts(infer_only: Passes, e2e: Passes) -> pl.DataFrame:

@@ -5,8 +5,7 @@ words to prepare. So inference is fed first, no core waits while there is work, 
 workers and widths, not on the number of words. Chunks are collated in the order in which they were taken: the batches
 of a run are the same whoever prepared them.
 
-Workers are threads: decoding, resizing and inference leave Python's lock. Not here: where words come from
-(`crnn.inference.sources`), what becomes of the texts (`crnn.inference.predict`, `crnn.inference.benchmark`).
+Workers are threads: decoding, resizing and inference leave Python's lock.
 """
 
 import threading
@@ -57,19 +56,15 @@ class Source(Protocol):
 
     def chunks(self) -> Iterator[Any]:
         """Yield chunks of the work, cheaply: one worker at a time advances it."""
-        ...
 
     def prepare(self, chunk: Any, timer: StepTimer) -> Any:
         """Do the work on a chunk; any number of workers at a time."""
-        ...
 
     def collate(self, prepared: Any) -> list[Batch]:
         """Take what became of the next chunk; return the batches that are whole now. One worker at a time."""
-        ...
 
     def flush(self) -> list[Batch]:
         """The batches that are not full, once every chunk has been collated."""
-        ...
 
 
 class Reading(NamedTuple):
@@ -84,11 +79,6 @@ class Reading(NamedTuple):
 
 
 Deliver = Callable[[Reading], None]
-
-
-class _Chunk(NamedTuple):
-    number: int
-    content: Any
 
 
 class Scheduler:
@@ -122,8 +112,8 @@ class Scheduler:
             raise self._failure
         return [worker.timer.take() for worker in self._workers]
 
-    def next(self, timer: StepTimer) -> Batch | _Chunk | None:
-        """Wait for work. None where nothing is left to do, or another worker has failed."""
+    def next(self, timer: StepTimer) -> Batch | tuple[int, Any] | None:
+        """Wait for work: a batch, or a chunk with its number. None where nothing is left, or another has failed."""
         with self._changed:
             while self._failure is None:
                 if self._ready and self._inferring < self.session.calls:
@@ -134,7 +124,7 @@ class Scheduler:
                         content = next(self._chunks, None)
                     if content is not None:
                         self._taken += 1
-                        return _Chunk(self._taken - 1, content)
+                        return self._taken - 1, content
                     self._exhausted = True
                     self._flush_if_collated()
                     continue
@@ -155,10 +145,10 @@ class Scheduler:
             self._complete = True
             self._changed.notify_all()
 
-    def put(self, chunk: _Chunk, prepared: Any) -> None:
-        """Hand in a prepared chunk."""
+    def put(self, number: int, prepared: Any) -> None:
+        """Hand in what was made of a chunk."""
         with self._changed:
-            self._prepared[chunk.number] = prepared
+            self._prepared[number] = prepared
             while self._collated in self._prepared:
                 self._ready.extend(self.source.collate(self._prepared.pop(self._collated)))
                 self._collated += 1
@@ -195,7 +185,8 @@ class _WorkerThread(threading.Thread):
                 if isinstance(task, Batch):
                     scheduler.deliver(self._read(task))
                 else:
-                    scheduler.put(task, scheduler.source.prepare(task.content, self.timer))
+                    number, chunk = task
+                    scheduler.put(number, scheduler.source.prepare(chunk, self.timer))
         except BaseException as error:
             scheduler.fail(error)
 

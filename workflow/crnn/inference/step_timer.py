@@ -1,4 +1,4 @@
-"""Seconds by step of the work on a word, as they pass. Not here: what they come to (`crnn.inference.timings`)."""
+"""Seconds by step of the work on a word, as they pass."""
 
 import time
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """The model card of a trained checkpoint, as Markdown, from the records that its run left.
 
-Every number in it is one of a record. Not here: how they were measured. Needs no PyTorch.
+Every number in it is one of a record. Needs no PyTorch.
 """
 
 from collections.abc import Sequence
