@@ -29,8 +29,7 @@ from crnn.data.preprocess import Preprocess
 from crnn.inference.bundle import FACTS, FORMAT
 from crnn.inference.cascade import Cascade
 from crnn.inference.scheduler import Reader
-from crnn.inference.sources import CHUNK, Prepared, WordBatches
-from crnn.inference.step_timer import StepTimer
+from crnn.inference.sources import CHUNK, WordBatches
 from crnn.model.charset import Charset
 from crnn.runtimes.registry import find_runtime
 
@@ -163,32 +162,27 @@ class _Stream:
 
 
 class _Images(WordBatches):
-    """The images of a stream, all or those that another member hands on, read and prepared on the way.
+    """The images of a stream, all or those that another member hands on.
 
     Of all of them, what cannot be read is handed out with the reason; what is handed on is left at what was read.
     """
 
     def __init__(self, stream: _Stream, member: Reader, handed: Iterator[list[int]] | None) -> None:
-        super().__init__(member.batch_of)
-        self._stream, self._preprocess, self._handed = stream, member.preprocess, handed
+        super().__init__(member)
+        self._stream, self._handed = stream, handed
 
     def chunks(self) -> Iterator[list[tuple[int, Image]]]:
         for places in self._handed or iter(self._stream.take, []):
             if not self._stream.stopped.is_set():
                 yield [(place, self._stream.under_way[place]) for place in places]
 
-    def prepare(self, chunk: list[tuple[int, Image]], timer: StepTimer) -> list[Prepared]:
-        prepared = []
-        for place, image in chunk:
-            try:
-                with timer.step("decode"):
-                    pixels = self._pixels(image)
-                with timer.step("resize"):
-                    prepared.append((place, self._preprocess.resize(pixels)))
-            except (OSError, TypeError, ValueError, UserError) as error:
-                if self._handed is None:
-                    self._stream.hand_out(Reading(place, error=str(error)))
-        return prepared
+    def pixels(self, place: int, image: Image) -> Pixels | None:
+        try:
+            return self._pixels(image)
+        except (OSError, TypeError, ValueError, UserError) as error:
+            if self._handed is None:
+                self._stream.hand_out(Reading(place, error=str(error)))
+            return None
 
     def _pixels(self, image: Image) -> Pixels:
         """Gray [H, W] or blue, green, red [H, W, 3], as the recogniser takes them. Raises UserError, OSError."""

@@ -8,6 +8,7 @@ longer in the page cache, and what the device's driver keeps between processes i
 import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import pairwise
 from multiprocessing import get_context
@@ -57,8 +58,7 @@ class Start:
         runtime = find_runtime(self.runtime)
         os.environ.update({CACHES[runtime.device]: str(cache)} if runtime.device else {})
         begun, base = age_seconds(), resident_mib()
-        session = runtime.load(self.model, self.options, self.threads, self.calls)
-        try:
+        with closing(runtime.load(self.model, self.options, self.threads, self.calls)) as session:
             loaded, load = age_seconds(), peak_mib()
             images = self._images()
             first = next(images)
@@ -69,8 +69,6 @@ class Start:
             later = ((each, timed_call(session, each)[0]) for each in images)
             widths = [_at_width(session, *each) for each in [(first, seconds), *later]]
             passes = list(self._passes(session))
-        finally:
-            session.close()
         memory = {"base": base, "load": load, "run": peak_mib(), "passes": passes}
         return {"text": text, "seconds": answered, "steps": steps, "widths": widths, "memory": memory}
 

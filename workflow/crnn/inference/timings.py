@@ -81,23 +81,20 @@ def summarise_e2e(timings: pl.DataFrame) -> dict[str, Any] | None:
     that the runtime takes. `other` is the wall time that no step accounts for; where device and processor work at the
     same time there may be none, and the steps add up to more than the pass.
     """
-    passes = _of(timings, "e2e_total").sort("seconds")
+    passes = _of(timings, "e2e_total").rename({"batch": "words"})
     if passes.is_empty():
         return None
-    middle = passes.row((passes.height - 1) // 2, named=True)
+    middle, whole = _middle_of(passes)
     steps = timings.filter(pl.col("phase").is_in(["e2e", "e2e_total"]) & (pl.col("pass") == middle["pass"]))
     sharers = {step: middle["calls"] if step in IN_CALL else middle["workers"] for step in STEPS}
     breakdown = {step: float(steps[step].sum()) / sharers[step] for step in STEPS}
     breakdown["other"] = max(0.0, middle["seconds"] - sum(breakdown.values()))
     return {
-        "seconds": middle["seconds"],
-        "images_per_second": middle["batch"] / middle["seconds"],
-        "words": middle["batch"],
+        **whole,
+        "images_per_second": middle["words"] / middle["seconds"],
         "workers": middle["workers"],
         "calls": middle["calls"],
         "lanes": middle["calls"],  # the older name, which readers of report.json may know
-        "passes": passes.height,
-        "spread": [passes["seconds"].min(), passes["seconds"].max()],
         "breakdown": breakdown,
     }
 
@@ -107,15 +104,15 @@ def summarise_infer_only(timings: pl.DataFrame) -> dict[str, Any] | None:
     calls = _of(timings, "infer_only")
     if calls.is_empty():
         return None
-    sums = calls.group_by("pass").agg(pl.col("seconds").sum(), words=pl.len()).sort("seconds")
-    middle = sums.row((sums.height - 1) // 2, named=True)
-    return {
-        "seconds": middle["seconds"],
-        "batch": 1,
-        "words": middle["words"],
-        "passes": sums.height,
-        "spread": [sums["seconds"].min(), sums["seconds"].max()],
-    }
+    return {**_middle_of(calls.group_by("pass").agg(pl.col("seconds").sum(), words=pl.len()))[1], "batch": 1}
+
+
+def _middle_of(passes: pl.DataFrame) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The median pass, and what both clocks say of it and its spread."""
+    ordered = passes.sort("seconds")
+    middle = ordered.row((passes.height - 1) // 2, named=True)
+    spread = [ordered["seconds"][0], ordered["seconds"][-1]]
+    return middle, {**{key: middle[key] for key in ("seconds", "words")}, "passes": passes.height, "spread": spread}
 
 
 def latency_percentiles(timings: pl.DataFrame) -> dict[str, float] | None:

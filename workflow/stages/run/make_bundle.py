@@ -24,7 +24,7 @@ from crnn.inference.bundle import (
 from crnn.runtimes.registry import find_runtime
 from stages.arguments import add_runtime_arguments, add_word_arguments, matched, opened_session
 
-CHECKPOINT_TOOLS = {"checkpoint": ("safetensors",), "onnx": ()}  # what read.py needs besides the runtime's own
+CHECKPOINT_TOOLS = {"checkpoint": ["safetensors"], "onnx": []}  # what read.py needs besides the runtime's own
 
 
 def arguments(command: Command) -> None:
@@ -42,7 +42,6 @@ def main(args: Arguments) -> None:
     with scratch_directory(args.output) as scratch, opened_session(args, args.model) as session:
         for name in runtime.files:
             shutil.copyfile(args.model.with_name(name), scratch / name)
-        build = {name: read_json(scratch / name) for name in runtime.files if name.endswith(".json")}
         facts = {
             **row_facts(args.identity, args.runs),
             **image_facts(preprocess),
@@ -55,7 +54,7 @@ def main(args: Arguments) -> None:
                 "options": {key: value for key, value in args.options.items() if "/" not in str(value)},  # no paths
                 "packages": tool_versions(packages),
                 "session": session.describe(),
-                "build": next(iter(build.values()), None),
+                "build": next((read_json(scratch / name) for name in runtime.files if name.endswith(".json")), None),
             },
             "origin": {"file": args.origin.name, "sha256": sha256(args.origin)},
         }
