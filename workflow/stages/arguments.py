@@ -1,7 +1,6 @@
 """What every stage that runs a model takes on its command line, and how it opens it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 from crnn.core.command import Arguments, Command, json_object
@@ -50,19 +49,14 @@ def add_runtime_arguments(command: Command, action: str = "store") -> None:
     command.add_argument("--calls", type=int, help="calls under way at a time, as far as the device takes them")
 
 
-@contextmanager
-def opened_session(args: Arguments, model: Path, calls: int | None = None) -> Iterator[Session]:
+def opened_session(args: Arguments, model: Path, calls: int | None = None) -> AbstractContextManager[Session]:
     """Load a model file on the runtime of the arguments; the device is released when the block ends, however it ends.
 
     calls: how many are under way at a time; by default what --calls says, or else one for each core, which is fastest
     where the whole counts and not a single call.
     """
     calls = calls or args.calls or args.threads
-    session = find_runtime(args.runtime).load(model, args.options, args.threads, calls)
-    try:
-        yield session
-    finally:
-        session.close()
+    return closing(find_runtime(args.runtime).load(model, args.options, args.threads, calls))
 
 
 def workers(args: Arguments, session: Session) -> int:

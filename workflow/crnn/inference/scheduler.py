@@ -119,7 +119,8 @@ class Scheduler:
                 if self._ready and self._inferring < self.session.calls:
                     self._inferring += 1
                     return self._ready.popleft()
-                if self._may_take():
+                room = len(self._ready) < self._most_ready and self._taken - self._collated < self._most_open
+                if room and not self._exhausted:
                     with timer.step("read"):
                         content = next(self._chunks, None)
                     if content is not None:
@@ -132,10 +133,6 @@ class Scheduler:
                     return None
                 self._changed.wait()
         return None
-
-    def _may_take(self) -> bool:
-        waiting = self._taken - self._collated
-        return not self._exhausted and len(self._ready) < self._most_ready and waiting < self._most_open
 
     def _flush_if_collated(self) -> None:
         if self._exhausted and self._collated == self._taken:

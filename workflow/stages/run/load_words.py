@@ -4,8 +4,7 @@
               {"scenario": "Offline"}]'
 
 A request is an encoded image, its answer a text. Server without a rate looks for the highest one at which the 99th
-percentile stays below p99_ms. The generator's summaries are in the record. Run it with nothing else on the machine; the
-workflow gives it every core.
+percentile stays below p99_ms. The generator's summaries are in the record. Run it with nothing else on the machine.
 """
 
 import json

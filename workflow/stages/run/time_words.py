@@ -1,9 +1,8 @@
 """Time a deployment by two clocks: timings.parquet, a row per call, and texts.parquet, what the timed runs read.
 
 infer_only: the inference call alone, batch 1, inputs in memory (the original recipe's boundary).
-e2e: encoded bytes from the LMDB in, texts out, everything inside, in batches of equal width.
-    Decoding, resizing, inference and CTC overlap, on as many threads as there are cores.
-Run it with nothing else on the machine; the workflow gives it every core.
+e2e: encoded bytes from the LMDB in, texts out, everything inside, in batches of equal width, on every core.
+Run it with nothing else on the machine.
 
   --measure '{"passes": 3, "warmup": 50, "words": 3000, "batch": 16}'
 
