@@ -28,7 +28,7 @@ from crnn.core.record import describe_host, tool_versions
 from crnn.data.buckets import at_most
 from crnn.data.lmdb import Words
 from crnn.data.preprocess import Preprocess
-from crnn.inference.predict import Readings, rows_of
+from crnn.inference.predict import Readings
 from crnn.inference.scheduler import Reader, Reading, Scheduler
 from crnn.inference.sources import EncodedWords
 from crnn.inference.timings import Timings
@@ -72,8 +72,8 @@ def read_all(model: Path, folder: Path, threads: int, batch: int, count: int) ->
     before = _peak_mib()
 
     def deliver(reading: Reading) -> None:
-        readings.add(rows_of(reading))
-        timings.add("e2e", 0, len(reading.indices), reading.width, reading.seconds, reading.steps)
+        readings.add(reading.rows)
+        timings.add("e2e", 0, len(reading.rows), reading.width, reading.seconds, reading.steps)
 
     started = time.perf_counter()
     with Repeated(folder, count) as words:

@@ -13,8 +13,8 @@ from crnn.data.lmdb import Words
 from crnn.data.preprocess import Tensor
 from crnn.data.tensors import TensorSet
 from crnn.inference.cascade import Cascade
-from crnn.inference.predict import Readings, Row
-from crnn.inference.scheduler import Reader, Reading, transfers
+from crnn.inference.predict import Readings
+from crnn.inference.scheduler import Reader, Reading, Row, transfers
 from crnn.inference.sources import EncodedWords
 from crnn.inference.timings import Timings
 from crnn.model.decoding import greedy_decode
@@ -58,7 +58,7 @@ class EndToEnd:
                     bar.update()
 
                 def called(call: Reading) -> None:
-                    timings.add("e2e", number, len(call.indices), call.width, call.seconds, call.steps)
+                    timings.add("e2e", number, len(call.rows), call.width, call.seconds, call.steps)
 
                 sources = partial(EncodedWords, words, limit=count)
                 after = self.cascade.run(sources, self.workers, deliver, called)

@@ -32,10 +32,6 @@ FORMAT = 1
 FACTS, GOLDEN, NETWORK = "recogniser.json", "golden", "network.py"
 MEMBERS = "members"  # folder of the bundles that a cascade is made of
 SCORES = ("dataset", "samples", "correct", "accuracy", "accuracy_ci95", "e2e", "infer_only", "device", "simulated")
-KEEPS = {
-    "last": "The last reading counts",
-    "most-confident": "The reading with the highest confidence counts, of equal ones the later",
-}
 WHOLE_OUTPUTS = 8  # golden words whose log-probabilities are kept
 # Of README.md:
 SCORE = (
@@ -165,7 +161,7 @@ def write_cascade(folder: Path, facts: dict[str, Any]) -> None:
     cascade = facts["cascade"]
     write_text(folder / "read.py", _bundled("cascade.py"))
     members = ", ".join(f"`{name}`" for name in cascade["members"])
-    write_text(folder / "README.md", _readme("cascade.md", facts, members=members, keep=KEEPS[cascade["keep"]]))
+    write_text(folder / "README.md", _readme("cascade.md", facts, members=members))
     write_facts(folder, facts, [folder / "read.py", *(folder / name / FACTS for name in cascade["members"])])
 
 

@@ -12,8 +12,7 @@ from itertools import pairwise
 from queue import SimpleQueue
 
 from crnn.inference.combine import Keep
-from crnn.inference.predict import Row, rows_of
-from crnn.inference.scheduler import Deliver, Reader, Reading, Scheduler, Source
+from crnn.inference.scheduler import Deliver, Reader, Reading, Row, Scheduler, Source
 from crnn.inference.sources import CHUNK
 
 Handed = SimpleQueue[int | None]  # indices of words that a member hands on to the next one; None where they end
@@ -79,7 +78,7 @@ class _Run:
                 if self.failure is not None:
                     raise self.failure
                 self.called(reading)
-                for row in rows_of(reading):
+                for row in reading.rows:
                     self._take(row, following)
 
         try:

@@ -12,14 +12,13 @@ import polars as pl
 from crnn.core.command import counter
 from crnn.data.buckets import BatchOf, at_most
 from crnn.data.tensors import TensorSet
-from crnn.inference.scheduler import Reader, Reading, Scheduler
+from crnn.inference.scheduler import Reader, Reading, Row, Scheduler
 from crnn.inference.sources import TensorWords
 from crnn.model.charset import Charset
 from crnn.model.decoding import greedy_decode
 from crnn.model.parity import largest_difference
 from crnn.runtimes.runtime import Session
 
-Row = tuple[int, str, float]
 SCHEMA = {"index": pl.Int64, "text": pl.String, "confidence": pl.Float64}
 SLICE = 4096  # rows that are ordered at a time
 
@@ -54,11 +53,6 @@ class Readings:
         return pl.DataFrame(columns, schema=SCHEMA)
 
 
-def rows_of(reading: Reading) -> Iterable[Row]:
-    """A row per word: index, text, confidence."""
-    return zip(reading.indices, reading.texts, reading.confidences, strict=True)
-
-
 def _whole(tensors: TensorSet, readings: Readings, limit: int | None = None) -> pl.DataFrame:
     """One row per LMDB record; text and confidence are null where nothing was read."""
     every = tensors.samples[:limit].select("index")
@@ -74,8 +68,8 @@ def predict(tensors: TensorSet, reader: Reader, workers: int = 1, limit: int | N
     with counter(tensors.samples[:limit].height, "predict") as bar:
 
         def deliver(reading: Reading) -> None:
-            readings.add(rows_of(reading))
-            bar.update(len(reading.indices))
+            readings.add(reading.rows)
+            bar.update(len(reading.rows))
 
         source = TensorWords(tensors, reader.batch_of, limit)
         Scheduler(source, reader.session, reader.charset, workers).run(deliver)

@@ -25,6 +25,7 @@ from crnn.model.charset import Charset
 from crnn.model.decoding import greedy_decode
 from crnn.runtimes.runtime import Session
 
+Row = tuple[int, str, float]  # of a word: index, text, confidence
 AHEAD = 2  # whole batches that wait per concurrent call; more would only be memory
 OPEN_CHUNKS = 2  # chunks per worker that are taken and not collated yet
 
@@ -70,10 +71,8 @@ class Source(Protocol):
 class Reading(NamedTuple):
     """What came of one call. seconds: its wall time; steps: seconds by step, with what its worker prepared before."""
 
-    indices: list[int]
+    rows: list[Row]
     width: int
-    texts: list[str]
-    confidences: list[float]
     seconds: float
     steps: dict[str, float]
 
@@ -196,9 +195,8 @@ class _WorkerThread(threading.Thread):
             log_probabilities = session.infer(images)
         timer.move("execute", transfers(session))
         with timer.step("ctc"):
-            texts, confidences = greedy_decode(log_probabilities, self._scheduler.charset)
-        seconds = time.perf_counter() - called
-        return Reading(batch.indices, batch.width, texts, confidences, seconds, timer.take())
+            rows = list(zip(batch.indices, *greedy_decode(log_probabilities, self._scheduler.charset), strict=True))
+        return Reading(rows, batch.width, time.perf_counter() - called, timer.take())
 
     def _stacked(self, batch: Batch) -> Tensor:
         if isinstance(batch.images, np.ndarray):
