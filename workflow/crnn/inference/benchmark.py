@@ -12,7 +12,7 @@ from crnn.core.command import LOG, counter, progress
 from crnn.data.lmdb import Words
 from crnn.data.preprocess import Tensor
 from crnn.data.tensors import TensorSet
-from crnn.inference.cascade import Cascade
+from crnn.inference.cascade import Cascade, CascadeRun
 from crnn.inference.predict import Readings
 from crnn.inference.scheduler import Reader, Reading, Row, transfers
 from crnn.inference.sources import EncodedWords
@@ -61,7 +61,7 @@ class EndToEnd:
                     timings.add("e2e", number, len(call.rows), call.width, call.seconds, call.steps)
 
                 sources = partial(EncodedWords, words, limit=count)
-                after = self.cascade.run(sources, self.workers, deliver, called)
+                after = CascadeRun(self.cascade, self.workers, deliver, called).run(sources)
         found = readings.frame()
         calls = sum(member.session.calls for member in members)
         timings.add_pass(number, count, time.perf_counter() - started, after, calls)

@@ -14,6 +14,7 @@ from queue import SimpleQueue
 from crnn.inference.combine import Keep
 from crnn.inference.scheduler import Deliver, Reader, Reading, Row, Scheduler, Source
 from crnn.inference.sources import CHUNK
+from crnn.inference.step_timer import Steps
 
 Handed = SimpleQueue[int | None]  # indices of words that a member hands on to the next one; None where they end
 
@@ -30,31 +31,29 @@ class Cascade:
     threshold: float = 0.0
     keep: Keep = "last"
 
-    def run(
-        self, source_of: SourceOf, workers: int, deliver: Callable[[Row], None], called: Deliver = lambda _: None
-    ) -> list[dict[str, float]]:
-        """Read every word of the first member's source, and with each of the others what is handed on to it.
-
-        `deliver` gets the row of a word that counts, `called` what came of each call; one at a time. Returns the
-        seconds by step of each worker since its last call. What a member raises is raised here, once all have ended.
-        """
-        return _Run(self, workers, deliver, called).run(source_of)
-
 
 @dataclass
-class _Run:
-    """One run of a cascade: a scheduler for each member, the first in this thread."""
+class CascadeRun:
+    """One run of a cascade: a scheduler for each member, the first in this thread.
+
+    `deliver` gets the row of a word that counts, `called` what came of each call; one at a time.
+    """
 
     cascade: Cascade
     workers: int
     deliver: Callable[[Row], None]
-    called: Deliver
+    called: Deliver = lambda _: None
     lock: threading.Lock = field(default_factory=threading.Lock)
     best: dict[int, Row] = field(default_factory=dict)  # of words that are handed on, what counts so far
-    after: list[dict[str, float]] = field(default_factory=list)
+    after: list[Steps] = field(default_factory=list)
     failure: BaseException | None = None
 
-    def run(self, source_of: SourceOf) -> list[dict[str, float]]:
+    def run(self, source_of: SourceOf) -> list[Steps]:
+        """Read every word of the first member's source, and with each of the others what is handed on to it.
+
+        Returns the seconds by step of each worker since its last call. What a member raises is raised here, once all
+        have ended.
+        """
         members, reads = self.cascade.members, []
         handed = [None, *(Handed() for _ in members[1:]), None]
         for member, (mine, following) in zip(members, pairwise(handed), strict=True):

@@ -27,7 +27,7 @@ from crnn.data.buckets import at_most
 from crnn.data.decode import Pixels
 from crnn.data.preprocess import Preprocess
 from crnn.inference.bundle import FACTS, FORMAT
-from crnn.inference.cascade import Cascade
+from crnn.inference.cascade import Cascade, CascadeRun
 from crnn.inference.scheduler import Reader
 from crnn.inference.sources import CHUNK, WordBatches
 from crnn.model.charset import Charset
@@ -95,8 +95,8 @@ class Recogniser:
         end: BaseException | None = None
         try:
             with self._turn:
-                images = partial(_Images, stream)
-                self._cascade.run(images, self._workers, lambda row: stream.hand_out(Reading(*row)))
+                run = CascadeRun(self._cascade, self._workers, lambda row: stream.hand_out(Reading(*row)))
+                run.run(partial(_Images, stream))
         except BaseException as error:
             end = error
         stream.hand_out(end)

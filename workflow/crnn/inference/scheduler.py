@@ -20,7 +20,7 @@ import numpy as np
 from crnn.data.buckets import BatchOf
 from crnn.data.decode import Pixels
 from crnn.data.preprocess import Preprocess, Tensor, normalise_into
-from crnn.inference.step_timer import StepTimer
+from crnn.inference.step_timer import Steps, StepTimer
 from crnn.model.charset import Charset
 from crnn.model.decoding import greedy_decode
 from crnn.runtimes.runtime import Session
@@ -74,7 +74,7 @@ class Reading(NamedTuple):
     rows: list[Row]
     width: int
     seconds: float
-    steps: dict[str, float]
+    steps: Steps
 
 
 Deliver = Callable[[Reading], None]
@@ -95,7 +95,7 @@ class Scheduler:
         self._exhausted = self._complete = False
         self._failure: BaseException | None = None
 
-    def run(self, deliver: Deliver) -> list[dict[str, float]]:
+    def run(self, deliver: Deliver) -> list[Steps]:
         """Read every word once. `deliver` gets each reading as it comes, one at a time.
 
         Returns the seconds by step of each worker since its last call. What a worker raises is raised here, once the
@@ -210,7 +210,7 @@ class _WorkerThread(threading.Thread):
         return buffer[:count]
 
 
-def transfers(session: Session) -> dict[str, float]:
+def transfers(session: Session) -> Steps:
     """Seconds of the copies since the last call, by step, of a session that tells them apart."""
     transfer_seconds = getattr(session, "transfer_seconds", None)
     return dict(zip(("transfer_in", "transfer_out"), transfer_seconds(), strict=True)) if transfer_seconds else {}

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from crnn.inference.step_timer import STEPS
+from crnn.inference.step_timer import STEPS, Steps
 
 IN_CALL = frozenset({"transfer_in", "execute", "transfer_out"})  # steps within the runtime's call
 PERCENTILES = (50, 90, 99)
@@ -36,20 +36,12 @@ class Timings:
         self._rows: list[dict[str, Any]] = []
         self._frames: list[pl.DataFrame] = []
 
-    def add(
-        self,
-        phase: str,
-        number: int,
-        batch: int,
-        width: int | None,
-        seconds: float,
-        steps: dict[str, float] | None = None,
-    ) -> None:
+    def add(self, phase: str, number: int, batch: int, width: int, seconds: float, steps: Steps | None = None) -> None:
         """Record a call of `phase` in pass `number`, with the steps it consisted of where they were timed."""
         call = {"phase": phase, "pass": number, "batch": batch, "width": width, "seconds": seconds}
         self._append({**call, "cold": phase == "cold", **(steps or {})})
 
-    def add_pass(self, number: int, words: int, seconds: float, after: list[dict[str, float]], calls: int) -> None:
+    def add_pass(self, number: int, words: int, seconds: float, after: list[Steps], calls: int) -> None:
         """Record the whole of pass `number`. after: each worker's steps after its last call."""
         steps = {step: sum(worker[step] for worker in after) for step in STEPS}
         whole = {"phase": "e2e_total", "pass": number, "batch": words, "seconds": seconds, "cold": False}

@@ -24,8 +24,6 @@ from crnn.inference.bundle import (
 from crnn.runtimes.registry import find_runtime
 from stages.arguments import add_runtime_arguments, add_word_arguments, matched, opened_session
 
-CHECKPOINT_TOOLS = {"checkpoint": ["safetensors"], "onnx": []}  # what read.py needs besides the runtime's own
-
 
 def arguments(command: Command) -> None:
     add_word_arguments(command)
@@ -38,7 +36,8 @@ def arguments(command: Command) -> None:
 
 def main(args: Arguments) -> None:
     runtime, (preprocess, contract) = find_runtime(args.runtime), matched(args)
-    packages = ("numpy", "opencv-python-headless", *runtime.tools, *CHECKPOINT_TOOLS[runtime.source])
+    checkpoint = ["safetensors"] if runtime.source == "checkpoint" else []  # which read.py opens then
+    packages = ("numpy", "opencv-python-headless", *runtime.tools, *checkpoint)
     with scratch_directory(args.output) as scratch, opened_session(args, args.model) as session:
         for name in runtime.files:
             shutil.copyfile(args.model.with_name(name), scratch / name)

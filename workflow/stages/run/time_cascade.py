@@ -27,7 +27,7 @@ from crnn.runtimes.registry import find_runtime
 def arguments(command: Command) -> None:
     command.add_argument("--member", type=json_object, action="append", required=True, help="as above")
     command.add_path("--plan", "cascade.json of plan_cascade")
-    command.add_path("--readings", "what the cascade read, of each part", action="append")
+    command.add_paths("--readings", "what the cascade read, of each part")
     command.add_paths("--batching", "batching.json of every member")
     command.add_path("--words", "LMDB folder")
     command.add_json("--measure", "passes, warmup, words")
