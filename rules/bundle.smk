@@ -13,14 +13,13 @@ BUNDLED = lambda runtime: tuple(
     )
     if (STAGES / path).is_file()
 )
-of_widths = lambda w: layout.deployments[w.deployment].widths
 
 
 rule make_bundle:
     input:
         words=layout.words(GOLDEN),
         contract=CONTRACT,
-        plan=lambda w: layout.plan(of_widths(w)),
+        plan=lambda w: layout.plan(layout.deployments[w.deployment].widths),
         model=lambda w: reader_of(w).files,
         origin=lambda w: layout.model_source(w.model),
         runs=lambda w: layout.scored(w.model, w.deployment),

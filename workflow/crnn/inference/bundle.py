@@ -8,6 +8,7 @@ The bundle of a cascade holds those of its members, the threshold and which read
 """
 
 import hashlib
+import json
 import shutil
 from collections.abc import Iterable, Sequence
 from importlib import resources
@@ -37,12 +38,6 @@ WHOLE_OUTPUTS = 8  # golden words whose log-probabilities are kept
 SCORE = (
     "- {dataset}: {accuracy:.2%} of {samples} words right "
     "(95 % interval {accuracy_ci95[0]:.1%} to {accuracy_ci95[1]:.1%})"
-)
-STRETCHED = "The word is stretched to that width (`widths.pad` is null)."
-PADDED = (
-    "The bucket is at least {widths[pad]} wide (`widths.pad`). The word keeps its own width, rounded (halves to the "
-    "even one) and at most the bucket's; the columns on its right are filled with the gray level {images[padding]} "
-    "(`images.padding`)."
 )
 SHOWN_WIDTHS = 8  # of more only the first and the last are shown
 PLACE = "# open_model\n"  # of read.py, where the loader of the runtime comes in
@@ -151,7 +146,7 @@ def write_programs(runtime: Runtime, facts: dict[str, Any], folder: Path) -> Non
         # Without the label of a local build (2.13.0+cpu), which pip does not find.
         "packages": " ".join(f"{name}=={tools[name].partition('+')[0]}" for name in tools if tools[name] != "absent"),
         "buckets": buckets,
-        "filling": STRETCHED if facts["widths"]["pad"] is None else PADDED.format(**facts),
+        "pad": json.dumps(facts["widths"]["pad"]),
     }
     write_text(folder / "README.md", _readme("README.md", facts, **numbers))
 
