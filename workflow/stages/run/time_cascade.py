@@ -62,19 +62,13 @@ def main(args: Arguments) -> None:
         described = [member.session.describe() for member in members]
     write_table(args.output, timings.frame())
     write_table(args.texts, timed_texts([], passes))
-    write_json(args.gate, gate([read_json(path) for path in args.batching]))
+    gates = [read_json(path) for path in args.batching]
+    # A word that no member reads differently by its batch, the cascade does not either.
+    changed, checked = [word for each in gates for word in each["changed"]], min(each["words"] for each in gates)
+    write_json(args.gate, {"sizes": gates[0]["sizes"], "words": checked, "changed": changed})
     read = [read_json(path.with_suffix(".json"))["results"] for path in args.readings]
     handed_on, words = (sum(each[key] for each in read) for key in ("handed_on", "words"))
     facts = {key: plan[key] for key in ("threshold", "keep", "goal", "planned")}
     write_json(args.row, {"cascade": {**facts, "handed_on": handed_on, "words": words}})
     runtime = {"device": described[-1]["device"], "simulated": any(each["simulated"] for each in described)}
     record.finish([args.output, args.texts, args.gate], runtime={**runtime, "members": described})
-
-
-def gate(members: list[dict[str, Any]]) -> dict[str, Any]:
-    """The batching gate of a cascade: a word that no member reads differently by its batch, it does not either."""
-    return {
-        "sizes": members[0]["sizes"],
-        "words": min(member["words"] for member in members),
-        "changed": [word for member in members for word in member["changed"]],
-    }
