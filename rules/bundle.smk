@@ -3,16 +3,12 @@
 # snakemake --cores 4 bundles, or one by name: results/bundles/crnn/ort. Its golden words are rendered; a report needs
 # none of it.
 
-# What a bundle is written from besides modules: its program with the loader of the runtime, and its description.
-BUNDLED = lambda runtime: tuple(
-    path
-    for path in (
-        "crnn/inference/bundled/read.py",
-        "crnn/inference/bundled/README.md",
-        f"{runtime.module.rpartition('.')[0].replace('.', '/')}/bundled.py",
-    )
-    if (STAGES / path).is_file()
-)
+
+def bundled(runtime):
+    """What a bundle is written from besides modules: its program with the loader of the runtime, its description."""
+    loader = f"{runtime.module.rpartition('.')[0].replace('.', '/')}/bundled.py"
+    own = ("crnn/inference/bundled/read.py", "crnn/inference/bundled/README.md")
+    return (*own, loader) if (STAGES / loader).is_file() else own
 
 
 rule make_bundle:
@@ -38,7 +34,7 @@ rule make_bundle:
         **ON_DEVICE,
         **needs(mb=4000, minutes=30),
     params:
-        **made_by_runtime("make_bundle", BUNDLED),
+        **made_by_runtime("make_bundle", bundled),
         **SESSION,
         widths=WIDTHS,
         batch=option("batch", lambda w: reader_of(w).batch),

@@ -87,7 +87,6 @@ class Scheduler:
         self.source, self.session, self.charset = source, session, charset
         self._chunks = source.chunks()
         self._workers = [_WorkerThread(self) for _ in range(workers)]
-        self._most_ready, self._most_open = AHEAD * session.calls, OPEN_CHUNKS * workers
         self._changed = threading.Condition()
         self._prepared: dict[int, Any] = {}
         self._ready: deque[Batch] = deque()
@@ -118,8 +117,9 @@ class Scheduler:
                 if self._ready and self._inferring < self.session.calls:
                     self._inferring += 1
                     return self._ready.popleft()
-                room = len(self._ready) < self._most_ready and self._taken - self._collated < self._most_open
-                if room and not self._exhausted:
+                few_ready = len(self._ready) < AHEAD * self.session.calls
+                few_open = self._taken - self._collated < OPEN_CHUNKS * len(self._workers)
+                if few_ready and few_open and not self._exhausted:
                     with timer.step("read"):
                         content = next(self._chunks, None)
                     if content is not None:
