@@ -62,6 +62,7 @@ class Learner:
         self._settings = settings
         average = get_ema_multi_avg_fn(settings.average)  # type: ignore[no-untyped-call]
         self._average = AveragedModel(self.network, multi_avg_fn=average, use_buffers=True)
+        self._parts: dict[str, Any] = {"network": network, "optimiser": self._optimiser, "average": self._average}
 
     @property
     def learning_rate(self) -> float:
@@ -93,14 +94,11 @@ class Learner:
         return value
 
     def state_dict(self) -> dict[str, Any]:
-        return {name: part.state_dict() for name, part in self._parts().items()}
+        return {name: part.state_dict() for name, part in self._parts.items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        for name, part in self._parts().items():
+        for name, part in self._parts.items():
             part.load_state_dict(state[name])
-
-    def _parts(self) -> dict[str, Any]:
-        return {"network": self.network, "optimiser": self._optimiser, "average": self._average}
 
 
 def log_probabilities(network: CRNN, images: Tensor) -> Tensor:
