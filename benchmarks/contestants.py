@@ -17,12 +17,12 @@ import polars as pl
 from ceilings import inference_ceilings, multiply_adds
 
 from crnn.core.files import read_json
-from crnn.data.buckets import BatchOf, at_most, batch_sizes
+from crnn.data.buckets import batch_sizes
 from crnn.data.lmdb import Words
 from crnn.data.preprocess import Preprocess, Tensor, normalise
 from crnn.inference.benchmark import EndToEnd
 from crnn.inference.cascade import Cascade
-from crnn.inference.scheduler import Batch, Scheduler
+from crnn.inference.scheduler import Batch, Reader, Scheduler
 from crnn.inference.sources import EncodedWords
 from crnn.inference.step_timer import StepTimer
 from crnn.inference.timings import Timings
@@ -121,9 +121,9 @@ class Deployment:
     def tasks(self) -> dict[str, Task]:
         known = find_runtime(self.runtime)
         runtime = known.load(self.build / known.files[0], self.options, self.threads, self.threads)
-        preprocess, batch_of = Preprocess.from_settings(self.widths), batch_sizes(self.batch)
-        path = EndToEnd(self.words, Cascade.of_one(preprocess, runtime, self.charset, batch_of), self.threads)
-        batches = list(prepared_batches(self.words, preprocess, batch_of))
+        reader = Reader(Preprocess.from_settings(self.widths), runtime, self.charset, batch_sizes(self.batch))
+        path = EndToEnd(self.words, Cascade([reader]), self.threads)
+        batches = list(prepared_batches(self.words, reader))
 
         def bytes_to_text() -> Outcome:
             timings = Timings()
@@ -136,18 +136,18 @@ class Deployment:
             return Outcome({"inference and CTC": time.perf_counter() - started})
 
         def alone() -> Outcome:
-            return Outcome({**self._preparing(preprocess), "CTC": self._decoding(runtime, batches)})
+            return Outcome({**self._preparing(reader), "CTC": self._decoding(runtime, batches)})
 
         tasks = {"bytes to text": bytes_to_text, "inference and CTC": scheduled_tensors, "alone": alone}
         for name, run in inference_ceilings(self.runtime, self.build, self.options, self.threads).items():
             tasks[name] = ceiling_task(name, run, [images for _, images in batches])
         return tasks
 
-    def _preparing(self, preprocess: Preprocess) -> dict[str, float]:
+    def _preparing(self, reader: Reader) -> dict[str, float]:
         """Reading, decoding and resizing every word, by one thread and nothing else."""
         started = time.perf_counter()
         with Words(self.words) as words:
-            source, timer = EncodedWords(words, preprocess, at_most(1)), StepTimer()
+            source, timer = EncodedWords(words, reader), StepTimer()
             for chunk in source.chunks():
                 source.prepare(chunk, timer)
         return {"reading, decoding, resizing": time.perf_counter() - started}
@@ -165,8 +165,10 @@ class Deployment:
     def gigaflops(self) -> float:
         """Arithmetic of one pass over the words, in 10^9 operations; a multiplication and its addition are two."""
         preprocess = Preprocess.from_settings(self.widths)
-        widths = (images.shape[3] for indices, images in prepared_batches(self.words, preprocess, at_most(1)))
-        counts = pl.Series(list(widths)).value_counts(name="words")
+        with Words(self.words) as words:
+            images = (preprocess.decode(word.image) for word in words if word.image)
+            widths = [preprocess.rule(*pixels.shape[1::-1]) for pixels in images if pixels is not None]
+        counts = pl.Series(widths).value_counts(name="words")
         return sum(2 * multiply_adds(width) * words for width, words in counts.iter_rows()) / 1e9
 
 
@@ -182,10 +184,10 @@ def ceiling_task(name: str, run: Callable[[list[Tensor]], None], batches: list[T
     return task
 
 
-def prepared_batches(words: Path, preprocess: Preprocess, batch_of: BatchOf) -> Iterator[tuple[list[int], Tensor]]:
+def prepared_batches(words: Path, reader: Reader) -> Iterator[tuple[list[int], Tensor]]:
     """The batches of a pass, in memory: indices, and float32 [N, 1, 32, W]."""
-    with Words(words) as reader:
-        source, timer = EncodedWords(reader, preprocess, batch_of), StepTimer()
+    with Words(words) as opened:
+        source, timer = EncodedWords(opened, reader), StepTimer()
         whole = [each for chunk in source.chunks() for each in source.collate(source.prepare(chunk, timer))]
         for each in [*whole, *source.flush()]:
             yield each.indices, normalise(np.stack(each.images))

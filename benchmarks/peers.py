@@ -34,8 +34,7 @@ import polars as pl
 
 from crnn.core.command import LOG, Command
 from crnn.core.files import read_json, write_json
-from crnn.core.process import peak_mib
-from crnn.core.record import describe_host, tool_versions
+from crnn.core.record import describe_host, peak_mib, tool_versions
 from crnn.data.labels import LabelPolicy
 from crnn.data.lmdb import Words
 from crnn.inference.benchmark import EndToEnd

@@ -28,8 +28,8 @@ from crnn.core.record import describe_host, tool_versions
 from crnn.data.buckets import at_most
 from crnn.data.lmdb import Words
 from crnn.data.preprocess import Preprocess
-from crnn.inference.predict import Readings, rows_of
-from crnn.inference.scheduler import Reading, Scheduler
+from crnn.inference.predict import Readings
+from crnn.inference.scheduler import Reader, Reading, Scheduler
 from crnn.inference.sources import EncodedWords
 from crnn.inference.timings import Timings
 from crnn.model.charset import Charset
@@ -67,17 +67,17 @@ class Repeated(Words):
 def read_all(model: Path, folder: Path, threads: int, batch: int, count: int) -> dict[str, float]:
     """Read `count` words in this process: words, seconds, MiB at the peak and before the first word."""
     runtime, charset = OnnxSession(model, threads, threads), Charset(CHARACTERS)
-    preprocess, timings, readings = Preprocess.from_settings({"rule": "aspect"}), Timings(), Readings()
+    reader = Reader(Preprocess.from_settings({"rule": "aspect"}), runtime, charset, at_most(batch))
+    timings, readings = Timings(), Readings()
     before = _peak_mib()
 
     def deliver(reading: Reading) -> None:
-        readings.add(rows_of(reading))
-        timings.add("e2e", 0, len(reading.indices), reading.width, reading.seconds, reading.steps)
+        readings.add(reading.rows)
+        timings.add("e2e", 0, len(reading.rows), reading.width, reading.seconds, reading.steps)
 
     started = time.perf_counter()
     with Repeated(folder, count) as words:
-        source = EncodedWords(words, preprocess, at_most(batch))
-        Scheduler(source, runtime, charset, threads).run(deliver)
+        Scheduler(EncodedWords(words, reader), runtime, charset, threads).run(deliver)
     found = readings.frame()
     seconds = time.perf_counter() - started
     return {"words": found.height, "seconds": seconds, "peak_mib": _peak_mib(), "before_mib": before}

@@ -3,24 +3,19 @@
 # snakemake --cores 4 bundles, or one by name: results/bundles/crnn/ort. Its golden words are rendered; a report needs
 # none of it.
 
-# What a bundle is written from besides modules: its program with the loader of the runtime, and its description.
-BUNDLED = lambda runtime: tuple(
-    path
-    for path in (
-        "crnn/inference/bundled/read.py",
-        "crnn/inference/bundled/README.md",
-        f"{runtime.module.rpartition('.')[0].replace('.', '/')}/bundled.py",
-    )
-    if (STAGES / path).is_file()
-)
-of_widths = lambda w: layout.deployments[w.deployment].widths
+
+def bundled(runtime):
+    """What a bundle is written from besides modules: its program with the loader of the runtime, its description."""
+    loader = f"{runtime.module.rpartition('.')[0].replace('.', '/')}/bundled.py"
+    own = ("crnn/inference/bundled/read.py", "crnn/inference/bundled/README.md")
+    return (*own, loader) if (STAGES / loader).is_file() else own
 
 
 rule make_bundle:
     input:
         words=layout.words(GOLDEN),
         contract=CONTRACT,
-        plan=lambda w: layout.plan(of_widths(w)),
+        plan=lambda w: layout.plan(layout.deployments[w.deployment].widths),
         model=lambda w: reader_of(w).files,
         origin=lambda w: layout.model_source(w.model),
         runs=lambda w: layout.scored(w.model, w.deployment),
@@ -39,7 +34,7 @@ rule make_bundle:
         **ON_DEVICE,
         **needs(mb=4000, minutes=30),
     params:
-        **made_by_runtime("make_bundle", BUNDLED),
+        **made_by_runtime("make_bundle", bundled),
         **SESSION,
         widths=WIDTHS,
         batch=option("batch", lambda w: reader_of(w).batch),

@@ -6,7 +6,6 @@
 
 # What a cascade's bundle is written from besides modules: its program and its description.
 BUNDLED_CASCADE = tuple(f"crnn/inference/bundled/cascade.{suffix}" for suffix in ("py", "md"))
-of_cascade = dict(deployment=one_of(cascades.names))
 
 
 rule plan_cascade:
@@ -21,7 +20,7 @@ rule plan_cascade:
     benchmark:
         f"{LOGS}/plan_cascade/{{model}}.{{deployment}}.tsv"
     wildcard_constraints:
-        **of_cascade,
+        deployment=one_of(cascades.names),
     conda:
         "../envs/score.yaml"
     resources:
@@ -31,12 +30,11 @@ rule plan_cascade:
         labels=LABELS,
         goal=option("goal", lambda w: cascades.goal(w.deployment)),
         keep=option("keep", lambda w: layout.deployments[w.deployment].keep),
-        readings=lambda w, input: [f"--readings={file}" for file in input.readings],
     message:
         "Planning the threshold of {wildcards.deployment}"
     shell:
         r"""
-        crnn plan_cascade --samples {input.samples:q} {params.readings:q} {params.labels:q} {params.goal:q} \
+        crnn plan_cascade --samples {input.samples:q} --readings {input.readings:q} {params.labels:q} {params.goal:q} \
             {params.keep:q} --output {output.cascade:q} --record {output.record:q} >{log:q} 2>&1
         """
 
@@ -60,12 +58,11 @@ rule combine_readings:
         **needs(mb=2000, minutes=30),
     params:
         **MAKERS.params("combine_readings", "score"),
-        readings=lambda w, input: [f"--readings={file}" for file in input.readings],
     message:
         "Reading part {wildcards.part} of {wildcards.dataset} with {wildcards.reader}, from what its members read"
     shell:
         r"""
-        crnn combine_readings {params.readings:q} --cascade {input.cascade:q} --output {output.predictions:q} \
+        crnn combine_readings --readings {input.readings:q} --cascade {input.cascade:q} --output {output.predictions:q} \
             --record {output.record:q} >{log:q} 2>&1
         """
 
@@ -88,7 +85,7 @@ rule time_cascade:
     benchmark:
         f"{LOGS}/time_cascade/{{dataset}}.{{model}}.{{deployment}}.tsv"
     wildcard_constraints:
-        **of_cascade,
+        deployment=one_of(cascades.names),
     conda:
         "../envs/cascade.yaml"
     threads: all_cores
@@ -98,16 +95,15 @@ rule time_cascade:
         **MAKERS.params("time_cascade", "cascade", files=cascades.runtimes),
         members=lambda w: cascades.options(w.deployment),
         measure=option("measure", layout.clock),
-        readings=lambda w, input: [f"--readings={file}" for file in input.readings],
         words=subpath(input.words, parent=True),
     message:
         "Timing the cascade {wildcards.deployment} over {wildcards.dataset} (nothing else runs meanwhile)"
     shell:
         r"""
-        crnn time_cascade {params.members:q} --plan {input.cascade:q} {params.readings:q} --batching {input.gates:q} \
-            --words {params.words:q} {params.measure:q} --threads {threads} --output {output.timings:q} \
-            --texts {output.texts:q} --gate {output.batching:q} --row {output.cascade:q} --record {output.record:q} \
-            >{log:q} 2>&1
+        crnn time_cascade {params.members:q} --plan {input.cascade:q} --readings {input.readings:q} \
+            --batching {input.gates:q} --words {params.words:q} {params.measure:q} --threads {threads} \
+            --output {output.timings:q} --texts {output.texts:q} --gate {output.batching:q} --row {output.cascade:q} \
+            --record {output.record:q} >{log:q} 2>&1
         """
 
 
@@ -123,7 +119,7 @@ rule make_cascade_bundle:
     benchmark:
         f"{LOGS}/make_cascade_bundle/{{model}}.{{deployment}}.tsv"
     wildcard_constraints:
-        **of_cascade,
+        deployment=one_of(cascades.names),
     conda:
         "../envs/cascade.yaml"
     resources:

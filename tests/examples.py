@@ -9,12 +9,15 @@ import lmdb
 import numpy as np
 import numpy.typing as npt
 
+from crnn.data.buckets import at_most
 from crnn.data.decode import Pixels
 from crnn.data.labels import LabelPolicy
 from crnn.data.preprocess import Preprocess, Tensor, normalise
+from crnn.inference.scheduler import Reader
 from crnn.model.charset import Charset
 from crnn.model.contract import Contract
 from crnn.model.decoding import greedy_decode
+from crnn.runtimes.runtime import Session
 
 Levels = npt.NDArray[np.int64]
 
@@ -100,6 +103,11 @@ def faulty_words(directory: Path) -> Path:
 
 
 # --- runtimes ----------------------------------------------------------------------------------------------
+
+
+def reader_of(session: Session, batch: int, preprocess: Preprocess = ASPECT) -> Reader:
+    """What reads with a session, at most `batch` words in a call."""
+    return Reader(preprocess, session, CHARSET, at_most(batch))
 
 
 class PixelReader:

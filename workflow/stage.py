@@ -62,13 +62,12 @@ def faults_told(name: str) -> Iterator[None]:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
     try:
         yield
-    except UserError as error:
-        sys.exit(f"error: {error}")
     except Exception as error:
-        if (said := mendable(error)) is not None:
-            sys.exit(f"error: {said}")
-        traceback.print_exc()
-        sys.exit(f"error: {name}: {FAULT}")
+        said = str(error) if isinstance(error, UserError) else mendable(error)
+        if said is None:
+            traceback.print_exc()
+            said = f"{name}: {FAULT}"
+        sys.exit(f"error: {said}")
 
 
 def run(main: Callable[["Arguments"], None], command: "Command") -> None:

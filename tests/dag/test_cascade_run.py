@@ -16,6 +16,7 @@ from crnn.inference import Recogniser
 from crnn.inference.benchmark import EndToEnd
 from crnn.inference.cascade import Cascade
 from crnn.inference.combine import combined
+from crnn.inference.scheduler import Reader
 from crnn.inference.timings import Timings
 from crnn.model.weights import write_weights
 from crnn.runtimes.registry import find_runtime
@@ -50,7 +51,7 @@ def labelled_words(folder: Path, checkpoint: Path) -> Path:
     images = {index: png(scribble(40 + 9 * index, 32, seed=index)) for index in range(1, 25)}
     put_words(folder, len(images), images, {})
     session = find_runtime("torch").load(checkpoint, {}, 1, 1)
-    second = Cascade.of_one(Preprocess.from_settings(WIDE), session, CHARSET, at_most(16))
+    second = Cascade([Reader(Preprocess.from_settings(WIDE), session, CHARSET, at_most(16))])
     found = EndToEnd(folder, second).run(Timings(), 0)
     put_words(folder, len(images), images, {index: text.encode() for index, text, _ in found.rows()})
     return folder

@@ -6,7 +6,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from crnn.data.buckets import at_most
 from crnn.data.preprocess import Preprocess, Tensor
 from crnn.data.tensors import TensorSet, make_tensors
 from crnn.inference.benchmark import EndToEnd, Repeats, time_infer_only, timed_texts
@@ -18,13 +17,13 @@ from crnn.runtimes.runtime import Session
 from crnn.score.audit import changed_by_repeating
 from examples import (
     ASPECT,
-    CHARSET,
     POLICY,
     RECIPE,
     MoodyReader,
     PixelReader,
     png,
     put_words,
+    reader_of,
     scribble,
 )
 
@@ -39,13 +38,13 @@ def tensors_of(words: Path, directory: Path, preprocess: Preprocess = ASPECT) ->
 def end_to_end(
     words: Path, runtime: Session, preprocess: Preprocess = ASPECT, batch: int = 3, workers: int = 1
 ) -> EndToEnd:
-    return EndToEnd(words, Cascade.of_one(preprocess, runtime, CHARSET, at_most(batch)), workers)
+    return EndToEnd(words, Cascade([reader_of(runtime, batch, preprocess)]), workers)
 
 
 def time_words(path: EndToEnd, tensors: TensorSet, repeats: Repeats) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Both clocks on one runtime, as the stage of this name runs them on two: timings and texts."""
     timings, (member,) = Timings(), path.cascade.members
-    alone = time_infer_only(member.session, member.charset, tensors, timings, repeats)
+    alone = time_infer_only(member, tensors, timings, repeats)
     e2e = path.time(timings, repeats)
     return timings.frame(), timed_texts(alone, e2e)
 
@@ -62,7 +61,7 @@ def texts_of(predictions: pl.DataFrame) -> dict[int, str]:
 def test_bytes_to_text_equals_the_accuracy_run(
     healthy: Path, tmp_path: Path, preprocess: Preprocess, batch: int
 ) -> None:
-    predicted = predict(tensors_of(healthy, tmp_path / "t", preprocess), PixelReader(), CHARSET, at_most(16))
+    predicted = predict(tensors_of(healthy, tmp_path / "t", preprocess), reader_of(PixelReader(), 16))
     read = end_to_end(healthy, PixelReader(), preprocess, batch).run(Timings(), 0)
     assert texts_of(read) == texts_of(predicted)
 
@@ -215,7 +214,7 @@ def test_not_one_readable_word_is_measured_as_such(tmp_path: Path) -> None:
 
 def test_a_steady_runtime_reads_the_same_when_timed(timed: Timed, healthy: Path, tmp_path: Path) -> None:
     _, texts, _ = timed
-    predictions = predict(tensors_of(healthy, tmp_path / "t"), PixelReader(), CHARSET, at_most(16))
+    predictions = predict(tensors_of(healthy, tmp_path / "t"), reader_of(PixelReader(), 16))
     assert changed_by_repeating(predictions, texts) == {"e2e_changed": 0, "infer_only_changed": 0}
 
 
@@ -223,6 +222,6 @@ def test_a_runtime_that_reads_differently_each_time_is_caught(tmp_path: Path) ->
     images = {i: png(scribble(60, 20, seed=i)) for i in range(1, 5)}
     words = put_words(tmp_path / "words", 4, images, {})
     reader, tensors = MoodyReader(), tensors_of(words, tmp_path / "t")
-    predictions = predict(tensors, reader, CHARSET, at_most(4))
+    predictions = predict(tensors, reader_of(reader, 4))
     _, texts = time_words(end_to_end(words, reader, batch=4), tensors, Repeats(passes=2, warmup=1, limit=4))
     assert changed_by_repeating(predictions, texts) == {"e2e_changed": 4, "infer_only_changed": 4}

@@ -6,11 +6,12 @@ import pytest
 
 from crnn.core.errors import UserError
 from crnn.core.files import write_json
-from crnn.data.buckets import BucketPlan, at_most, batch_sizes, width_settings
+from crnn.data.buckets import BucketPlan, batch_sizes, width_settings
 from crnn.data.preprocess import Preprocess
 from crnn.data.tensors import TensorSet, make_tensors
 from crnn.inference.predict import predict
-from examples import CHARSET, POLICY, PixelReader
+from crnn.inference.scheduler import Reader
+from examples import CHARSET, POLICY, PixelReader, reader_of
 
 RULE = {"rule": "buckets", "widths": [48, 96, 400], "stretch": 1.2, "upto": [52, 100, 400]}
 
@@ -37,8 +38,8 @@ def test_words_are_read_in_the_batches_of_the_plan_and_as_alone(plan: Path, heal
     make_tensors(healthy, tmp_path / "tensors", preprocess, POLICY)
     tensors = TensorSet(tmp_path / "tensors", preprocess)
     planned, alone = PixelReader(), PixelReader()
-    texts = predict(tensors, planned, CHARSET, batch_sizes(str(plan)))
-    assert texts.equals(predict(tensors, alone, CHARSET, at_most(1)))
+    texts = predict(tensors, Reader(preprocess, planned, CHARSET, batch_sizes(str(plan))))
+    assert texts.equals(predict(tensors, reader_of(alone, 1)))
     largest = {width: max(shape[0] for shape in planned.shapes if shape[3] == width) for width in (48, 96, 400)}
     assert largest == {48: 1, 96: 3, 400: 2}
 

@@ -22,7 +22,7 @@ from crnn.core.errors import UserError
 from crnn.core.files import read_json, write_json
 from crnn.data.preprocess import Preprocess
 from crnn.inference import Recogniser
-from crnn.inference.bundle import Bundle, image_facts, write_programs
+from crnn.inference.bundle import image_facts, write_programs
 from crnn.model.contract import METADATA
 from crnn.runtimes.registry import find_runtime
 from examples import png, scribble
@@ -249,4 +249,4 @@ def test_a_bundle_that_is_not_whole_is_refused_in_a_line(damage: str, copied: Pa
 
 def test_what_is_no_bundle_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"recogniser\.json"):
-        Bundle.open(tmp_path)
+        Recogniser.open(tmp_path)

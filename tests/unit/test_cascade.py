@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crnn.data.buckets import at_most
 from crnn.data.decode import Pixels
 from crnn.data.preprocess import Preprocess, Tensor
 from crnn.inference.benchmark import EndToEnd
-from crnn.inference.cascade import Cascade, Member
+from crnn.inference.cascade import Cascade
 from crnn.inference.combine import Keep, combined
 from crnn.inference.predict import SCHEMA
+from crnn.inference.scheduler import Reader
 from crnn.inference.timings import Timings, summarise_e2e
-from examples import ASPECT, CHARSET, FIXED, SIZES, Levels, PixelReader
+from examples import ASPECT, FIXED, SIZES, Levels, PixelReader, reader_of
 
 KEEPS: list[Keep] = ["last", "most-confident"]
 Read = tuple[str, float] | None  # what a member reads of a word, where it can
@@ -94,11 +94,11 @@ class Blind(Preprocess):
 BLIND = Blind.from_settings({"rule": "aspect"})
 
 
-def member(seed: int, preprocess: Preprocess = ASPECT, batch: int = 2) -> Member:
-    return Member(preprocess, Unsure(seed), CHARSET, at_most(batch))
+def member(seed: int, preprocess: Preprocess = ASPECT, batch: int = 2) -> Reader:
+    return reader_of(Unsure(seed), batch, preprocess)
 
 
-def read(words: Path, *members: Member, threshold: float = 0.0, keep: Keep = "last", workers: int = 2) -> pl.DataFrame:
+def read(words: Path, *members: Reader, threshold: float = 0.0, keep: Keep = "last", workers: int = 2) -> pl.DataFrame:
     return EndToEnd(words, Cascade(members, threshold, keep), workers).run(Timings(), 0)
 
 
@@ -136,7 +136,7 @@ def test_the_words_of_the_examples_are_handed_on_in_part_and_read_differently(he
 @pytest.mark.parametrize(("threshold", "calls"), [(0.0, [12, 0]), (1.01, [12, 12])])
 def test_the_second_member_reads_only_what_it_is_handed(healthy: Path, threshold: float, calls: list[int]) -> None:
     first, second = PixelReader(), PixelReader()
-    members = [Member(ASPECT, session, CHARSET, at_most(2)) for session in (first, second)]
+    members = [reader_of(session, 2) for session in (first, second)]
     read(healthy, *members, threshold=threshold)
     assert [sum(shape[0] for shape in session.shapes) for session in (first, second)] == calls
 

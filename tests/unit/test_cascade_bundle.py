@@ -130,7 +130,7 @@ def test_it_says_what_it_is(members: list[Path], tmp_path: Path) -> None:
     }
     assert facts["scores"][0]["accuracy_ci95"] == [0.46, 0.91]
     assert "with a confidence under 0.25" in readme
-    assert "the highest confidence counts" in readme
+    assert "Here it is `most-confident`." in readme
     assert "{" not in readme
     assert str(tmp_path) not in readme + json.dumps(facts)
 

@@ -591,7 +591,7 @@ def test_a_config_that_skips_every_deployment_is_refused() -> None:
 def test_the_defaults_of_a_training_are_the_librarys_own() -> None:
     entry = checked()["training"]["crnn"]
     named = {name: entry[name] for name in TrainingSettings.__dataclass_fields__ if name in entry}
-    assert TrainingSettings.from_config({**named, "validate_words": entry["validation"]["every"]}) == TrainingSettings()
+    assert TrainingSettings(**{**named, "validate_words": entry["validation"]["every"]}) == TrainingSettings()
 
 
 def test_shipped_checkpoints_are_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,14 +12,12 @@ import pytest
 
 from crnn.core.errors import UserError
 from crnn.core.files import read_json
-from crnn.data.buckets import at_most
 from crnn.data.lmdb import Words
-from crnn.inference.cascade import Member
 from crnn.inference.load import Scenario
 from crnn.inference.service import Service
 from crnn.inference.sources import readable_images
 from crnn.model.contract import Contract
-from examples import ASPECT, CHARSET, PixelReader, faulty_words, healthy_words, png, read_alone, scribble
+from examples import ASPECT, CHARSET, PixelReader, faulty_words, healthy_words, png, read_alone, reader_of, scribble
 from stage_calls import added_runtime, call
 
 SESSION = """
@@ -65,7 +63,7 @@ def served(session: PixelReader, *, window: float = 1.0, batch: int = 4) -> tupl
     def answer(requests: list[int], texts: list[str]) -> None:
         answers.update(zip(requests, texts, strict=True))
 
-    return Service(Member(ASPECT, session, CHARSET, at_most(batch)), 2, window, answer), answers
+    return Service(reader_of(session, batch), 2, window, answer), answers
 
 
 @pytest.mark.parametrize("window", [0.0, 0.02, float("inf")])
@@ -134,7 +132,7 @@ def summary(folder: Path, line: str) -> float:
 def test_the_figures_are_those_of_the_generators_summary(
     scenario: str, rate: float | None, speed: str, images: list[bytes], tmp_path: Path
 ) -> None:
-    serve = partial(Service, Member(ASPECT, PixelReader(), CHARSET, at_most(4)), 2)
+    serve = partial(Service, reader_of(PixelReader(), 4), 2)
     found = Scenario(scenario, rate=rate, seconds=0.5).run(images, serve, tmp_path)
     assert (found["scenario"], found["rate"], found["short"]) == (scenario, rate, True)
     for percentile in (50, 90, 99):
@@ -149,7 +147,7 @@ def test_the_highest_rate_is_one_that_keeps_the_limit(images: list[bytes], tmp_p
             time.sleep(0.005)
             return super().infer(images)
 
-    serve = partial(Service, Member(ASPECT, Slow(), CHARSET, at_most(1)), 2)
+    serve = partial(Service, reader_of(Slow(), 1), 2)
     found = Scenario("Server", p99_ms=40, seconds=0.2).run(images, serve, tmp_path)
     assert found["highest"]
     assert found["p99_ms"] <= 40

@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 
 from crnn.core.errors import UserError
 from crnn.core.files import read_json
-from crnn.data.buckets import at_most
 from crnn.data.parts import WHOLE, Part
 from crnn.data.tensors import TensorSet, make_tensors, write_recipe_layout
 from crnn.inference.predict import predict
-from examples import ASPECT, CHARSET, POLICY, PixelReader, png, put_words, scribble
+from examples import ASPECT, POLICY, PixelReader, png, put_words, reader_of, scribble
 
 
 def parts_of(count: int) -> list[Part]:
@@ -116,7 +115,7 @@ def test_every_part_says_which_it_is(healthy: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("batch", [1, 4])
 def test_what_is_read_of_parts_is_what_is_read_of_the_whole(healthy: Path, tmp_path: Path, batch: int) -> None:
     def read(tensors: TensorSet) -> pl.DataFrame:
-        return predict(tensors, PixelReader(), CHARSET, at_most(batch))
+        return predict(tensors, reader_of(PixelReader(), batch))
 
     make_tensors(healthy, tmp_path / "whole", ASPECT, POLICY)
     whole = read(TensorSet(tmp_path / "whole", ASPECT))

@@ -20,6 +20,7 @@ from examples import (
     faulty_words,
     healthy_words,
     read_alone,
+    reader_of,
 )
 
 
@@ -32,7 +33,7 @@ def tensors(tmp_path_factory: pytest.TempPathFactory) -> TensorSet:
 
 @pytest.fixture(scope="module")
 def predictions(tensors: TensorSet) -> pl.DataFrame:
-    return predict(tensors, PixelReader(), CHARSET, at_most(16))
+    return predict(tensors, reader_of(PixelReader(), 16))
 
 
 # --- predicting --------------------------------------------------------------------------------------------
@@ -48,7 +49,7 @@ def test_every_word_gets_the_text_of_its_own_pixels(predictions: pl.DataFrame) -
 
 def test_words_that_cannot_be_read_have_no_text(tmp_path: Path) -> None:
     make_tensors(faulty_words(tmp_path / "words"), tmp_path / "tensors", ASPECT, POLICY)
-    predictions = predict(TensorSet(tmp_path / "tensors", ASPECT), PixelReader(), CHARSET, at_most(4))
+    predictions = predict(TensorSet(tmp_path / "tensors", ASPECT), reader_of(PixelReader(), 4))
     assert predictions["index"].to_list() == list(range(1, 13))
     assert predictions.filter(pl.col("text").is_not_null())["index"].to_list() == [1, 6, 7, 8, 9]
     assert predictions["text"].is_null().equals(predictions["confidence"].is_null())
@@ -56,15 +57,15 @@ def test_words_that_cannot_be_read_have_no_text(tmp_path: Path) -> None:
 
 def test_no_call_is_larger_than_the_batch(tensors: TensorSet) -> None:
     reader = PixelReader()
-    predict(tensors, reader, CHARSET, at_most(2))
+    predict(tensors, reader_of(reader, 2))
     assert {shape[0] for shape in reader.shapes} == {1, 2}
     assert sum(shape[0] for shape in reader.shapes) == 12
 
 
 def test_a_limit_reads_the_first_words(tensors: TensorSet, predictions: pl.DataFrame) -> None:
-    assert predict(tensors, PixelReader(), CHARSET, at_most(4), limit=5).equals(predictions.head(5))
-    assert predict(tensors, PixelReader(), CHARSET, at_most(4), limit=99).equals(predictions)
-    assert predict(tensors, PixelReader(), CHARSET, at_most(4), limit=0).is_empty()
+    assert predict(tensors, reader_of(PixelReader(), 4), limit=5).equals(predictions.head(5))
+    assert predict(tensors, reader_of(PixelReader(), 4), limit=99).equals(predictions)
+    assert predict(tensors, reader_of(PixelReader(), 4), limit=0).is_empty()
 
 
 # --- two models side by side -------------------------------------------------------------------------------
@@ -73,7 +74,7 @@ def test_a_limit_reads_the_first_words(tensors: TensorSet, predictions: pl.DataF
 def test_side_by_side_equals_predicting_with_each(tensors: TensorSet, predictions: pl.DataFrame) -> None:
     left, right, difference = predict_side_by_side(tensors, PixelReader(), NeighbourlyReader(), CHARSET, at_most(4))
     assert left.equals(predictions)
-    assert right.equals(predict(tensors, NeighbourlyReader(), CHARSET, at_most(4)))
+    assert right.equals(predict(tensors, reader_of(NeighbourlyReader(), 4)))
     assert difference > 1
 
 
@@ -87,13 +88,13 @@ def test_a_model_does_not_differ_from_itself(tensors: TensorSet) -> None:
 
 
 def test_a_runtime_that_looks_at_each_word_alone_passes(tensors: TensorSet, predictions: pl.DataFrame) -> None:
-    assert changed_by_batching(tensors, PixelReader(), CHARSET, predictions, sizes=(1, 2, 3, 16), words=12) == []
+    assert changed_by_batching(tensors, reader_of(PixelReader(), 1), predictions, sizes=(1, 2, 3, 16), words=12) == []
 
 
 def test_a_runtime_that_looks_at_neighbours_is_caught(tensors: TensorSet) -> None:
     reader = NeighbourlyReader()
-    alone = predict(tensors, reader, CHARSET, at_most(1))
-    changed = changed_by_batching(tensors, reader, CHARSET, alone, sizes=(1, 2), words=12)
+    alone = predict(tensors, reader_of(reader, 1))
+    changed = changed_by_batching(tensors, reader_of(reader, 1), alone, sizes=(1, 2), words=12)
     assert {entry["batch"] for entry in changed} == {2}
     widths = tensors.samples["tensor_width"].to_list()
     shared = {index for index, width in enumerate(widths, 1) if widths.count(width) > 1}
@@ -105,7 +106,7 @@ def test_a_runtime_that_looks_at_neighbours_is_caught(tensors: TensorSet) -> Non
 
 def test_only_the_first_words_are_read_again(tensors: TensorSet, predictions: pl.DataFrame) -> None:
     reader: Session = MoodyReader()
-    changed = changed_by_batching(tensors, reader, CHARSET, predictions, sizes=(1,), words=3)
+    changed = changed_by_batching(tensors, reader_of(reader, 1), predictions, sizes=(1,), words=3)
     assert {entry["index"] for entry in changed} <= {1, 2, 3}
     assert changed
 

@@ -10,7 +10,7 @@ import pytest
 
 from crnn.core.errors import UserError
 from crnn.core.files import read_json
-from crnn.core.process import age_seconds, peak_mib, resident_mib
+from crnn.core.record import age_seconds, peak_mib, resident_mib
 from crnn.data.lmdb import Words
 from crnn.inference.starts import Start, summarise
 from crnn.model.contract import Contract

@@ -108,7 +108,7 @@ def plan(folder: Path, labelled: pl.DataFrame, members: list[pl.DataFrame], goal
     files = [folder / f"{number}.parquet" for number in range(len(members))]
     told = {"labels": json.dumps({"characters": CHARACTERS}), "goal": json.dumps(goal)}
     output = {"output": folder / "cascade.json", "record": folder / "record.json"}
-    call("plan_cascade", samples=folder / "samples.parquet", readings=files, **told, **output)
+    call("plan_cascade", samples=folder / "samples.parquet", readings=tuple(files), **told, **output)
 
 
 def test_the_plan_says_what_was_chosen_and_every_other_threshold(tmp_path: Path) -> None:

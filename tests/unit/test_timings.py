@@ -93,7 +93,7 @@ def three_passes() -> pl.DataFrame:
     for number, total in enumerate((2.5, 2.0, 4.0)):
         for share in (0.3, 0.5):
             timings.add("e2e", number, 50, 96, total * share, steps_of(execute=total * share, decode=0.1))
-        timings.add_pass(number, 100, total, [steps_of()], workers=1, calls=1)
+        timings.add_pass(number, 100, total, [steps_of()], calls=1)
     return timings.frame()
 
 
@@ -101,7 +101,7 @@ def two_workers(calls: int) -> pl.DataFrame:
     timings = Timings()
     timings.add("e2e", 0, 8, 96, 1.0, steps_of(decode=0.5, execute=1.0))
     timings.add("e2e", 0, 8, 96, 1.0, steps_of(decode=0.3, execute=1.0))
-    timings.add_pass(0, 16, 1.5, [steps_of(decode=0.2), steps_of()], workers=2, calls=calls)
+    timings.add_pass(0, 16, 1.5, [steps_of(decode=0.2), steps_of()], calls=calls)
     return timings.frame()
 
 

@@ -10,9 +10,8 @@ import pytest
 import torch
 
 from crnn.core.errors import UserError
-from crnn.train.loop import Run, write_log
+from crnn.train.loop import Run, load_state, write_log
 from crnn.train.settings import TrainingSettings
-from crnn.train.state import load_state
 from crnn.train.stream import Batch, Place
 from training import small_run
 

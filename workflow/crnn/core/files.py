@@ -49,11 +49,8 @@ def atomic_path(target: Path, mode: int = 0o666) -> Iterator[Path]:
 def scratch_directory(near: Path) -> Iterator[Path]:
     """Yield an empty directory beside `near` (same file system, so its files can be renamed into place)."""
     near.parent.mkdir(parents=True, exist_ok=True)
-    directory = Path(tempfile.mkdtemp(prefix=f".{near.name}.", dir=near.parent))
-    try:
-        yield directory
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=f".{near.name}.", dir=near.parent, ignore_cleanup_errors=True) as directory:
+        yield Path(directory)
 
 
 def write_text(target: Path, text: str) -> None:
@@ -108,12 +105,9 @@ def verify_sha256(path: Path, expected: str) -> None:
         found = sha256(path)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); give the path of the file you have") from error
-    if found != expected and (instead := what_it_is(path)) is not None:
-        raise UserError(f"{path}: {instead}")
     if found != expected:
-        raise UserError(
-            f"{path}: sha256 is {found}, expected {expected}; the file is damaged or another one. Fetch it again"
-        )
+        other = f"sha256 is {found}, expected {expected}; the file is damaged or another one. Fetch it again"
+        raise UserError(f"{path}: {what_it_is(path) or other}")
 
 
 def file_facts(path: Path) -> dict[str, Any]:

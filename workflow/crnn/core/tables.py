@@ -1,7 +1,4 @@
-"""Tables as files, Parquet or CSV.
-
-Apart from `crnn.core.files`, which needs no Polars. Not here: what is in the tables.
-"""
+"""Tables as files, Parquet or CSV. Apart from `crnn.core.files`, which needs no Polars."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,10 +12,8 @@ from crnn.core.files import atomic_path
 def write_table(target: Path, table: pl.DataFrame) -> None:
     """Write `table` atomically: as CSV with a header where the name of `target` ends so, else as Parquet."""
     with atomic_path(target) as temporary:
-        if target.suffix == ".csv":
-            table.write_csv(temporary)
-        else:
-            table.write_parquet(temporary)
+        write = table.write_csv if target.suffix == ".csv" else table.write_parquet
+        write(temporary)
 
 
 def read_table(path: Path, columns: Sequence[str]) -> pl.DataFrame:

@@ -1,7 +1,6 @@
 """Words through a model: the scheduler, its sources, predictions, both clocks, the costs of single calls.
 
-An application takes `from crnn.inference import Recogniser`. Not here: devices (`crnn.runtimes`), whether a text is
-right (`crnn.score`).
+An application takes `from crnn.inference import Recogniser`.
 """
 
 from pkgutil import resolve_name

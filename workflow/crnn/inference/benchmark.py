@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
 
@@ -11,12 +12,11 @@ from crnn.core.command import LOG, counter, progress
 from crnn.data.lmdb import Words
 from crnn.data.preprocess import Tensor
 from crnn.data.tensors import TensorSet
-from crnn.inference.cascade import Cascade, HandedWords
-from crnn.inference.predict import Readings, Row
-from crnn.inference.scheduler import Reading, transfers
+from crnn.inference.cascade import Cascade, CascadeRun
+from crnn.inference.predict import Readings
+from crnn.inference.scheduler import Reader, Reading, Row, transfers
 from crnn.inference.sources import EncodedWords
 from crnn.inference.timings import Timings
-from crnn.model.charset import Charset
 from crnn.model.decoding import greedy_decode
 from crnn.runtimes.runtime import Session
 
@@ -58,14 +58,13 @@ class EndToEnd:
                     bar.update()
 
                 def called(call: Reading) -> None:
-                    timings.add("e2e", number, len(call.indices), call.width, call.seconds, call.steps)
+                    timings.add("e2e", number, len(call.rows), call.width, call.seconds, call.steps)
 
-                first = EncodedWords(words, members[0].preprocess, members[0].batch_of, count)
-                others = [HandedWords(words, member) for member in members[1:]]
-                after = self.cascade.run(first, others, self.workers, deliver, called)
+                sources = partial(EncodedWords, words, limit=count)
+                after = CascadeRun(self.cascade, self.workers, deliver, called).run(sources)
         found = readings.frame()
         calls = sum(member.session.calls for member in members)
-        timings.add_pass(number, count, time.perf_counter() - started, after, len(after), calls)
+        timings.add_pass(number, count, time.perf_counter() - started, after, calls)
         return found
 
     def time(self, timings: Timings, repeats: Repeats) -> Passes:
@@ -78,9 +77,7 @@ class EndToEnd:
         return passes
 
 
-def time_infer_only(
-    session: Session, charset: Charset, tensors: TensorSet, timings: Timings, repeats: Repeats
-) -> Passes:
+def time_infer_only(reader: Reader, tensors: TensorSet, timings: Timings, repeats: Repeats) -> Passes:
     """Time the inference call alone, one word at a time in LMDB order; return what each pass read.
 
     The first call ever is recorded as `cold`. Inputs are in memory before the clock starts, and texts are decoded
@@ -88,33 +85,31 @@ def time_infer_only(
     """
     inputs = sorted(((indices[0], images) for indices, images in tensors.batches(1, repeats.limit)), key=itemgetter(0))
     for _, images in inputs[:1]:
-        _timed_call(session, images, timings, "cold", 0)
+        timings.add("cold", 0, 1, images.shape[3], timed_call(reader.session, images)[0])
     for _, images in inputs[: repeats.warmup]:
-        session.infer(images)
+        reader.session.infer(images)
     passes = []
     for number in range(repeats.passes):
         readings, what = Readings(), f"infer_only, pass {number + 1} of {repeats.passes}"
         for index, images in progress(inputs, total=len(inputs), what=what):
-            log_probabilities = _timed_call(session, images, timings, "infer_only", number)
-            readings.add(zip([index], *greedy_decode(log_probabilities, charset), strict=True))
+            seconds, output = timed_call(reader.session, images)
+            timings.add("infer_only", number, 1, images.shape[3], seconds)
+            readings.add(zip([index], *greedy_decode(output, reader.charset), strict=True))
         passes.append(readings.frame())
     return passes
 
 
-def _timed_call(session: Session, images: Tensor, timings: Timings, phase: str, number: int) -> Tensor:
+def timed_call(session: Session, images: Tensor) -> tuple[float, Tensor]:
+    """Seconds of an inference call, and its output."""
     called = time.perf_counter()
-    log_probabilities = session.infer(images)
-    timings.add(phase, number, len(images), images.shape[3], time.perf_counter() - called)
-    return log_probabilities
+    output = session.infer(images)
+    return time.perf_counter() - called, output
 
 
 def timed_texts(infer_only: Passes, e2e: Passes) -> pl.DataFrame:
     """What the timed runs read: phase, pass, index, text."""
-    frames = [
-        found.select(
-            pl.lit(phase).alias("phase"), pl.lit(number, pl.Int64).alias("pass"), pl.col("index"), pl.col("text")
-        )
+    return pl.concat(
+        found.select(pl.lit(phase).alias("phase"), pl.lit(number, pl.Int64).alias("pass"), "index", "text")
         for phase, passes in (("infer_only", infer_only), ("e2e", e2e))
         for number, found in enumerate(passes)
-    ]
-    return pl.concat(frames)
+    )

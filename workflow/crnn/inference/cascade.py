@@ -6,161 +6,108 @@ function of what each member reads, so a cascade's texts follow from those of it
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise
 from queue import SimpleQueue
-from typing import Any, Protocol
 
-from crnn.data.buckets import BatchOf
-from crnn.data.lmdb import Words
-from crnn.data.preprocess import Preprocess
 from crnn.inference.combine import Keep
-from crnn.inference.predict import Row, rows_of
-from crnn.inference.scheduler import Deliver, Reading, Scheduler, Source
-from crnn.inference.sources import CHUNK, Encoded, EncodedWords
-from crnn.model.charset import Charset
-from crnn.runtimes.runtime import Session
+from crnn.inference.scheduler import Deliver, Reader, Reading, Row, Scheduler, Source
+from crnn.inference.sources import CHUNK
+from crnn.inference.step_timer import Steps
+
+Handed = SimpleQueue[int | None]  # indices of words that a member hands on to the next one; None where they end
 
 
-@dataclass(frozen=True)
-class Member:
-    """A recogniser of a cascade: how it prepares words, its model, and how many of a width share a call."""
-
-    preprocess: Preprocess
-    session: Session
-    charset: Charset
-    batch_of: BatchOf
-
-
-class Handed:
-    """The words that a member hands on to the next one, in the order in which they come."""
-
-    def __init__(self) -> None:
-        self._indices: SimpleQueue[int | None] = SimpleQueue()
-
-    def put(self, index: int | None) -> None:
-        """Hand a word on; None says that no more will come."""
-        self._indices.put(index)
-
-    def chunks(self) -> Iterator[list[int]]:
-        """Chunks of what is handed on, until it ends: as much as is there, and at least one word."""
-        while (index := self._indices.get()) is not None:
-            chunk = [index]
-            while len(chunk) < CHUNK and not self._indices.empty():
-                following = self._indices.get()
-                if following is None:
-                    yield chunk
-                    return
-                chunk.append(following)
-            yield chunk
-
-
-class Next(Source, Protocol):
-    """Where a member that is not the first takes its words from."""
-
-    handed: Handed
-
-
-class HandedWords(EncodedWords):
-    """Words of an LMDB that another member hands on."""
-
-    def __init__(self, words: Words, member: Member) -> None:
-        super().__init__(words, member.preprocess, member.batch_of)
-        self.handed = Handed()
-
-    def chunks(self) -> Iterator[list[Encoded]]:
-        return map(self.images, self.handed.chunks())
+# Makes the source of a member: of the first one, or from chunks of the indices that another hands on.
+SourceOf = Callable[[Reader, Iterator[list[int]] | None], Source]
 
 
 @dataclass(frozen=True)
 class Cascade:
     """Members in order. A reading with a confidence under `threshold` is handed on, except by the last."""
 
-    members: Sequence[Member]
+    members: Sequence[Reader]
     threshold: float = 0.0
     keep: Keep = "last"
 
-    @classmethod
-    def of_one(cls, *member: Any) -> "Cascade":
-        """The cascade of a single recogniser; the fields of `Member`."""
-        return cls([Member(*member)])
 
-    def run(
-        self,
-        first: Source,
-        others: Sequence[Next],
-        workers: int,
-        deliver: Callable[[Row], None],
-        called: Deliver = lambda _: None,
-    ) -> list[dict[str, float]]:
-        """Read every word of `first`, which the others are handed on by the members before them.
+@dataclass
+class CascadeRun:
+    """One run of a cascade: a scheduler for each member, the first in this thread.
 
-        `deliver` gets the row of a word that counts, `called` what came of each call; one at a time. Returns the
-        seconds by step of each worker since its last call. What a member raises is raised here, once all have ended.
+    `deliver` gets the row of a word that counts, `called` what came of each call; one at a time.
+    """
+
+    cascade: Cascade
+    workers: int
+    deliver: Callable[[Row], None]
+    called: Deliver = lambda _: None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    best: dict[int, Row] = field(default_factory=dict)  # of words that are handed on, what counts so far
+    after: list[Steps] = field(default_factory=list)
+    failure: BaseException | None = None
+
+    def run(self, source_of: SourceOf) -> list[Steps]:
+        """Read every word of the first member's source, and with each of the others what is handed on to it.
+
+        Returns the seconds by step of each worker since its last call. What a member raises is raised here, once all
+        have ended.
         """
-        return _Run(self, first, others, workers, deliver, called).run()
+        members, reads = self.cascade.members, []
+        handed = [None, *(Handed() for _ in members[1:]), None]
+        for member, (mine, following) in zip(members, pairwise(handed), strict=True):
+            source = source_of(member, _chunks(mine) if mine else None)
+            reads.append(partial(self._read, member, source, following))
+        threads = [threading.Thread(target=read, daemon=True) for read in reads[1:]]
+        for thread in threads:
+            thread.start()
+        reads[0]()
+        for thread in threads:
+            thread.join()
+        if self.failure is not None:
+            raise self.failure
+        for row in self.best.values():  # of words that the next member cannot decode
+            self.deliver(row)
+        return self.after
 
-
-class _Run:
-    """One run of a cascade: a scheduler for each member, the first in this thread."""
-
-    def __init__(
-        self,
-        cascade: Cascade,
-        first: Source,
-        others: Sequence[Next],
-        workers: int,
-        deliver: Callable[[Row], None],
-        called: Deliver,
-    ) -> None:
-        self._cascade, self._workers, self._deliver, self._called = cascade, workers, deliver, called
-        self._sources, self._following = [first, *others], [*(other.handed for other in others), None]
-        self._lock = threading.Lock()
-        self._best: dict[int, Row] = {}  # of words under way, where the most confident reading counts
-        self._after: list[dict[str, float]] = []
-        self._failure: BaseException | None = None
-
-    def run(self) -> list[dict[str, float]]:
-        others = [
-            threading.Thread(target=self._run, args=(place,), daemon=True) for place in range(1, len(self._sources))
-        ]
-        for other in others:
-            other.start()
-        self._run(0)
-        for other in others:
-            other.join()
-        if self._failure is not None:
-            raise self._failure
-        for row in self._best.values():  # of words that the next member cannot decode
-            self._deliver(row)
-        return self._after
-
-    def _run(self, place: int) -> None:
-        member, following = self._cascade.members[place], self._following[place]
-
+    def _read(self, member: Reader, source: Source, following: Handed | None) -> None:
         def deliver(reading: Reading) -> None:
-            with self._lock:
-                if self._failure is not None:
-                    raise self._failure
-                self._called(reading)
-                for row in rows_of(reading):
+            with self.lock:
+                if self.failure is not None:
+                    raise self.failure
+                self.called(reading)
+                for row in reading.rows:
                     self._take(row, following)
 
         try:
-            scheduler = Scheduler(self._sources[place], member.session, member.charset, self._workers)
-            self._after += scheduler.run(deliver)
+            self.after += Scheduler(source, member.session, member.charset, self.workers).run(deliver)
         except BaseException as error:
-            self._failure = self._failure or error
+            self.failure = self.failure or error
         finally:
             if following is not None:
                 following.put(None)
 
     def _take(self, row: Row, following: Handed | None) -> None:
         index, _, confidence = row
-        kept = self._best.pop(index, row)
-        if self._cascade.keep == "most-confident" and kept[2] > confidence:
+        kept = self.best.pop(index, row)
+        if self.cascade.keep == "most-confident" and kept[2] > confidence:
             row = kept
-        if following is not None and confidence < self._cascade.threshold:
-            self._best[index] = row
+        if following is not None and confidence < self.cascade.threshold:
+            self.best[index] = row
             following.put(index)
         else:
-            self._deliver(row)
+            self.deliver(row)
+
+
+def _chunks(handed: Handed) -> Iterator[list[int]]:
+    """Chunks of what is handed on, until it ends: as much as is there, and at least one word."""
+    while (index := handed.get()) is not None:
+        chunk = [index]
+        while len(chunk) < CHUNK and not handed.empty():
+            following = handed.get()
+            if following is None:
+                yield chunk
+                return
+            chunk.append(following)
+        yield chunk

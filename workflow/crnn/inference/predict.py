@@ -3,6 +3,7 @@
 from array import array
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,13 @@ import polars as pl
 from crnn.core.command import counter
 from crnn.data.buckets import BatchOf, at_most
 from crnn.data.tensors import TensorSet
-from crnn.inference.scheduler import Reading, Scheduler
+from crnn.inference.scheduler import Reader, Reading, Row, Scheduler
 from crnn.inference.sources import TensorWords
 from crnn.model.charset import Charset
 from crnn.model.decoding import greedy_decode
 from crnn.model.parity import largest_difference
 from crnn.runtimes.runtime import Session
 
-Row = tuple[int, str, float]
 SCHEMA = {"index": pl.Int64, "text": pl.String, "confidence": pl.Float64}
 SLICE = 4096  # rows that are ordered at a time
 
@@ -53,26 +53,14 @@ class Readings:
         return pl.DataFrame(columns, schema=SCHEMA)
 
 
-def rows_of(reading: Reading) -> Iterable[Row]:
-    """A row per word: index, text, confidence."""
-    return zip(reading.indices, reading.texts, reading.confidences, strict=True)
-
-
 def _whole(tensors: TensorSet, readings: Readings, limit: int | None = None) -> pl.DataFrame:
     """One row per LMDB record; text and confidence are null where nothing was read."""
     every = tensors.samples[:limit].select("index")
     return every.join(readings.frame(), on="index", how="left").sort("index")
 
 
-def predict(
-    tensors: TensorSet,
-    session: Session,
-    charset: Charset,
-    batch_of: BatchOf,
-    workers: int = 1,
-    limit: int | None = None,
-) -> pl.DataFrame:
-    """Read every word (or the first `limit`), at most batch_of(width) in a call.
+def predict(tensors: TensorSet, reader: Reader, workers: int = 1, limit: int | None = None) -> pl.DataFrame:
+    """Read every word (or the first `limit`), in calls as large as the reader says.
 
     Returns index, text and confidence, one row per LMDB record in order; text is null where there is no tensor.
     """
@@ -80,10 +68,11 @@ def predict(
     with counter(tensors.samples[:limit].height, "predict") as bar:
 
         def deliver(reading: Reading) -> None:
-            readings.add(rows_of(reading))
-            bar.update(len(reading.indices))
+            readings.add(reading.rows)
+            bar.update(len(reading.rows))
 
-        Scheduler(TensorWords(tensors, batch_of, limit), session, charset, workers).run(deliver)
+        source = TensorWords(tensors, reader.batch_of, limit)
+        Scheduler(source, reader.session, reader.charset, workers).run(deliver)
     return _whole(tensors, readings, limit)
 
 
@@ -109,20 +98,14 @@ def predict_side_by_side(
 
 
 def changed_by_batching(
-    tensors: TensorSet,
-    session: Session,
-    charset: Charset,
-    predictions: pl.DataFrame,
-    sizes: Sequence[int],
-    words: int,
-    workers: int = 1,
+    tensors: TensorSet, reader: Reader, predictions: pl.DataFrame, sizes: Sequence[int], words: int, workers: int = 1
 ) -> list[dict[str, Any]]:
     """Read the first `words` words again at each batch size; list the words that read differently."""
     expected = predictions.select("index", expected="text")
     changed: list[dict[str, Any]] = []
     for size in sizes:
-        again = predict(tensors, session, charset, at_most(size), workers, limit=words).join(expected, on="index")
-        different = again.filter(pl.col("text").ne_missing(pl.col("expected")))
+        again = predict(tensors, replace(reader, batch_of=at_most(size)), workers, words)
+        different = again.join(expected, on="index").filter(pl.col("text").ne_missing(pl.col("expected")))
         changed += [
             {"batch": size, **row} for row in different.select("index", "text", "expected").iter_rows(named=True)
         ]

@@ -13,20 +13,25 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import cv2
 import numpy as np
 
 from crnn.core.errors import UserError
+from crnn.core.files import read_json, sha256
+from crnn.data.buckets import at_most
 from crnn.data.decode import Pixels
-from crnn.inference.bundle import Bundle
-from crnn.inference.cascade import Cascade, Handed, Member
-from crnn.inference.sources import CHUNK, Prepared, WordBatches
-from crnn.inference.step_timer import StepTimer
+from crnn.data.preprocess import Preprocess
+from crnn.inference.bundle import FACTS, FORMAT
+from crnn.inference.cascade import Cascade, CascadeRun
+from crnn.inference.scheduler import Reader
+from crnn.inference.sources import CHUNK, WordBatches
+from crnn.model.charset import Charset
+from crnn.runtimes.registry import find_runtime
 
 Image = Path | str | bytes | Pixels  # a file, its bytes, or uint8 [H, W] gray or [H, W, 3] blue, green, red
 AHEAD = 1024  # readings that wait to be taken from a stream
@@ -48,21 +53,22 @@ class Recogniser:
     Threads may share one. They take turns, and a stream has its turn until it ends or is closed.
     """
 
-    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
+    def __init__(self, folder: Path | str, threads: int | None = None) -> None:
         """threads: cores to use, by default all that this process may."""
-        cores = threads or len(os.sched_getaffinity(0))
-        self.bundle = bundle
-        told, self._turn = bundle.facts.get("cascade", {}), threading.Lock()
+        cores, facts = threads or len(os.sched_getaffinity(0)), read_facts(Path(folder))
+        cascade, self._turn = facts.get("cascade", {}), threading.Lock()
+        folders = [Path(folder, name) for name in cascade.get("members", [])]
+        bundles = {each: read_facts(each) for each in folders} or {Path(folder): facts}
         with ExitStack() as opening:
-            members = [_opened(member, cores, opening) for member in bundle.members]
+            members = [_opened(each, told, cores, opening) for each, told in bundles.items()]
             self._sessions = opening.pop_all()
-        self._cascade = Cascade(members, told.get("threshold", 0.0), told.get("keep", "last"))
+        self._cascade = Cascade(members, cascade.get("threshold", 0.0), cascade.get("keep", "last"))
         self._workers = max(cores, *(member.session.calls for member in members))
 
     @classmethod
-    def open(cls, folder: Path | str, threads: int | None = None) -> "Recogniser":
+    def open(cls, folder: Path | str, threads: int | None = None) -> Self:
         """Load a bundle. Raises UserError where it is not whole, or this machine cannot run it."""
-        return cls(Bundle.open(Path(folder)), threads)
+        return cls(folder, threads)
 
     def read(self, images: Iterable[Image]) -> list[Reading]:
         """Read images; their readings are in the order of the images."""
@@ -86,13 +92,11 @@ class Recogniser:
             reader.join()
 
     def _run(self, stream: "_Stream") -> None:
-        first, *others = self._cascade.members
-        handed = [_HandedImages(stream, member) for member in others]
         end: BaseException | None = None
         try:
             with self._turn:
-                given = _GivenImages(stream, first)
-                self._cascade.run(given, handed, self._workers, lambda row: stream.hand_out(Reading(*row)))
+                run = CascadeRun(self._cascade, self._workers, lambda row: stream.hand_out(Reading(*row)))
+                run.run(partial(_Images, stream))
         except BaseException as error:
             end = error
         stream.hand_out(end)
@@ -104,16 +108,32 @@ class Recogniser:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_raised: object) -> None:
         self.close()
 
 
-def _opened(bundle: Bundle, cores: int, opening: ExitStack) -> Member:
-    session = bundle.load(cores, cores)
+def read_facts(folder: Path) -> dict[str, Any]:
+    """What a bundle's recogniser.json says.
+
+    Raises UserError where a file of the bundle is missing, or another one than when it was made.
+    """
+    facts = read_json(folder / FACTS)
+    if not isinstance(facts, dict) or facts.get("format") != FORMAT:
+        raise UserError(f"{folder / FACTS}: is no recogniser of format {FORMAT}; make the bundle again")
+    for name, expected in facts["files"].items():
+        path = folder / name
+        if not path.is_file() or sha256(path) != expected:
+            raise UserError(f"{path}: is missing, or not the file that {FACTS} names; copy the bundle again")
+    return facts
+
+
+def _opened(folder: Path, facts: dict[str, Any], cores: int, opening: ExitStack) -> Reader:
+    runtime, batch = facts["runtime"], facts["batch"]
+    model = folder / facts["model_file"]
+    session = find_runtime(runtime["name"]).load(model, runtime["options"], cores, cores)
     opening.callback(session.close)
-    return Member(bundle.preprocess, session, bundle.charset, bundle.most)
+    batch_of = (lambda width: batch[str(width)]) if isinstance(batch, dict) else at_most(batch)
+    return Reader(Preprocess.from_settings(facts["rule"]), session, Charset(facts["output"]["charset"]), batch_of)
 
 
 class _Stream:
@@ -125,11 +145,11 @@ class _Stream:
         self.under_way: dict[int, Image] = {}
         self._images = enumerate(images)
 
-    def take(self) -> list[tuple[int, Image]]:
-        """The next images; none where they have ended, or nobody waits for them any more."""
-        taken = [] if self.stopped.is_set() else list(islice(self._images, CHUNK))
+    def take(self) -> list[int]:
+        """The places of the next images; none where they have ended, or nobody waits for them any more."""
+        taken = {} if self.stopped.is_set() else dict(islice(self._images, CHUNK))
         self.under_way.update(taken)
-        return taken
+        return list(taken)
 
     def hand_out(self, found: Reading | BaseException | None) -> None:
         """Let the caller have a reading, an error, or the end; whoever does not take any more is not waited for."""
@@ -141,28 +161,28 @@ class _Stream:
                 break
 
 
-class _GivenImages(WordBatches):
-    """The images of a stream, read and prepared on the way; what cannot be read is handed out with the reason."""
+class _Images(WordBatches):
+    """The images of a stream, all or those that another member hands on.
 
-    def __init__(self, stream: _Stream, member: Member) -> None:
-        super().__init__(member.batch_of)
-        self._stream, self._preprocess = stream, member.preprocess
+    Of all of them, what cannot be read is handed out with the reason; what is handed on is left at what was read.
+    """
+
+    def __init__(self, stream: _Stream, member: Reader, handed: Iterator[list[int]] | None) -> None:
+        super().__init__(member)
+        self._stream, self._handed = stream, handed
 
     def chunks(self) -> Iterator[list[tuple[int, Image]]]:
-        while chunk := self._stream.take():
-            yield chunk
+        for places in self._handed or iter(self._stream.take, []):
+            if not self._stream.stopped.is_set():
+                yield [(place, self._stream.under_way[place]) for place in places]
 
-    def prepare(self, chunk: list[tuple[int, Image]], timer: StepTimer) -> list[Prepared]:
-        prepared = []
-        for place, image in chunk:
-            try:
-                with timer.step("decode"):
-                    pixels = self._pixels(image)
-                with timer.step("resize"):
-                    prepared.append((place, self._preprocess.resize(pixels)))
-            except (OSError, TypeError, ValueError, UserError) as error:
-                self.give_up(place, str(error))
-        return prepared
+    def pixels(self, place: int, image: Image) -> Pixels | None:
+        try:
+            return self._pixels(image)
+        except (OSError, TypeError, ValueError, UserError) as error:
+            if self._handed is None:
+                self._stream.hand_out(Reading(place, error=str(error)))
+            return None
 
     def _pixels(self, image: Image) -> Pixels:
         """Gray [H, W] or blue, green, red [H, W, 3], as the recogniser takes them. Raises UserError, OSError."""
@@ -173,26 +193,6 @@ class _GivenImages(WordBatches):
         if pixels is None:
             raise UserError("is no whole image" if data else "is empty")
         return pixels
-
-    def give_up(self, place: int, reason: str) -> None:
-        """Go on without an image."""
-        self._stream.hand_out(Reading(place, error=reason))
-
-
-class _HandedImages(_GivenImages):
-    """Those that the member before hands on, which has read them."""
-
-    def __init__(self, stream: _Stream, member: Member) -> None:
-        super().__init__(stream, member)
-        self.handed = Handed()
-
-    def chunks(self) -> Iterator[list[tuple[int, Image]]]:
-        for places in self.handed.chunks():
-            if not self._stream.stopped.is_set():
-                yield [(place, self._stream.under_way[place]) for place in places]
-
-    def give_up(self, place: int, reason: str) -> None:
-        """Leave it at what was read."""
 
 
 def in_channels(image: Pixels, channels: int) -> Pixels:

@@ -5,8 +5,7 @@ words to prepare. So inference is fed first, no core waits while there is work, 
 workers and widths, not on the number of words. Chunks are collated in the order in which they were taken: the batches
 of a run are the same whoever prepared them.
 
-Workers are threads: decoding, resizing and inference leave Python's lock. Not here: where words come from
-(`crnn.inference.sources`), what becomes of the texts (`crnn.inference.predict`, `crnn.inference.benchmark`).
+Workers are threads: decoding, resizing and inference leave Python's lock.
 """
 
 import threading
@@ -18,13 +17,15 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from crnn.data.buckets import BatchOf
 from crnn.data.decode import Pixels
-from crnn.data.preprocess import Tensor, normalise_into
-from crnn.inference.step_timer import StepTimer
+from crnn.data.preprocess import Preprocess, Tensor, normalise_into
+from crnn.inference.step_timer import Steps, StepTimer
 from crnn.model.charset import Charset
 from crnn.model.decoding import greedy_decode
 from crnn.runtimes.runtime import Session
 
+Row = tuple[int, str, float]  # of a word: index, text, confidence
 AHEAD = 2  # whole batches that wait per concurrent call; more would only be memory
 OPEN_CHUNKS = 2  # chunks per worker that are taken and not collated yet
 
@@ -41,43 +42,42 @@ class Batch:
         return int(self.images[0].shape[-1])
 
 
+@dataclass(frozen=True)
+class Reader:
+    """What reads words: how it prepares them, its model, and how many of a width share a call."""
+
+    preprocess: Preprocess
+    session: Session
+    charset: Charset
+    batch_of: BatchOf
+
+
 class Source(Protocol):
     """Where words come from. One run uses it up."""
 
     def chunks(self) -> Iterator[Any]:
         """Yield chunks of the work, cheaply: one worker at a time advances it."""
-        ...
 
     def prepare(self, chunk: Any, timer: StepTimer) -> Any:
         """Do the work on a chunk; any number of workers at a time."""
-        ...
 
     def collate(self, prepared: Any) -> list[Batch]:
         """Take what became of the next chunk; return the batches that are whole now. One worker at a time."""
-        ...
 
     def flush(self) -> list[Batch]:
         """The batches that are not full, once every chunk has been collated."""
-        ...
 
 
 class Reading(NamedTuple):
     """What came of one call. seconds: its wall time; steps: seconds by step, with what its worker prepared before."""
 
-    indices: list[int]
+    rows: list[Row]
     width: int
-    texts: list[str]
-    confidences: list[float]
     seconds: float
-    steps: dict[str, float]
+    steps: Steps
 
 
 Deliver = Callable[[Reading], None]
-
-
-class _Chunk(NamedTuple):
-    number: int
-    content: Any
 
 
 class Scheduler:
@@ -87,7 +87,6 @@ class Scheduler:
         self.source, self.session, self.charset = source, session, charset
         self._chunks = source.chunks()
         self._workers = [_WorkerThread(self) for _ in range(workers)]
-        self._most_ready, self._most_open = AHEAD * session.calls, OPEN_CHUNKS * workers
         self._changed = threading.Condition()
         self._prepared: dict[int, Any] = {}
         self._ready: deque[Batch] = deque()
@@ -95,7 +94,7 @@ class Scheduler:
         self._exhausted = self._complete = False
         self._failure: BaseException | None = None
 
-    def run(self, deliver: Deliver) -> list[dict[str, float]]:
+    def run(self, deliver: Deliver) -> list[Steps]:
         """Read every word once. `deliver` gets each reading as it comes, one at a time.
 
         Returns the seconds by step of each worker since its last call. What a worker raises is raised here, once the
@@ -111,19 +110,21 @@ class Scheduler:
             raise self._failure
         return [worker.timer.take() for worker in self._workers]
 
-    def next(self, timer: StepTimer) -> Batch | _Chunk | None:
-        """Wait for work. None where nothing is left to do, or another worker has failed."""
+    def next(self, timer: StepTimer) -> Batch | tuple[int, Any] | None:
+        """Wait for work: a batch, or a chunk with its number. None where nothing is left, or another has failed."""
         with self._changed:
             while self._failure is None:
                 if self._ready and self._inferring < self.session.calls:
                     self._inferring += 1
                     return self._ready.popleft()
-                if self._may_take():
+                few_ready = len(self._ready) < AHEAD * self.session.calls
+                few_open = self._taken - self._collated < OPEN_CHUNKS * len(self._workers)
+                if few_ready and few_open and not self._exhausted:
                     with timer.step("read"):
                         content = next(self._chunks, None)
                     if content is not None:
                         self._taken += 1
-                        return _Chunk(self._taken - 1, content)
+                        return self._taken - 1, content
                     self._exhausted = True
                     self._flush_if_collated()
                     continue
@@ -131,10 +132,6 @@ class Scheduler:
                     return None
                 self._changed.wait()
         return None
-
-    def _may_take(self) -> bool:
-        waiting = self._taken - self._collated
-        return not self._exhausted and len(self._ready) < self._most_ready and waiting < self._most_open
 
     def _flush_if_collated(self) -> None:
         if self._exhausted and self._collated == self._taken:
@@ -144,10 +141,10 @@ class Scheduler:
             self._complete = True
             self._changed.notify_all()
 
-    def put(self, chunk: _Chunk, prepared: Any) -> None:
-        """Hand in a prepared chunk."""
+    def put(self, number: int, prepared: Any) -> None:
+        """Hand in what was made of a chunk."""
         with self._changed:
-            self._prepared[chunk.number] = prepared
+            self._prepared[number] = prepared
             while self._collated in self._prepared:
                 self._ready.extend(self.source.collate(self._prepared.pop(self._collated)))
                 self._collated += 1
@@ -184,7 +181,8 @@ class _WorkerThread(threading.Thread):
                 if isinstance(task, Batch):
                     scheduler.deliver(self._read(task))
                 else:
-                    scheduler.put(task, scheduler.source.prepare(task.content, self.timer))
+                    number, chunk = task
+                    scheduler.put(number, scheduler.source.prepare(chunk, self.timer))
         except BaseException as error:
             scheduler.fail(error)
 
@@ -197,9 +195,8 @@ class _WorkerThread(threading.Thread):
             log_probabilities = session.infer(images)
         timer.move("execute", transfers(session))
         with timer.step("ctc"):
-            texts, confidences = greedy_decode(log_probabilities, self._scheduler.charset)
-        seconds = time.perf_counter() - called
-        return Reading(batch.indices, batch.width, texts, confidences, seconds, timer.take())
+            rows = list(zip(batch.indices, *greedy_decode(log_probabilities, self._scheduler.charset), strict=True))
+        return Reading(rows, batch.width, time.perf_counter() - called, timer.take())
 
     def _stacked(self, batch: Batch) -> Tensor:
         if isinstance(batch.images, np.ndarray):
@@ -213,7 +210,7 @@ class _WorkerThread(threading.Thread):
         return buffer[:count]
 
 
-def transfers(session: Session) -> dict[str, float]:
+def transfers(session: Session) -> Steps:
     """Seconds of the copies since the last call, by step, of a session that tells them apart."""
     transfer_seconds = getattr(session, "transfer_seconds", None)
     return dict(zip(("transfer_in", "transfer_out"), transfer_seconds(), strict=True)) if transfer_seconds else {}

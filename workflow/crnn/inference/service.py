@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from crnn.data.preprocess import Tensor
-from crnn.inference.cascade import Member
+from crnn.inference.scheduler import Reader
 from crnn.inference.sources import Encoded
 from crnn.model.decoding import greedy_decode
 
@@ -23,7 +23,7 @@ Answer = Callable[[list[int], list[str]], None]  # requests and their texts
 class Service:
     """A context manager that reads what it is sent. window: most seconds that a call waits for the words of a batch."""
 
-    def __init__(self, reader: Member, workers: int, window: float, answer: Answer) -> None:
+    def __init__(self, reader: Reader, workers: int, window: float, answer: Answer) -> None:
         self._reader, self._window, self._answer = reader, window, answer
         self._preparing, self._reading = ThreadPoolExecutor(workers), ThreadPoolExecutor(reader.session.calls)
         self._changed = threading.Condition()

@@ -1,6 +1,7 @@
 """Where words come from: the encoded images of an LMDB, or the tensors that were made of them."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from crnn.core.errors import UserError
 from crnn.data.buckets import BatchOf
@@ -8,7 +9,7 @@ from crnn.data.decode import Pixels
 from crnn.data.lmdb import Words
 from crnn.data.preprocess import Preprocess
 from crnn.data.tensors import TensorBatch, TensorSet
-from crnn.inference.scheduler import Batch
+from crnn.inference.scheduler import Batch, Reader
 from crnn.inference.step_timer import StepTimer
 
 Encoded = tuple[int, bytes]
@@ -18,11 +19,25 @@ CHUNK = 32  # words that a worker decodes before it looks for a batch to infer: 
 
 
 class WordBatches:
-    """Words of one width make a batch, in the order in which they were taken."""
+    """Images, decoded and resized on the way; words of one width make a batch, in the order they were taken in."""
 
-    def __init__(self, batch_of: BatchOf) -> None:
-        self._batch_of = batch_of
+    def __init__(self, reader: Reader) -> None:
+        self._preprocess, self._batch_of = reader.preprocess, reader.batch_of
         self._waiting: dict[int, list[Prepared]] = {}
+
+    def pixels(self, _index: int, image: Any) -> Pixels | None:
+        """The pixels of an encoded image; None leaves it out."""
+        return self._preprocess.decode(image)
+
+    def prepare(self, chunk: list[tuple[int, Any]], timer: StepTimer) -> list[Prepared]:
+        prepared = []
+        for index, image in chunk:
+            with timer.step("decode"):
+                pixels = self.pixels(index, image)
+            if pixels is not None:
+                with timer.step("resize"):
+                    prepared.append((index, self._preprocess.resize(pixels)))
+        return prepared
 
     def collate(self, prepared: list[Prepared]) -> list[Batch]:
         whole = []
@@ -39,31 +54,25 @@ class WordBatches:
 
 
 class EncodedWords(WordBatches):
-    """The images of an LMDB, decoded and resized on the way. Those that cannot be read are left out."""
+    """The images of an LMDB, of which those that cannot be read are left out.
 
-    def __init__(self, words: Words, preprocess: Preprocess, batch_of: BatchOf, limit: int | None = None) -> None:
-        super().__init__(batch_of)
-        self._words, self._preprocess = words, preprocess
-        self._count = len(words) if limit is None else min(len(words), limit)
+    handed: chunks of their indices; by default of all, or of the first `limit`.
+    """
+
+    def __init__(
+        self, words: Words, reader: Reader, handed: Iterable[Sequence[int]] | None = None, limit: int | None = None
+    ) -> None:
+        super().__init__(reader)
+        self._words = words
+        count = len(words) if limit is None else min(len(words), limit)
+        starts = range(1, count + 1, CHUNK)
+        self._indices = (range(n, min(n + CHUNK, count + 1)) for n in starts) if handed is None else handed
 
     def chunks(self) -> Iterator[list[Encoded]]:
-        for first in range(1, self._count + 1, CHUNK):
-            yield self.images(range(first, min(first + CHUNK, self._count + 1)))
-
-    def images(self, indices: Iterable[int]) -> list[Encoded]:
-        """The words of some indices that have an image. One transaction serves all workers, which take turns."""
-        images = ((index, self._words.image(index)) for index in indices)
-        return [(index, image) for index, image in images if image]
-
-    def prepare(self, chunk: list[Encoded], timer: StepTimer) -> list[Prepared]:
-        prepared = []
-        for index, image in chunk:
-            with timer.step("decode"):
-                pixels = self._preprocess.decode(image)
-            if pixels is not None:
-                with timer.step("resize"):
-                    prepared.append((index, self._preprocess.resize(pixels)))
-        return prepared
+        """The words that have an image. One transaction serves all workers, which take turns."""
+        for indices in self._indices:
+            images = ((index, self._words.image(index)) for index in indices)
+            yield [(index, image) for index, image in images if image]
 
 
 def readable_images(words: Words, preprocess: Preprocess, limit: int) -> Iterator[tuple[bytes, Pixels]]:

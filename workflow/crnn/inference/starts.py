@@ -6,9 +6,9 @@ longer in the page cache, and what the device's driver keeps between processes i
 """
 
 import os
-import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import pairwise
 from multiprocessing import get_context
@@ -17,13 +17,14 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from crnn.core.process import age_seconds, peak_mib, resident_mib
+from crnn.core.record import age_seconds, peak_mib, resident_mib
 from crnn.core.workers import follow_parent
 from crnn.data.buckets import batch_sizes
 from crnn.data.lmdb import Words
 from crnn.data.preprocess import Preprocess, Tensor, normalise
-from crnn.inference.benchmark import EndToEnd
+from crnn.inference.benchmark import EndToEnd, timed_call
 from crnn.inference.cascade import Cascade
+from crnn.inference.scheduler import Reader
 from crnn.inference.sources import readable_images
 from crnn.inference.timings import Timings
 from crnn.model.contract import Contract
@@ -57,20 +58,17 @@ class Start:
         runtime = find_runtime(self.runtime)
         os.environ.update({CACHES[runtime.device]: str(cache)} if runtime.device else {})
         begun, base = age_seconds(), resident_mib()
-        session = runtime.load(self.model, self.options, self.threads, self.calls)
-        try:
+        with closing(runtime.load(self.model, self.options, self.threads, self.calls)) as session:
             loaded, load = age_seconds(), peak_mib()
             images = self._images()
             first = next(images)
-            seconds, output = _timed_call(session, first)
+            seconds, output = timed_call(session, first)
             text = greedy_decode(output, self.contract.charset)[0][0]
             answered = age_seconds()
             steps = {"start": begun, "load": loaded - begun, "read": answered - loaded}
-            later = ((each, _timed_call(session, each)[0]) for each in images)
+            later = ((each, timed_call(session, each)[0]) for each in images)
             widths = [_at_width(session, *each) for each in [(first, seconds), *later]]
             passes = list(self._passes(session))
-        finally:
-            session.close()
         memory = {"base": base, "load": load, "run": peak_mib(), "passes": passes}
         return {"text": text, "seconds": answered, "steps": steps, "widths": widths, "memory": memory}
 
@@ -86,23 +84,17 @@ class Start:
 
     def _passes(self, session: Session) -> Iterator[float]:
         """Read the words again and again; MiB in memory after each pass."""
-        workers, charset = max(self.threads, session.calls), self.contract.charset
         batch_of = self.contract.batch_of(batch_sizes(self.batch))
-        reading = EndToEnd(self.words, Cascade.of_one(self.preprocess, session, charset, batch_of), workers)
+        reader = Reader(self.preprocess, session, self.contract.charset, batch_of)
+        reading = EndToEnd(self.words, Cascade([reader]), max(self.threads, session.calls))
         for number in range(PASSES):
             reading.run(Timings(), number, min(self.limit, WORDS))
             yield resident_mib()
 
 
-def _timed_call(session: Session, image: Tensor) -> tuple[float, Tensor]:
-    called = time.perf_counter()
-    output = session.infer(image)
-    return time.perf_counter() - called, output
-
-
 def _at_width(session: Session, image: Tensor, first: float) -> dict[str, float]:
     """Milliseconds of the first call at a width, which took `first` seconds, and of a later one; batch 1."""
-    later = median(_timed_call(session, image)[0] for _ in range(REPEATS))
+    later = median(timed_call(session, image)[0] for _ in range(REPEATS))
     return {"width": image.shape[3], "first_ms": first * 1e3, "later_ms": later * 1e3}
 
 

@@ -1,4 +1,4 @@
-"""Seconds by step of the work on a word, as they pass. Not here: what they come to (`crnn.inference.timings`)."""
+"""Seconds by step of the work on a word, as they pass."""
 
 import time
 from collections.abc import Iterator
@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 # Order of work on one word; also the keys of the report's breakdown.
 STEPS = ("read", "decode", "resize", "collate", "transfer_in", "execute", "transfer_out", "ctc")
 
+Steps = dict[str, float]  # step → seconds
+
 
 @dataclass
 class StepTimer:
     """Seconds spent in each step since the last `take`. Wall time, from the monotonic clock."""
 
-    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STEPS, 0.0))
+    seconds: Steps = field(default_factory=lambda: dict.fromkeys(STEPS, 0.0))
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -23,13 +25,13 @@ class StepTimer:
         finally:
             self.seconds[name] += time.perf_counter() - started
 
-    def move(self, name: str, parts: dict[str, float]) -> None:
+    def move(self, name: str, parts: Steps) -> None:
         """Count seconds that were spent inside step `name` under other steps instead."""
         for part, seconds in parts.items():
             self.seconds[part] += seconds
             self.seconds[name] -= seconds
 
-    def take(self) -> dict[str, float]:
+    def take(self) -> Steps:
         """Return the seconds so far and start again from zero."""
         taken, self.seconds = self.seconds, dict.fromkeys(STEPS, 0.0)
         return taken

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from crnn.inference.step_timer import STEPS
+from crnn.inference.step_timer import STEPS, Steps
 
 IN_CALL = frozenset({"transfer_in", "execute", "transfer_out"})  # steps within the runtime's call
 PERCENTILES = (50, 90, 99)
@@ -36,26 +36,16 @@ class Timings:
         self._rows: list[dict[str, Any]] = []
         self._frames: list[pl.DataFrame] = []
 
-    def add(
-        self,
-        phase: str,
-        number: int,
-        batch: int,
-        width: int | None,
-        seconds: float,
-        steps: dict[str, float] | None = None,
-    ) -> None:
+    def add(self, phase: str, number: int, batch: int, width: int, seconds: float, steps: Steps | None = None) -> None:
         """Record a call of `phase` in pass `number`, with the steps it consisted of where they were timed."""
         call = {"phase": phase, "pass": number, "batch": batch, "width": width, "seconds": seconds}
         self._append({**call, "cold": phase == "cold", **(steps or {})})
 
-    def add_pass(
-        self, number: int, words: int, seconds: float, after: list[dict[str, float]], workers: int, calls: int
-    ) -> None:
+    def add_pass(self, number: int, words: int, seconds: float, after: list[Steps], calls: int) -> None:
         """Record the whole of pass `number`. after: each worker's steps after its last call."""
         steps = {step: sum(worker[step] for worker in after) for step in STEPS}
         whole = {"phase": "e2e_total", "pass": number, "batch": words, "seconds": seconds, "cold": False}
-        self._append({**whole, "workers": workers, "calls": calls, **steps})
+        self._append({**whole, "workers": len(after), "calls": calls, **steps})
 
     def _append(self, row: dict[str, Any]) -> None:
         self.last_seconds = row["seconds"]
@@ -83,23 +73,20 @@ def summarise_e2e(timings: pl.DataFrame) -> dict[str, Any] | None:
     that the runtime takes. `other` is the wall time that no step accounts for; where device and processor work at the
     same time there may be none, and the steps add up to more than the pass.
     """
-    passes = _of(timings, "e2e_total").sort("seconds")
+    passes = _of(timings, "e2e_total").rename({"batch": "words"})
     if passes.is_empty():
         return None
-    middle = passes.row((passes.height - 1) // 2, named=True)
+    middle, whole = _middle_of(passes)
     steps = timings.filter(pl.col("phase").is_in(["e2e", "e2e_total"]) & (pl.col("pass") == middle["pass"]))
     sharers = {step: middle["calls"] if step in IN_CALL else middle["workers"] for step in STEPS}
     breakdown = {step: float(steps[step].sum()) / sharers[step] for step in STEPS}
     breakdown["other"] = max(0.0, middle["seconds"] - sum(breakdown.values()))
     return {
-        "seconds": middle["seconds"],
-        "images_per_second": middle["batch"] / middle["seconds"],
-        "words": middle["batch"],
+        **whole,
+        "images_per_second": middle["words"] / middle["seconds"],
         "workers": middle["workers"],
         "calls": middle["calls"],
         "lanes": middle["calls"],  # the older name, which readers of report.json may know
-        "passes": passes.height,
-        "spread": [passes["seconds"].min(), passes["seconds"].max()],
         "breakdown": breakdown,
     }
 
@@ -109,15 +96,15 @@ def summarise_infer_only(timings: pl.DataFrame) -> dict[str, Any] | None:
     calls = _of(timings, "infer_only")
     if calls.is_empty():
         return None
-    sums = calls.group_by("pass").agg(pl.col("seconds").sum(), words=pl.len()).sort("seconds")
-    middle = sums.row((sums.height - 1) // 2, named=True)
-    return {
-        "seconds": middle["seconds"],
-        "batch": 1,
-        "words": middle["words"],
-        "passes": sums.height,
-        "spread": [sums["seconds"].min(), sums["seconds"].max()],
-    }
+    return {**_middle_of(calls.group_by("pass").agg(pl.col("seconds").sum(), words=pl.len()))[1], "batch": 1}
+
+
+def _middle_of(passes: pl.DataFrame) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The median pass, and what both clocks say of it and its spread."""
+    ordered = passes.sort("seconds")
+    middle = ordered.row((passes.height - 1) // 2, named=True)
+    spread = [ordered["seconds"][0], ordered["seconds"][-1]]
+    return middle, {**{key: middle[key] for key in ("seconds", "words")}, "passes": passes.height, "spread": spread}
 
 
 def latency_percentiles(timings: pl.DataFrame) -> dict[str, float] | None:

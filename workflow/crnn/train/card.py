@@ -1,6 +1,6 @@
 """The model card of a trained checkpoint, as Markdown, from the records that its run left.
 
-Every number in it is one of a record. Not here: how they were measured. Needs no PyTorch.
+Every number in it is one of a record. Needs no PyTorch.
 """
 
 from collections.abc import Sequence
@@ -36,14 +36,9 @@ def model_card(name: str, training: Path, fonts: Path, analyses: Sequence[Path])
             weights=next(facts for path, facts in record["outputs"].items() if path.endswith(".safetensors")),
             **{key: parameters[key] for key in ("settings", "network", "charset", "widths", "lexicons", "start")},
             **{key: record[key] for key in ("results", "host", "tools")},
-            duration=_duration(record["results"]["seconds"]),
             fonts=read_json(fonts)["counts"],
             runs=runs,
             analysed=list(first_of.values()),
         )
     except KeyError as error:
         raise UserError(f"{training}: has no {error}; it was made by another version, train again") from error
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{seconds / 60:.0f} minutes"

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 from crnn.core.errors import UserError
 
@@ -34,29 +33,13 @@ class TrainingSettings:
     validate_words: int = 50_000
 
     def __post_init__(self) -> None:
+        """Check what the schema of the config cannot. Raises UserError."""
+        object.__setattr__(self, "jitter", tuple(self.jitter))
         narrowest, widest = self.jitter
-        if not 0 < narrowest <= widest:
+        if narrowest > widest:
             raise UserError(f"training: jitter is {list(self.jitter)}; expected two factors, the smaller one first")
-        if not 1 <= self.batch <= self.words:
-            raise UserError(f"training: batch is {self.batch} and words {self.words}; expected 1 <= batch <= words")
-        if self.shelf < 1 or (self.minutes is not None and self.minutes <= 0):
-            raise UserError(f"training: minutes is {self.minutes} and shelf {self.shelf}; expected more than nothing")
-        if not 0 < self.warmup < 1 or not 0 <= self.average < 1:
-            raise UserError(
-                f"training: warmup is {self.warmup} and average {self.average}; expected shares of less than 1"
-            )
-
-    @classmethod
-    def from_config(cls, entry: dict[str, Any]) -> "TrainingSettings":
-        """Build from what a `training` entry of the config says. Raises UserError naming what is wrong."""
-        fields = dict(entry)
-        try:
-            if "jitter" in fields:
-                narrowest, widest = fields["jitter"]
-                fields["jitter"] = (narrowest, widest)
-            return cls(**fields)
-        except (TypeError, ValueError) as error:
-            raise UserError(f"training: {error}") from error
+        if self.batch > self.words:
+            raise UserError(f"training: batch is {self.batch} and words {self.words}; expected batch <= words")
 
     def share(self, seen: int, seconds: float) -> float:
         """How much of the run is over after `seen` words and so many seconds; 1 or more where no batch is left."""

@@ -1,6 +1,5 @@
 """The optimiser's side of a batch: forward, CTC loss, backward, clip, step, moving average."""
 
-from collections.abc import Iterator
 from functools import partial
 from typing import Any, Literal, cast
 
@@ -54,14 +53,16 @@ class Learner:
     def __init__(self, network: CRNN, settings: TrainingSettings, device: torch.device) -> None:
         self.device = device
         self.network = network.train().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # Weights that multiply inputs decay; biases and normalisation's scales would only be hurt by it.
         groups = [
-            {"params": list(_parameters(network, matrices=True)), "weight_decay": settings.weight_decay},
-            {"params": list(_parameters(network, matrices=False)), "weight_decay": 0.0},
+            {"params": [each for each in network.parameters() if (each.ndim > 1) == matrices], "weight_decay": decay}
+            for matrices, decay in ((True, settings.weight_decay), (False, 0.0))
         ]
         self._optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
         self._settings = settings
         average = get_ema_multi_avg_fn(settings.average)  # type: ignore[no-untyped-call]
         self._average = AveragedModel(self.network, multi_avg_fn=average, use_buffers=True)
+        self._parts: dict[str, Any] = {"network": network, "optimiser": self._optimiser, "average": self._average}
 
     @property
     def learning_rate(self) -> float:
@@ -93,16 +94,11 @@ class Learner:
         return value
 
     def state_dict(self) -> dict[str, Any]:
-        return {
-            "network": self.network.state_dict(),
-            "optimiser": self._optimiser.state_dict(),
-            "average": self._average.state_dict(),
-        }
+        return {name: part.state_dict() for name, part in self._parts.items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.network.load_state_dict(state["network"])
-        self._optimiser.load_state_dict(state["optimiser"])
-        self._average.load_state_dict(state["average"])
+        for name, part in self._parts.items():
+            part.load_state_dict(state[name])
 
 
 def log_probabilities(network: CRNN, images: Tensor) -> Tensor:
@@ -136,8 +132,3 @@ def kept_weights(network: CRNN) -> StateDict:
         name: (tensor.half() if tensor.is_floating_point() and tensor.ndim > 1 else tensor).cpu().contiguous()
         for name, tensor in network.state_dict().items()
     }
-
-
-def _parameters(network: nn.Module, matrices: bool) -> Iterator[nn.Parameter]:
-    """Weights that multiply inputs, or the biases and normalisation's scales, which decay only hurts."""
-    return (parameter for parameter in network.parameters() if (parameter.ndim > 1) == matrices)

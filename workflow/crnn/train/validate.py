@@ -1,6 +1,5 @@
 """Reading a validation set with the weights of the moment."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,9 +21,9 @@ BATCH = 64
 
 @dataclass(frozen=True)
 class ValidationSet:
-    """Readable words of a dataset with a label, in memory: uint8 tensors by width and the texts to compare with."""
+    """Readable words of a dataset with a label, in memory: batches of uint8 tensors of one width with their texts."""
 
-    by_width: dict[int, list[tuple[Pixels, str]]]
+    batches: list[list[tuple[Pixels, str]]]
 
     @classmethod
     def read(cls, words: Path, preprocess: Preprocess, policy: LabelPolicy) -> "ValidationSet":
@@ -35,24 +34,19 @@ class ValidationSet:
                 sample, pixels = prepare(word, preprocess, policy)
                 if pixels is not None and sample.status == "ok":
                     by_width.setdefault(sample.tensor_width, []).append((pixels, sample.text))
-        return cls(by_width)
+        return cls([bucket[n : n + BATCH] for bucket in by_width.values() for n in range(0, len(bucket), BATCH)])
 
     def __len__(self) -> int:
-        return sum(len(words) for words in self.by_width.values())
+        return sum(map(len, self.batches))
 
     def accuracy(self, network: CRNN, charset: Charset, device: torch.device) -> float:
         """Share of words that the network reads exactly, in evaluation mode and in the precision of training."""
         network.eval()
         correct = 0
         with torch.inference_mode():
-            for words in self._batches():
+            for words in self.batches:
                 images = torch.from_numpy(normalise(np.stack([pixels for pixels, _ in words]))).to(device)
                 texts, _ = greedy_decode(log_probabilities(network, images).cpu().numpy(), charset)
                 correct += sum(text == expected for text, (_, expected) in zip(texts, words, strict=True))
         network.train()
         return correct / len(self)
-
-    def _batches(self) -> Iterator[list[tuple[Pixels, str]]]:
-        for words in self.by_width.values():
-            for start in range(0, len(words), BATCH):
-                yield words[start : start + BATCH]

@@ -1,6 +1,6 @@
 """Plan the threshold of a cascade on labelled words that are not scored: cascade.json.
 
-  --readings FIRST.parquet --readings LAST.parquet     of the tuning words by each member, in order
+  --readings FIRST.parquet LAST.parquet     of the tuning words by each member, in order
   --goal '{"accuracy_drop": 0.005}' | '{"accuracy": 0.89}'
 
 The lowest threshold is taken that keeps the goal; every one is in the file, with what it reads.
@@ -17,7 +17,7 @@ from crnn.planning.threshold import Goal, cheapest, frontier
 
 def arguments(command: Command) -> None:
     command.add_path("--samples", "samples.parquet of the tuning words")
-    command.add_path("--readings", "as above", action="append")
+    command.add_paths("--readings", "as above")
     command.add_argument("--keep", choices=["last", "most-confident"], default="last", help="which reading counts")
     command.add_json("--goal", "what may be lost, or is wanted")
     command.add_labels()

@@ -10,8 +10,10 @@ import polars as pl
 
 from crnn.core.command import LOG, Arguments, Command
 from crnn.core.files import write_json
+from crnn.data.buckets import at_most
 from crnn.data.tensors import TensorSet
 from crnn.inference.predict import changed_by_batching
+from crnn.inference.scheduler import Reader
 from stages.arguments import add_runtime_arguments, add_tensor_arguments, matched, opened_session, workers
 
 
@@ -29,9 +31,8 @@ def main(args: Arguments) -> None:
     tensors, predictions = TensorSet(args.tensors, preprocess), pl.read_parquet(args.predictions)
     sizes = [contract.most(size) for size in args.sizes]
     with opened_session(args, args.model) as session:
-        changed = changed_by_batching(
-            tensors, session, contract.charset, predictions, sizes, args.words, workers(args, session)
-        )
+        reader = Reader(preprocess, session, contract.charset, at_most(max(sizes)))
+        changed = changed_by_batching(tensors, reader, predictions, sizes, args.words, workers(args, session))
     words = min(args.words, predictions.height)
     LOG.info("%d words at batch sizes %s: %d texts changed", words, sizes, len(changed))
     write_json(args.output, {"sizes": sizes, "words": words, "changed": changed})

@@ -10,7 +10,7 @@ from crnn.inference.combine import combined
 
 
 def arguments(command: Command) -> None:
-    command.add_path("--readings", "of each member, in order", action="append")
+    command.add_paths("--readings", "of each member, in order")
     command.add_path("--cascade", "cascade.json of plan_cascade")
     command.add_output("parquet file to write: index, text, confidence")
 

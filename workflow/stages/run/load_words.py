@@ -4,8 +4,7 @@
               {"scenario": "Offline"}]'
 
 A request is an encoded image, its answer a text. Server without a rate looks for the highest one at which the 99th
-percentile stays below p99_ms. The generator's summaries are in the record. Run it with nothing else on the machine; the
-workflow gives it every core.
+percentile stays below p99_ms. The generator's summaries are in the record. Run it with nothing else on the machine.
 """
 
 import json
@@ -16,8 +15,8 @@ from crnn.core.files import scratch_directory, write_json
 from crnn.core.record import Record
 from crnn.data.buckets import batch_sizes
 from crnn.data.lmdb import Words
-from crnn.inference.cascade import Member
 from crnn.inference.load import Scenario
+from crnn.inference.scheduler import Reader
 from crnn.inference.service import Service
 from crnn.inference.sources import readable_images
 from crnn.runtimes.registry import find_runtime
@@ -38,7 +37,7 @@ def main(args: Arguments) -> None:
     with Words(args.words) as words:
         images = [image for image, _ in readable_images(words, preprocess, args.limit)]
     with opened_session(args, args.model) as session:
-        reader = Member(preprocess, session, contract.charset, contract.batch_of(batch_sizes(args.batch)))
+        reader = Reader(preprocess, session, contract.charset, contract.batch_of(batch_sizes(args.batch)))
         serve, found, summaries = partial(Service, reader, workers(args, session)), [], []
         for scenario in args.measure:
             with scratch_directory(args.output) as logs:

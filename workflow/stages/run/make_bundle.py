@@ -16,16 +16,13 @@ from crnn.inference.bundle import (
     image_facts,
     output_facts,
     publish,
-    scores,
-    sources_facts,
+    row_facts,
     write_facts,
     write_golden,
     write_programs,
 )
 from crnn.runtimes.registry import find_runtime
 from stages.arguments import add_runtime_arguments, add_word_arguments, matched, opened_session
-
-CHECKPOINT_TOOLS = {"checkpoint": ("safetensors",), "onnx": ()}  # what read.py needs besides the runtime's own
 
 
 def arguments(command: Command) -> None:
@@ -39,16 +36,16 @@ def arguments(command: Command) -> None:
 
 def main(args: Arguments) -> None:
     runtime, (preprocess, contract) = find_runtime(args.runtime), matched(args)
-    packages = ("numpy", "opencv-python-headless", *runtime.tools, *CHECKPOINT_TOOLS[runtime.source])
+    checkpoint = ["safetensors"] if runtime.source == "checkpoint" else []  # which read.py opens then
+    packages = ("numpy", "opencv-python-headless", *runtime.tools, *checkpoint)
     with scratch_directory(args.output) as scratch, opened_session(args, args.model) as session:
         for name in runtime.files:
             shutil.copyfile(args.model.with_name(name), scratch / name)
-        build = {name: read_json(scratch / name) for name in runtime.files if name.endswith(".json")}
         facts = {
-            **args.identity,
-            "model_file": runtime.files[0],
+            **row_facts(args.identity, args.runs),
             **image_facts(preprocess),
             **output_facts(contract.charset),
+            "model_file": runtime.files[0],
             "rule": args.widths,
             "batch": batch_facts(args.batch, contract.batch),
             "runtime": {
@@ -56,17 +53,16 @@ def main(args: Arguments) -> None:
                 "options": {key: value for key, value in args.options.items() if "/" not in str(value)},  # no paths
                 "packages": tool_versions(packages),
                 "session": session.describe(),
-                "build": next(iter(build.values()), None),
+                "build": next((read_json(scratch / name) for name in runtime.files if name.endswith(".json")), None),
             },
-            "scores": scores(args.runs),
             "origin": {"file": args.origin.name, "sha256": sha256(args.origin)},
-            "workflow": sources_facts(),
         }
-        golden = list(write_golden(args.words, preprocess, session, contract.charset, scratch))
-        write_programs(runtime, {**facts, "golden": len(golden)}, scratch)
-        write_facts(scratch, facts, golden)
+        golden = write_golden(args.words, preprocess, session, contract.charset, scratch)
+        write_programs(runtime, {**facts, "golden": golden}, scratch)
+        files = [path for path in scratch.rglob("*") if path.is_file() and path.name != "README.md"]
+        write_facts(scratch, facts, files)
         publish(scratch, args.output)
-    LOG.info("%s: %d golden words", args.output, len(golden))
+    LOG.info("%s: %d golden words", args.output, golden)
 
 
 def batch_facts(batch: str, only: int | None) -> int | dict[str, int]:

@@ -7,7 +7,7 @@ import shutil
 
 from crnn.core.command import LOG, Arguments, Command
 from crnn.core.files import read_json, scratch_directory
-from crnn.inference.bundle import MEMBERS, publish, scores, sources_facts, write_cascade
+from crnn.inference.bundle import MEMBERS, publish, row_facts, write_cascade
 
 
 def arguments(command: Command) -> None:
@@ -24,7 +24,6 @@ def main(args: Arguments) -> None:
         for member, name in zip(args.members, names, strict=True):
             shutil.copytree(member, scratch / name)
         cascade = {"threshold": plan["threshold"], "keep": plan["keep"], "members": names}
-        facts = {**args.identity, "cascade": cascade, "scores": scores(args.runs), "workflow": sources_facts()}
-        write_cascade(scratch, facts)
+        write_cascade(scratch, {**row_facts(args.identity, args.runs), "cascade": cascade})
         publish(scratch, args.output)
     LOG.info("%s: %s", args.output, ", then ".join(names))

@@ -1,7 +1,7 @@
 """Start a deployment in fresh processes, and measure the first answer and the memory: starts.json.
 
 The first start is cold: its model files are out of the page cache and the driver's own cache is empty. Run it with
-nothing else on the machine; the workflow gives it every core.
+nothing else on the machine.
 """
 
 from crnn.core.command import LOG, Arguments, Command

@@ -20,6 +20,7 @@ from crnn.core.tables import write_table
 from crnn.data.buckets import DEFAULT_BATCH, batch_sizes
 from crnn.data.tensors import TensorSet
 from crnn.inference.predict import predict, predict_side_by_side
+from crnn.inference.scheduler import Reader
 from crnn.runtimes.registry import find_runtime
 from stages.arguments import add_runtime_arguments, add_tensor_arguments, matched, opened_session, workers
 
@@ -40,15 +41,15 @@ def main(args: Arguments) -> None:
     inputs = [args.tensors / "contract.json", args.contract, *args.model]
     record, results = Record.begin(args, inputs, ("numpy", "polars", *runtime.tools)), {}
     preprocess, contract = matched(args)
-    tensors, charset = TensorSet(args.tensors, preprocess), contract.charset
-    batch_of = contract.batch_of(batch_sizes(args.batch))
+    tensors, batch_of = TensorSet(args.tensors, preprocess), contract.batch_of(batch_sizes(args.batch))
     with ExitStack() as opened:
         calls = None if len(args.model) == 1 else 2  # side by side, each has half of the cores
         sessions = [opened.enter_context(opened_session(args, model, calls)) for model in args.model]
         if len(sessions) == 1:
-            tables = [predict(tensors, sessions[0], charset, batch_of, workers(args, sessions[0]))]
+            reader = Reader(preprocess, sessions[0], contract.charset, batch_of)
+            tables = [predict(tensors, reader, workers(args, sessions[0]))]
         else:
-            *tables, worst = predict_side_by_side(tensors, sessions[0], sessions[1], charset, batch_of)
+            *tables, worst = predict_side_by_side(tensors, sessions[0], sessions[1], contract.charset, batch_of)
             if not isfinite(worst):
                 raise UserError(f"{args.model[1]}: its output has another shape than that of {args.model[0]}")
             changed = int(tables[0]["text"].ne_missing(tables[1]["text"]).sum())

@@ -36,10 +36,9 @@ def main(args: Arguments) -> None:
     cast(TextIOWrapper, sys.stdout).reconfigure(errors="backslashreplace")  # names of files may be no text
     files = list(images_in(args.paths, args.recursive))
     if not files:
-        raise UserError(
-            f"no image in {', '.join(map(str, args.paths))}; --recursive looks into folders of folders, too"
-        )
-    write, failed = WRITERS[args.form or "lines"](), 0
+        places = ", ".join(map(str, args.paths))
+        raise UserError(f"no image in {places}; --recursive looks into folders of folders, too")
+    write, failed = writer(args.form), 0
     with Recogniser.open(args.bundle, args.threads) as recogniser, counter(len(files), "read") as bar:
         for reading in in_order(recogniser.stream(files)):
             write((str(files[reading.place]), reading.text, reading.confidence, reading.error))
@@ -71,22 +70,19 @@ def in_order(readings: Iterator[Reading]) -> Iterator[Reading]:
             place += 1
 
 
-def lines() -> Callable[[Row], None]:
-    def write(row: Row) -> None:
-        file, text, confidence, error = row
-        print(file, f"error: {error}" if confidence is None else f"{text}\t{confidence:.4f}", sep="\t")
-
-    return write
-
-
-def comma_separated() -> Callable[[Row], None]:
-    writer = csv.writer(sys.stdout)
-    writer.writerow(COLUMNS)
-    return writer.writerow
+def writer(form: str | None) -> Callable[[Row], object]:
+    """What writes a row to stdout: as `csv`, as `json`, or for people."""
+    if form == "csv":
+        rows = csv.writer(sys.stdout)
+        rows.writerow(COLUMNS)
+        return rows.writerow
+    return write_json_line if form == "json" else write_line
 
 
-def json_lines() -> Callable[[Row], None]:
-    return lambda row: print(json.dumps(dict(zip(COLUMNS, row, strict=True)), ensure_ascii=False))
+def write_line(row: Row) -> None:
+    file, text, confidence, error = row
+    print(file, f"error: {error}" if confidence is None else f"{text}\t{confidence:.4f}", sep="\t")
 
 
-WRITERS = {"lines": lines, "csv": comma_separated, "json": json_lines}
+def write_json_line(row: Row) -> None:
+    print(json.dumps(dict(zip(COLUMNS, row, strict=True)), ensure_ascii=False))

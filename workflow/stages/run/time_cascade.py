@@ -17,7 +17,8 @@ from crnn.core.tables import write_table
 from crnn.data.buckets import batch_sizes, width_settings
 from crnn.data.preprocess import Preprocess
 from crnn.inference.benchmark import EndToEnd, Repeats, timed_texts
-from crnn.inference.cascade import Cascade, Member
+from crnn.inference.cascade import Cascade
+from crnn.inference.scheduler import Reader
 from crnn.inference.timings import Timings
 from crnn.model.contract import Contract
 from crnn.runtimes.registry import find_runtime
@@ -26,7 +27,7 @@ from crnn.runtimes.registry import find_runtime
 def arguments(command: Command) -> None:
     command.add_argument("--member", type=json_object, action="append", required=True, help="as above")
     command.add_path("--plan", "cascade.json of plan_cascade")
-    command.add_path("--readings", "what the cascade read, of each part", action="append")
+    command.add_paths("--readings", "what the cascade read, of each part")
     command.add_paths("--batching", "batching.json of every member")
     command.add_path("--words", "LMDB folder")
     command.add_json("--measure", "passes, warmup, words")
@@ -37,7 +38,7 @@ def arguments(command: Command) -> None:
     command.add_path("--row", "cascade.json to write: what a row of the report says of a cascade")
 
 
-def opened(member: dict[str, Any], threads: int, opening: ExitStack) -> Member:
+def opened(member: dict[str, Any], threads: int, opening: ExitStack) -> Reader:
     """A member with its model loaded."""
     widths, batch = member["widths"], member["batch"]
     contract = Contract.read(Path(member["contract"]))
@@ -45,7 +46,7 @@ def opened(member: dict[str, Any], threads: int, opening: ExitStack) -> Member:
     calls = member.get("calls") or threads
     session = find_runtime(member["runtime"]).load(Path(member["model"]), member["options"], threads, calls)
     opening.callback(session.close)
-    return Member(preprocess, session, contract.charset, contract.batch_of(batch_sizes(batch)))
+    return Reader(preprocess, session, contract.charset, contract.batch_of(batch_sizes(batch)))
 
 
 def main(args: Arguments) -> None:
@@ -61,19 +62,13 @@ def main(args: Arguments) -> None:
         described = [member.session.describe() for member in members]
     write_table(args.output, timings.frame())
     write_table(args.texts, timed_texts([], passes))
-    write_json(args.gate, gate([read_json(path) for path in args.batching]))
+    gates = [read_json(path) for path in args.batching]
+    # A word that no member reads differently by its batch, the cascade does not either.
+    changed, checked = [word for each in gates for word in each["changed"]], min(each["words"] for each in gates)
+    write_json(args.gate, {"sizes": gates[0]["sizes"], "words": checked, "changed": changed})
     read = [read_json(path.with_suffix(".json"))["results"] for path in args.readings]
     handed_on, words = (sum(each[key] for each in read) for key in ("handed_on", "words"))
     facts = {key: plan[key] for key in ("threshold", "keep", "goal", "planned")}
     write_json(args.row, {"cascade": {**facts, "handed_on": handed_on, "words": words}})
     runtime = {"device": described[-1]["device"], "simulated": any(each["simulated"] for each in described)}
     record.finish([args.output, args.texts, args.gate], runtime={**runtime, "members": described})
-
-
-def gate(members: list[dict[str, Any]]) -> dict[str, Any]:
-    """The batching gate of a cascade: a word that no member reads differently by its batch, it does not either."""
-    return {
-        "sizes": members[0]["sizes"],
-        "words": min(member["words"] for member in members),
-        "changed": [word for member in members for word in member["changed"]],
-    }

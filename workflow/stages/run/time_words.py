@@ -1,9 +1,8 @@
 """Time a deployment by two clocks: timings.parquet, a row per call, and texts.parquet, what the timed runs read.
 
 infer_only: the inference call alone, batch 1, inputs in memory (the original recipe's boundary).
-e2e: encoded bytes from the LMDB in, texts out, everything inside, in batches of equal width.
-    Decoding, resizing, inference and CTC overlap, on as many threads as there are cores.
-Run it with nothing else on the machine; the workflow gives it every core.
+e2e: encoded bytes from the LMDB in, texts out, everything inside, in batches of equal width, on every core.
+Run it with nothing else on the machine.
 
   --measure '{"passes": 3, "warmup": 50, "words": 3000, "batch": 16}'
 
@@ -18,6 +17,7 @@ from crnn.data.buckets import batch_sizes
 from crnn.data.tensors import TensorSet
 from crnn.inference.benchmark import EndToEnd, Repeats, time_infer_only, timed_texts
 from crnn.inference.cascade import Cascade
+from crnn.inference.scheduler import Reader
 from crnn.inference.timings import Timings
 from crnn.runtimes.registry import find_runtime
 from stages.arguments import add_runtime_arguments, add_tensor_arguments, matched, opened_session, workers
@@ -38,16 +38,14 @@ def main(args: Arguments) -> None:
     record = Record.begin(args, inputs, tools)
     preprocess, contract = matched(args)
     repeats = Repeats(args.measure["passes"], args.measure["warmup"], args.measure["words"])
-    charset, timings = contract.charset, Timings()
-    batch_of = contract.batch_of(batch_sizes(args.measure["batch"]))
+    batch_of, timings = contract.batch_of(batch_sizes(args.measure["batch"])), Timings()
     # Loaded twice: a single call wants all cores at once, and the whole wants a call on each.
     with opened_session(args, args.model, calls=1) as session:
-        alone = time_infer_only(session, charset, TensorSet(args.tensors, preprocess), timings, repeats)
+        reader = Reader(preprocess, session, contract.charset, batch_of)
+        alone = time_infer_only(reader, TensorSet(args.tensors, preprocess), timings, repeats)
     with opened_session(args, args.model) as session:
-        end_to_end = EndToEnd(
-            args.words, Cascade.of_one(preprocess, session, charset, batch_of), workers(args, session)
-        )
-        e2e = end_to_end.time(timings, repeats)
+        cascade = Cascade([Reader(preprocess, session, contract.charset, batch_of)])
+        e2e = EndToEnd(args.words, cascade, workers(args, session)).time(timings, repeats)
         runtime = session.describe()
     write_table(args.output, timings.frame())
     write_table(args.texts, timed_texts(alone, e2e))

@@ -11,5 +11,4 @@ def arguments(command: Command) -> None:
 
 
 def main(args: Arguments) -> None:
-    svg = training_curve(read_log(args.log))
-    write_text(args.output, svg)
+    write_text(args.output, training_curve(read_log(args.log)))

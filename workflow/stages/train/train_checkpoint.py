@@ -71,7 +71,7 @@ def rendering_processes(args: Arguments, device: torch.device) -> int:
 
 
 def main(args: Arguments) -> None:
-    settings, charset = TrainingSettings.from_config(args.settings), Charset(args.charset)
+    settings, charset = TrainingSettings(**args.settings), Charset(args.charset)
     policy = training_policy(charset)
     inputs = [args.fonts, *args.lexicon, *(words / "data.mdb" for _, words in args.validation), args.start]
     lexicons, start, code = list(map(str, args.lexicon)), args.start and str(args.start), digest(args.code)

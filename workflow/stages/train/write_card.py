@@ -16,5 +16,4 @@ def arguments(command: Command) -> None:
 
 
 def main(args: Arguments) -> None:
-    card = model_card(args.name, args.training, args.fonts, args.errors)
-    write_text(args.output, card)
+    write_text(args.output, model_card(args.name, args.training, args.fonts, args.errors))

@@ -35,15 +35,10 @@ def read(members, files):
         for program, infer in members:
             found = list(program.read(infer, unsure))
             for file, *row in found:
-                if file not in kept or counts(row, kept[file]):
-                    kept[file] = row
+                better = row[2] is None and (CASCADE["keep"] == "last" or row[1] >= kept.get(file, row)[1])
+                kept[file] = row if better else kept.get(file, row)
             unsure = [file for file, _, sure, error in found if error is None and sure < CASCADE["threshold"]]
         yield from ((file, *kept[file]) for file in chunk)
-
-
-def counts(row, before):
-    """Whether a reading takes the place of the one before."""
-    return row[2] is None and (CASCADE["keep"] == "last" or row[1] >= before[1])
 
 
 def first_difference(members):
