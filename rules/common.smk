@@ -17,6 +17,7 @@ STAGES = ROOT / "workflow"
 RESULTS, LOGS = workflow.pathvars.get("results"), workflow.pathvars.get("logs")
 sys.path.insert(0, str(STAGES))
 
+from crnn.data.widths import OF_PIXELS
 from crnn.model.precision import QUANTISED, VARIANTS
 from crnn.report.check import CheckedRow, write_check
 from crnn.runtimes.registry import known_runtimes
@@ -28,7 +29,7 @@ from engine.config import ConfigError, check_encoding, check_meaning, check_sche
 from engine.evaluations import with_evaluations
 from engine.file_digest import Digests
 from engine.interpreter import offer_own_interpreter
-from engine.layout import CALIBRATION, GOLDEN, TUNING, Layout, Run, canonical, network_size, validation_sets
+from engine.layout import CALIBRATION, GOLDEN, TUNING, Layout, Run, canonical, picked
 from engine.makers import Makers
 from engine.resources import DEVICES, needs, occupies
 from engine.store import Store

@@ -34,7 +34,7 @@ rule import_checkpoint:
         **MAKERS.params("import_checkpoint", "torch"),
         **IMPORT,
         held=held(lambda w: [layout.model_source(w.model), *layout.charset_files(w.model)]),
-        network=option("network", lambda w: layout.network_size(w.model)),
+        network=option("network", lambda w: picked(config["models"][w.model], "channels", "hidden", "activation")),
         layout=option("layout", of_model("layout")),
         gates=option("gate-order", of_model("gate_order")),
     message:

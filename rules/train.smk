@@ -5,7 +5,8 @@
 
 TRAINING = f"{RESULTS}/training/{{training}}"
 of_training = lambda key: lambda w: config["training"][w.training].get(key)
-lexicons = lambda w: layout.lexicons(w.training)
+lexicons = lambda w: [layout.shipped(path) for path in of_training("lexicons")(w)]
+network_of = lambda entry: {**picked(entry, "channels", "hidden"), "classes": len(entry["charset"]) + 1}
 
 
 rule list_fonts:
@@ -70,7 +71,8 @@ rule train_checkpoint:
         fonts=f"{TRAINING}/fonts.json",
         lexicons=lexicons,
         start=lambda w: layout.starting_weights(w.training),
-        watched=lambda w: layout.watched_words(w.training),
+        rendered=f"{TRAINING}/validation.lmdb/data.mdb",
+        real=lambda w: layout.real_words(w.training),
     output:
         weights=f"{TRAINING}/weights.safetensors",
         log=f"{TRAINING}/log.jsonl",
@@ -89,11 +91,13 @@ rule train_checkpoint:
         **MAKERS.params("train_checkpoint", "torch"),
         held=held(lexicons, lambda w: layout.starting_weights(w.training) + layout.real_words(w.training)),
         settings=option("settings", lambda w: layout.training_settings(w.training)),
-        network=option("network", lambda w: network_size(config["training"][w.training])),
+        network=option("network", lambda w: network_of(config["training"][w.training])),
         charset=option("charset", of_training("charset")),
         widths=option("widths", lambda w: config["widths"][of_training("widths")(w)]),
         start=lambda w, input: [f"--start={file}" for file in input.start],
-        validation=lambda w, input: validation_sets(input.watched),
+        validation=lambda w, input: [
+            f"{name}={Path(file).parent}" for name in ("rendered", "real") for file in flatten([input[name]])
+        ],
         # How it runs and not what it learns: `output` keeps these out of the comparison.
         running=lambda w, output: layout.running_options(w.training),
         code=lambda w, output: " ".join(MAKERS.texts("train_checkpoint", "torch")),
@@ -188,13 +192,17 @@ rule draw_sheet:
 
 rule render_sheet:
     input:
-        layout.of_trainings("sheet.png"),
+        expand(f"{TRAINING}/sheet.png", training=config["training"]),
     message:
         "Sheets of rendered words: {input}"
 
 
 rule train:
     input:
-        layout.of_trainings("weights.safetensors", "curve.svg", "sheet.png", "README.md"),
+        expand(
+            f"{TRAINING}/{{file}}",
+            training=config["training"],
+            file=["weights.safetensors", "curve.svg", "sheet.png", "README.md"],
+        ),
     message:
         "Checkpoints are ready: {input}"
