@@ -21,8 +21,7 @@ from crnn.data.widths import OF_PIXELS
 from crnn.model.precision import QUANTISED, VARIANTS
 from crnn.report.check import CheckedRow, write_check
 from crnn.runtimes.registry import known_runtimes
-from engine.cascade_layout import CascadeLayout
-from engine.cascades import with_cascades
+from engine.cascades import CascadeLayout, with_cascades
 from engine.check import installed, progress, rows_to_check, with_check
 from engine.code_digest import Modules
 from engine.config import ConfigError, check_encoding, check_meaning, check_schema, drop_nulls, with_plain_paths
