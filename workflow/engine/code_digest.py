@@ -77,7 +77,8 @@ class Modules:
 
     def _source(self, path: Path) -> Source:
         if path not in self._sources:
-            self._sources[path] = self._remembered(path.read_bytes()) if path.suffix == ".py" else _bytes_of(path)
+            data = path.read_bytes()
+            self._sources[path] = self._remembered(data) if path.suffix == ".py" else Source(digits(data))
         return self._sources[path]
 
     def _remembered(self, source: bytes) -> Source:
@@ -92,10 +93,6 @@ class Modules:
         return Source(digest, tuple(names))
 
 
-def _bytes_of(path: Path) -> Source:
-    return Source(_digits(path.read_bytes()))
-
-
 def _read(source: bytes) -> tuple[str, list[str]]:
     """The digest of a module's syntax tree, free of comments, docstrings and layout, and the names it imports."""
     tree = ast.parse(source)
@@ -103,10 +100,11 @@ def _read(source: bytes) -> tuple[str, list[str]]:
     for node in nodes:
         if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             del node.body[0]
-    return _digits(ast.dump(tree).encode()), list(_names_in(nodes))
+    return digits(ast.dump(tree).encode()), list(_names_in(nodes))
 
 
-def _digits(data: bytes) -> str:
+def digits(data: bytes) -> str:
+    """16 hex digits of the SHA-256."""
     return hashlib.sha256(data).hexdigest()[:16]
 
 
