@@ -34,10 +34,10 @@ rule list_fonts:
         """
 
 
-rule render_validation:
+use rule render_words as render_validation with:
     input:
         fonts=f"{TRAINING}/fonts.json",
-        lexicons=lexicons,
+        lexicon=lexicons,
     output:
         data=f"{TRAINING}/validation.lmdb/data.mdb",
         record=f"{TRAINING}/validation.json",
@@ -45,24 +45,14 @@ rule render_validation:
         f"{LOGS}/render_validation/{{training}}.log",
     benchmark:
         f"{LOGS}/render_validation/{{training}}.tsv"
-    conda:
-        "../envs/data.yaml"
-    resources:
-        **needs(mb=1000, minutes=60),
     params:
-        **MAKERS.params("render_words", "data"),
         held=held(lexicons),
         words=option("words", lambda w: of_training("validation")(w)["words"]),
         # Another seed than training's: the same words in other fonts would be easier.
         seed=option("seed", lambda w: of_training("seed")(w) + 1),
-        directory=subpath(output.data, parent=True),
+        fonts=lambda w, input: [f"--fonts-list={input.fonts}", "--split=validation"],
     message:
         "Rendering the words that {wildcards.training} is watched with"
-    shell:
-        r"""
-        crnn render_words {params.words:q} {params.seed:q} --fonts-list {input.fonts:q} --split validation \
-            --lexicon {input.lexicons:q} --output {params.directory:q} --record {output.record:q} >{log:q} 2>&1
-        """
 
 
 # The state is no output: Snakemake removes the outputs of a job that was interrupted, and a killed run goes on from it.

@@ -300,10 +300,6 @@ class Layout:
         batch = {} if entry.widths in self.planned else {"batch": entry.batch}
         return {**entry.runtime_options, "width_rule": self.config["widths"][entry.widths], **batch}
 
-    def with_surgery(self) -> list[str]:
-        """Deployments with passes of their own."""
-        return [name for name, entry in self.deployments.items() if entry.surgery is not None]
-
     def widths_to_check(self, model: str, variant: str) -> str:
         """The width rule by which a variant that is made for all of them reads the calibration words."""
         serving = [entry for entry in self.deployments.values() if model in entry.models]
