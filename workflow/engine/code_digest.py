@@ -12,8 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from engine.store import Store
+from typing import Any
 
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -35,7 +34,7 @@ class Modules:
     """
 
     root: Path
-    store: Store | None = None
+    store: dict[str, Any] = field(default_factory=dict)
     _sources: dict[Path, Source] = field(default_factory=dict)
     _files: dict[str, list[Path]] = field(default_factory=dict)
     _closures: dict[tuple[str, ...], set[Path]] = field(default_factory=dict)
@@ -84,12 +83,9 @@ class Modules:
     def _remembered(self, source: bytes) -> Source:
         # A syntax tree is printed otherwise by another Python.
         key = hashlib.sha256(sys.version.encode() + source).hexdigest()
-        found = self.store.get(key) if self.store else None
-        if found is None:
-            found = _read(source)
-            if self.store:
-                self.store.put(key, found)
-        digest, names = found
+        if key not in self.store:
+            self.store[key] = _read(source)
+        digest, names = self.store[key]
         return Source(digest, tuple(names))
 
 
