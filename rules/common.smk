@@ -25,10 +25,10 @@ from crnn.runtimes.registry import known_runtimes
 from engine.cascades import CascadeLayout, with_cascades
 from engine.check import installed, progress, rows_to_check, with_check
 from engine.code_digest import Modules
-from engine.config import ConfigError, check_encoding, check_meaning, check_schema, drop_nulls, with_plain_paths
+from engine.config import ConfigError, check_encoding, check_meaning, check_schema, drop_nulls, picked, with_plain_paths
 from engine.evaluations import with_evaluations
 from engine.file_digest import Digests
-from engine.layout import CALIBRATION, GOLDEN, TUNING, Layout, Run, canonical, picked
+from engine.layout import CALIBRATION, GOLDEN, TUNING, Layout, Run, canonical
 from engine.makers import Makers
 from engine.resources import DEVICES, needs, occupies
 from engine.store import Store

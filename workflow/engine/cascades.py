@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from engine.config import Config, ConfigError, models_of
+from engine.config import Config, ConfigError, models_of, picked
 from engine.layout import CASCADE, Deployment, Layout, Run, canonical
 
 OF_CASCADES = ("keep", "accuracy_drop", "accuracy")  # keys that only a cascade has
@@ -14,39 +14,32 @@ OF_MEMBERS = ("runtime", "widths", "models", "calls", "surgery")  # keys that it
 def with_cascades(config: Config) -> Config:
     """The config with what a cascade's row has of its members: widths of the first, the model of the last.
 
-    Raises ConfigError where a member cannot be one, or a deployment is neither a cascade nor a runtime with widths.
+    Raises ConfigError where a member cannot be one, or an entry has keys that are not for it.
     """
     deployments = config["deployments"]
-    faults = [
-        fault
-        for name, entry in deployments.items()
-        for fault in (_cascade_faults(name, config) if "cascade" in entry else _faults_alone(name, entry))
-    ]
-    if faults:
+    if faults := list(_faults(deployments, config)):
         raise ConfigError(faults)
     made = {name: _completed(entry, config) if "cascade" in entry else entry for name, entry in deployments.items()}
     return {**config, "deployments": made}
 
 
-def _faults_alone(name: str, entry: Config) -> Iterator[str]:
-    if lost := [key for key in ("runtime", "widths") if key not in entry]:
-        yield f"deployments.{name}: missing key {', '.join(map(repr, lost))}"
-    if extra := [key for key in OF_CASCADES if key in entry]:
-        yield f"deployments.{name}: has {', '.join(extra)}, which are for a cascade"
-
-
-def _cascade_faults(name: str, config: Config) -> Iterator[str]:
-    key, entry, deployments = f"deployments.{name}", config["deployments"][name], config["deployments"]
-    for member in entry["cascade"]:
-        found = deployments.get(member)
-        if found is None or "cascade" in found or "skip" in found:
-            yield f"{key}.cascade names {member!r}; expected other deployments that are run and are no cascades"
-        elif len(models_of(found, config)) > 1:
-            yield f"{key}.cascade names {member!r}, which is for several models; name its one in its `models`"
-    if extra := [each for each in OF_MEMBERS if each in entry]:
-        yield f"{key}: has cascade and {', '.join(extra)}, which its members say"
-    if "accuracy" in entry and "accuracy_drop" in entry:
-        yield f"{key}: has accuracy and accuracy_drop; expected one of them"
+def _faults(deployments: Config, config: Config) -> Iterator[str]:
+    for name, entry in deployments.items():
+        key = f"deployments.{name}"
+        if "cascade" not in entry:
+            if extra := picked(entry, *OF_CASCADES):
+                yield f"{key}: has {', '.join(extra)}, which are for a cascade"
+            continue
+        for member in entry["cascade"]:
+            found = deployments.get(member)
+            if found is None or "cascade" in found or "skip" in found:
+                yield f"{key}.cascade names {member!r}; expected other deployments that are run and are no cascades"
+            elif len(models_of(found, config)) > 1:
+                yield f"{key}.cascade names {member!r}, which is for several models; name its one in its `models`"
+        if extra := picked(entry, *OF_MEMBERS):
+            yield f"{key}: has cascade and {', '.join(extra)}, which its members say"
+        if "accuracy" in entry and "accuracy_drop" in entry:
+            yield f"{key}: has accuracy and accuracy_drop; expected one of them"
 
 
 def _completed(entry: Config, config: Config) -> dict[str, Any]:

@@ -57,6 +57,11 @@ def drop_nulls(value: Any) -> Any:
     return value
 
 
+def picked(entry: Config, *names: str) -> Config:
+    """Those of some keys that an entry has."""
+    return {name: entry[name] for name in names if name in entry}
+
+
 def with_plain_paths(config: Config) -> Config:
     """A copy with one spelling for each path: Snakemake takes `words/` and `words` for two."""
     plain = copy.deepcopy(config)
@@ -81,7 +86,7 @@ def check_schema(config: Config, schema: Config) -> None:
     """Raise ConfigError listing every place where `config` breaks `schema`: the key, its value and what is allowed."""
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
     if errors:
-        raise ConfigError(_explain(error) for error in errors)
+        raise ConfigError(dict.fromkeys(map(_explain, errors)))  # each missing key is an error that names them all
 
 
 def _explain(error: ValidationError) -> str:
@@ -146,7 +151,7 @@ def check_meaning(config: Config, runtimes: Mapping[str, Runtime], root: Path, r
 
 def _dataset_faults(config: Config) -> Iterator[str]:
     for name, entry in config["datasets"].items():
-        given = [source for source in SOURCES if source in entry]
+        given = picked(entry, *SOURCES)
         if name in OWN_WORDS:
             yield f"datasets.{name}: the workflow makes words of that name for itself; expected another name"
         if not given:
@@ -193,7 +198,7 @@ def _model_faults(config: Config) -> Iterator[str]:
     """What keeps a model from being one recogniser, whose images and characters are known."""
     for name, entry in config["models"].items():
         key, charset = f"models.{name}", entry["charset"]
-        given = [source for source in MODEL_SOURCES if source in entry]
+        given = picked(entry, *MODEL_SOURCES)
         if len(given) != 1:
             yield f"{key}: has {' and '.join(given) or 'no model file'}; expected one of {', '.join(MODEL_SOURCES)}"
         if len(str(charset).encode()) > MOST_INLINE:
@@ -352,17 +357,15 @@ def _file_faults(config: Config, root: Path, results: str) -> Iterator[str]:
                 yield f"{key}.lmdb is {entry['lmdb']!r}; expected an LMDB folder, but there is no {data}"
             continue
         for source in ("images", "iiit5k"):
-            for option in ("folder", "labels", "archive"):
-                path = entry.get(source, {}).get(option)
-                if path is not None and not Path(path).exists():
+            for option, path in picked(entry.get(source, {}), "folder", "labels", "archive").items():
+                if not Path(path).exists():
                     yield f"{key}.{source}.{option} is {path!r}, which does not exist"
     previous = config.get("report", {}).get("previous")
     if previous is not None:
         yield from _previous_faults(Path(previous), results)
     made = {trained_weights(name, results) for name in config["training"]}
     for name, model in config["models"].items():
-        for source in (each for each in MODEL_SOURCES if each in model):
-            path = model[source]
+        for source, path in picked(model, *MODEL_SOURCES).items():
             if path not in made and not (Path(path).is_file() or (root / path).is_file()):
                 yield f"models.{name}.{source} is {path!r}, which does not exist"
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from crnn.model.precision import QUANTISED, VARIANTS
 from crnn.runtimes.runtime import Runtime
-from engine.config import SOURCES, Config, models_of, planned_widths, trained_weights
+from engine.config import SOURCES, Config, models_of, picked, planned_widths, trained_weights
 
 # Words that the workflow makes for itself: to calibrate 8 bits with, and to tune plans on.
 CALIBRATION, TUNING, GOLDEN = "calibration", "tuning", "golden"
@@ -27,11 +27,6 @@ MODEL_FILES = {"checkpoint": "weights.safetensors", "raw": "raw.onnx", "fixed": 
 def canonical(value: Any) -> str:
     """JSON with sorted keys: equal settings are equal texts, whatever their order."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
-def picked(entry: Config, *names: str) -> dict[str, Any]:
-    """Those of some keys that an entry has."""
-    return {name: entry[name] for name in names if name in entry}
 
 
 @dataclass(frozen=True)
