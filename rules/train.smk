@@ -6,6 +6,9 @@
 TRAINING = f"{RESULTS}/training/{{training}}"
 of_training = lambda key: lambda w: config["training"][w.training].get(key)
 lexicons = lambda w: [layout.shipped(path) for path in of_training("lexicons")(w)]
+start_of = lambda w: [layout.shipped(path) for path in picked(config["training"][w.training], "start").values()]
+real_words = lambda w: [f"{lmdb}/data.mdb" for lmdb in picked(of_training("validation")(w), "lmdb").values()]
+running_of = lambda w: picked(config["training"][w.training], "device", "save_seconds", "processes")
 network_of = lambda entry: {**picked(entry, "channels", "hidden"), "classes": len(entry["charset"]) + 1}
 
 
@@ -60,9 +63,9 @@ rule train_checkpoint:
     input:
         fonts=f"{TRAINING}/fonts.json",
         lexicons=lexicons,
-        start=lambda w: layout.starting_weights(w.training),
+        start=start_of,
         rendered=f"{TRAINING}/validation.lmdb/data.mdb",
-        real=lambda w: layout.real_words(w.training),
+        real=real_words,
     output:
         weights=f"{TRAINING}/weights.safetensors",
         log=f"{TRAINING}/log.jsonl",
@@ -79,7 +82,7 @@ rule train_checkpoint:
         **needs(mb=8000, minutes=24 * 60),
     params:
         **MAKERS.params("train_checkpoint", "torch"),
-        held=held(lexicons, lambda w: layout.starting_weights(w.training) + layout.real_words(w.training)),
+        held=held(lexicons, start_of, real_words),
         settings=option("settings", lambda w: layout.training_settings(w.training)),
         network=option("network", lambda w: network_of(config["training"][w.training])),
         charset=option("charset", of_training("charset")),
@@ -89,7 +92,7 @@ rule train_checkpoint:
             f"{name}={Path(file).parent}" for name in ("rendered", "real") for file in flatten([input[name]])
         ],
         # How it runs and not what it learns: `output` keeps these out of the comparison.
-        running=lambda w, output: layout.running_options(w.training),
+        running=lambda w, output: [f"--{key.replace('_', '-')}={value}" for key, value in running_of(w).items()],
         code=lambda w, output: " ".join(MAKERS.texts("train_checkpoint", "torch")),
         state=lambda w, output: f"{Path(output.weights).parent}/state.pt",
     message:

@@ -12,17 +12,16 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """What a file says. digest: 16 hex digits; names: every dotted name that its import statements may load."""
 
     digest: str
-    names: tuple[str, ...] = ()
+    names: list[str]
 
 
 @dataclass
@@ -77,7 +76,7 @@ class Modules:
     def _source(self, path: Path) -> Source:
         if path not in self._sources:
             data = path.read_bytes()
-            self._sources[path] = self._remembered(data) if path.suffix == ".py" else Source(digits(data))
+            self._sources[path] = self._remembered(data) if path.suffix == ".py" else Source(digits(data), [])
         return self._sources[path]
 
     def _remembered(self, source: bytes) -> Source:
@@ -85,18 +84,17 @@ class Modules:
         key = hashlib.sha256(sys.version.encode() + source).hexdigest()
         if key not in self.store:
             self.store[key] = _read(source)
-        digest, names = self.store[key]
-        return Source(digest, tuple(names))
+        return Source(*self.store[key])
 
 
-def _read(source: bytes) -> tuple[str, list[str]]:
+def _read(source: bytes) -> Source:
     """The digest of a module's syntax tree, free of comments, docstrings and layout, and the names it imports."""
     tree = ast.parse(source)
     nodes = list(ast.walk(tree))
     for node in nodes:
         if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             del node.body[0]
-    return digits(ast.dump(tree).encode()), list(_names_in(nodes))
+    return Source(digits(ast.dump(tree).encode()), list(_names_in(nodes)))
 
 
 def digits(data: bytes) -> str:

@@ -413,27 +413,12 @@ class Layout:
         """Training → the checkpoint that it makes."""
         return {name: trained_weights(name, self.results) for name in self.config["training"]}
 
-    def starting_weights(self, training: str) -> list[str]:
-        """The checkpoint that a training goes on from; none where it starts from random weights."""
-        start = self.config["training"][training].get("start")
-        return [self.shipped(start)] if start else []
-
-    def real_words(self, training: str) -> list[str]:
-        """The real words that a training is watched with besides rendered ones; none where it names no LMDB."""
-        lmdb = self.config["training"][training]["validation"].get("lmdb")
-        return [f"{lmdb}/data.mdb"] if lmdb else []
-
     def training_settings(self, training: str) -> dict[str, Any]:
         """What decides the weights (crnn.train.settings)."""
         entry = self.config["training"][training]
         names = ["seed", "words", "batch", "learning_rate", "warmup", "weight_decay", "clip", "average", "jitter"]
         names += ["minutes", "shelf"] if "minutes" in entry else []
         return {**picked(entry, *names), "validate_words": entry["validation"]["every"]}
-
-    def running_options(self, training: str) -> list[str]:
-        """How a training runs and not what it learns."""
-        told = picked(self.config["training"][training], "device", "save_seconds", "processes")
-        return [f"--{name.replace('_', '-')}={value}" for name, value in told.items()]
 
     def errors_of_training(self, training: str) -> list[str]:
         """Analyses of the runs whose model names the checkpoint of a training."""

@@ -64,6 +64,9 @@ def tool_versions(packages: set[str], runtime: Runtime | None = None, env: Path 
     return {"--sdm": "conda"} | pinned_versions(env) | beside | probed
 
 
+_providers = cache(metadata.packages_distributions)
+
+
 @cache
 def _provider(module: str) -> str:
     """The distribution that holds a module; its own name where none does."""
@@ -78,11 +81,6 @@ def _holds(name: str, module: str) -> bool:
     except metadata.PackageNotFoundError:
         return False
     return re.search(rf"^{re.escape(module)}[/.]", files, re.MULTILINE) is not None
-
-
-@cache
-def _providers() -> dict[str, list[str]]:
-    return {module: list(names) for module, names in metadata.packages_distributions().items()}
 
 
 @cache
