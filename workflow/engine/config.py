@@ -226,7 +226,7 @@ def models_of(deployment: Config, config: Config) -> tuple[str, ...]:
 
 
 def _deployment_faults(config: Config, runtimes: Mapping[str, Runtime]) -> Iterator[str]:
-    """What keeps a deployment from being built or told from a stage of the model."""
+    """What keeps a deployment from being built, or from being told apart from a stage of the model."""
     for name, entry in config["deployments"].items():
         if "cascade" in entry:
             continue
@@ -307,11 +307,7 @@ def _planning_faults(config: Config) -> Iterator[str]:
     planned, planning = planned_widths(config), config["planning"]
     for name, entry in planned.items():
         key, on = f"widths.{name}", entry["deployment"]
-        named = {
-            "deployments": [on],
-            "models": [entry["model"]] if "model" in entry else [],
-            "datasets": entry.get("datasets", []),
-        }
+        named = {"deployments": [on], "models": picked(entry, "model").values(), "datasets": entry.get("datasets", [])}
         for section, names in named.items():
             for unknown in (each for each in names if each not in config[section]):
                 yield f"{key} names {unknown!r}; expected one of {', '.join(config[section])} (the keys of {section})"

@@ -325,13 +325,12 @@ class Layout:
         return list(dict.fromkeys([REFERENCE, *converted, *used, *self.alone]))
 
     def reference(self, model: str, widths: str) -> str:
-        """The reader that a model's others are compared with: raw.onnx, or PyTorch, where it has a deployment that."""
+        """The reader that a model's others are compared with: a deployment of PyTorch's, or else its first stage."""
+        wanted = (REFERENCE, widths, None)
         own = (
             name
             for name, entry in self.deployments.items()
-            if entry.runtime.name == REFERENCE
-            and (entry.widths, entry.skip) == (widths, None)
-            and model in entry.models
+            if (entry.runtime.name, entry.widths, entry.skip) == wanted and model in entry.models
         )
         return next(own, self.first_stage(model))
 
@@ -440,15 +439,9 @@ class Layout:
     def skipped(self) -> list[dict[str, str]]:
         """The rows without figures: deployments that the config says are not run here, and why."""
         return [
-            {
-                "deployment": name,
-                "reason": entry.skip,
-                "widths": entry.widths,
-                "runtime": entry.runtime.name,
-                "precision": entry.precision,
-            }
-            for name, entry in self.deployments.items()
-            if entry.skip is not None
+            {"deployment": name, "reason": entry["skip"], **picked(entry, "widths", "runtime", "precision")}
+            for name, entry in self.config["deployments"].items()
+            if "skip" in entry
         ]
 
     def quantised_record(self, run: Run) -> list[str]:
@@ -476,7 +469,7 @@ class Layout:
     def run_identity(self, run: Run) -> dict[str, str]:
         """What identifies a run's row in the report."""
         entry = self.config["deployments"][run.deployment]
-        return {**asdict(run), **{key: entry[key] for key in ("widths", "runtime", "source", "precision")}}
+        return {**asdict(run), **picked(entry, "widths", "runtime", "source", "precision")}
 
     @cached_property
     def records(self) -> list[str]:
