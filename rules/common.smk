@@ -37,7 +37,7 @@ from stage import stage_files
 
 # The shell of a job, on a cluster too, knows the stages as `crnn make_tensors …`: in the Python of Snakemake, also where
 # nobody activated its environment; conda activates the rule's env later, which then comes first.
-os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]))
 shell.prefix(f"crnn() {{{{ python {shlex.quote(str(STAGES / 'stage.py'))} \"$@\"; }}}}; ")
 BY_CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 
