@@ -77,8 +77,8 @@ class CascadeLayout:
 
     def readings(self, dataset: str, cascade: str, part: str = "1") -> list[str]:
         """What each member reads of a part of a dataset."""
-        read = self.layout.predictions
-        return [read(dataset, model, each.widths, each.name)[int(part) - 1] for each, model in self.members(cascade)]
+        folder = f"{self.layout.results}/predictions/{dataset}"
+        return [f"{folder}/{model}/{each.widths}/{each.name}/{part}.parquet" for each, model in self.members(cascade)]
 
     def samples(self, dataset: str, cascade: str) -> str:
         """The words of a dataset that is in one part."""

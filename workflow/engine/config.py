@@ -345,8 +345,8 @@ def _file_faults(config: Config, root: Path, results: str) -> Iterator[str]:
     for key, holder, place in _paths_in(config):
         if "{" in (path := holder[place]) or "}" in path:
             yield f"{key} is {path!r}; Snakemake takes braces for wildcards, so rename it, or name a link to it"
-    named = {f"datasets.{name}": entry for name, entry in config["datasets"].items()}
-    for key, entry in {**named, "planning": config["planning"], "calibration": config["calibration"]}.items():
+    datasets = {f"datasets.{name}": entry for name, entry in config["datasets"].items()}
+    for key, entry in {**datasets, **picked(config, "planning", "calibration")}.items():
         if "lmdb" in entry:
             data = Path(entry["lmdb"]) / "data.mdb"
             if not data.is_file():
