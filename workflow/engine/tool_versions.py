@@ -14,7 +14,7 @@ from engine.code_digest import digits
 
 # Where conda-forge has another name than the Python package index.
 DISTRIBUTIONS = {"pytorch-cpu": "torch", "pytorch-gpu": "torch", "python-lmdb": "lmdb"}
-# Where a module has another name than its distribution; a guess, which is checked.
+# Where a module has another name than its distribution.
 PROVIDERS = {
     "cv2": "opencv-python-headless",
     "PIL": "pillow",
@@ -71,16 +71,8 @@ _providers = cache(metadata.packages_distributions)
 def _provider(module: str) -> str:
     """The distribution that holds a module; its own name where none does."""
     likely = PROVIDERS.get(module, module)
-    return likely if _holds(likely, module) else _providers().get(module, [module])[0]
-
-
-def _holds(name: str, module: str) -> bool:
-    """Whether an installed distribution lists a module among its files: asking one is faster than reading them all."""
-    try:
-        files = metadata.distribution(name).read_text("RECORD") or ""
-    except metadata.PackageNotFoundError:
-        return False
-    return re.search(rf"^{re.escape(module)}[/.]", files, re.MULTILINE) is not None
+    # Asking for one is faster than reading what all of them hold.
+    return likely if _installed(likely) else _providers().get(module, [module])[0]
 
 
 @cache
