@@ -34,9 +34,7 @@ include: "rules/train.smk"
 # were there spares what follows in the next run, which compares contents, and not in the same one.
 rule prepare:
     input:
-        layout.of_runs(f"{TENSORS}/contract.json", f"{MODEL}/fixed.onnx"),
-        layout.own_surgery(f"{MODEL}/fixed.for-{{deployment}}.onnx"),
-        layout.variants(f"{MODEL}/{{stem}}.onnx"),
+        layout.of_runs(f"{TENSORS}/contract.json", f"{MODEL}/fixed.onnx", f"{MODEL}/{{model_file}}"),
     message:
         "Words and models are prepared"
 

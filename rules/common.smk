@@ -1,6 +1,7 @@
 # What the files beside this one share: the checked config as `layout`, and what params and resources carry.
 
 import atexit
+import os
 import re
 import shlex
 import subprocess
@@ -17,26 +18,26 @@ STAGES = ROOT / "workflow"
 RESULTS, LOGS = workflow.pathvars.get("results"), workflow.pathvars.get("logs")
 sys.path.insert(0, str(STAGES))
 
+from crnn.data.widths import OF_PIXELS
 from crnn.model.precision import QUANTISED, VARIANTS
 from crnn.report.check import CheckedRow, write_check
 from crnn.runtimes.registry import known_runtimes
-from engine.cascade_layout import CascadeLayout
-from engine.cascades import with_cascades
+from engine.cascades import CascadeLayout, with_cascades
 from engine.check import installed, progress, rows_to_check, with_check
 from engine.code_digest import Modules
-from engine.config import ConfigError, check_encoding, check_meaning, check_schema, drop_nulls, with_plain_paths
+from engine.config import ConfigError, check_encoding, check_meaning, check_schema, drop_nulls, picked, with_plain_paths
 from engine.evaluations import with_evaluations
 from engine.file_digest import Digests
-from engine.interpreter import offer_own_interpreter
-from engine.layout import CALIBRATION, GOLDEN, TUNING, Layout, Run, canonical, network_size, validation_sets
+from engine.layout import CALIBRATION, GOLDEN, TUNING, Layout, Run, canonical
 from engine.makers import Makers
 from engine.resources import DEVICES, needs, occupies
 from engine.store import Store
 from engine.yaml_faults import yaml_faults
 from stage import stage_files
 
-# The shell of a job knows the stages as `crnn make_tensors …`: in the Python of Snakemake, or of the env of conda's.
-offer_own_interpreter()
+# The shell of a job, on a cluster too, knows the stages as `crnn make_tensors …`: in the Python of Snakemake, also where
+# nobody activated its environment; conda activates the rule's env later, which then comes first.
+os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]))
 shell.prefix(f"crnn() {{{{ python {shlex.quote(str(STAGES / 'stage.py'))} \"$@\"; }}}}; ")
 BY_CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 
@@ -67,9 +68,9 @@ def one_of(names):
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
-def run_of(wildcards):
-    """The row of the report that a job works for."""
-    return Run(wildcards.dataset, wildcards.model, wildcards.deployment)
+run_of = lambda w: Run(w.dataset, w.model, w.deployment)
+runtime_env = lambda w: str(ROOT / f"envs/{reader_of(w).runtime.name}.yaml")
+of_model = lambda key: lambda w: config["models"][w.model][key]
 
 
 def reader_of(wildcards):
@@ -77,10 +78,6 @@ def reader_of(wildcards):
     name = wildcards.get("reader", wildcards.get("deployment"))
     widths = wildcards.widths if "reader" in wildcards.keys() else layout.deployments[name].widths
     return layout.reader(wildcards.model, widths, name)
-
-
-def runtime_env(wildcards):
-    return str(ROOT / f"envs/{reader_of(wildcards).runtime.name}.yaml")
 
 
 def parents_of(name):
@@ -101,8 +98,6 @@ def option(name, value):
 
     return told
 
-
-of_model = lambda key: lambda wildcards: config["models"][wildcards.model][key]
 
 # Of the session that a job opens, and of the tensors that it reads.
 SESSION = {
@@ -126,12 +121,7 @@ def made_by_runtime(stage, files=lambda runtime: ()):
 
 def held(*paths):
     """Digests of what comes from outside: Snakemake sees neither into a folder nor a file older than the outputs."""
-
-    def digests(wildcards):
-        found = [path(wildcards) if callable(path) else path for path in paths]
-        return DIGESTS.texts(path for each in found for path in ([each] if isinstance(each, str) else each))
-
-    return digests
+    return lambda wildcards: DIGESTS.texts(flatten(path(wildcards) if callable(path) else path for path in paths))
 
 
 # --- what a rule's resources carry -------------------------------------------
@@ -157,4 +147,4 @@ wildcard_constraints:
     deployment=one_of(layout.deployments),
     part=r"\d+",
     training=one_of(config["training"]),
-    repaired=one_of(["fixed", *(f"fixed.for-{name}" for name in layout.with_surgery())]),
+    repaired=one_of({"fixed", *(entry.repaired for entry in layout.deployments.values())}),

@@ -44,78 +44,45 @@ rule explain:
         "Words and the nodes that turned them: {input}"
 
 
-# Where the config asks. Both take every core, as the clocks do.
-rule measure_starts:
-    input:
-        words=WORDS,
-        contract=CONTRACT,
-        plan=lambda w: layout.plan(layout.deployments[w.deployment].widths),
-        model=lambda w: reader_of(w).files,
-    output:
-        costs=f"{RUN}/starts.json",
-        record=f"{RUN}/starts.record.json",
-    log:
-        f"{LOGS}/measure_starts/{{dataset}}.{{model}}.{{deployment}}.log",
-    benchmark:
-        f"{LOGS}/measure_starts/{{dataset}}.{{model}}.{{deployment}}.tsv"
-    conda:
-        runtime_env
-    threads: all_cores
-    resources:
-        **ON_DEVICE,
-        **needs(mb=8000, minutes=240),
-    params:
-        **made_by_runtime("measure_starts"),
-        **SESSION,
-        widths=WIDTHS,
-        batch=option("batch", lambda w: reader_of(w).batch),
-        measure=option("measure", config["measure"]["starts"]),
-        limit=option("limit", config["measure"]["words"]),
-        words=subpath(input.words, parent=True),
-    message:
-        "Starting {wildcards.deployment} in fresh processes (nothing else runs meanwhile)"
-    shell:
-        r"""
-        crnn measure_starts --words {params.words:q} {params.widths:q} --contract {input.contract:q} \
-            --model {input.model[0]:q} {params.runtime:q} {params.options:q} {params.calls:q} {params.batch:q} \
-            {params.measure:q} {params.limit:q} --threads {threads} --output {output.costs:q} \
-            --record {output.record:q} >{log:q} 2>&1
-        """
+# Where the config asks: starts in fresh processes, and requests as they come. Both take every core, as the clocks do.
+for stage, costs in {"measure_starts": "starts", "load_words": "load"}.items():
 
-
-rule load_words:
-    input:
-        words=WORDS,
-        contract=CONTRACT,
-        plan=lambda w: layout.plan(layout.deployments[w.deployment].widths),
-        model=lambda w: reader_of(w).files,
-    output:
-        costs=f"{RUN}/load.json",
-        record=f"{RUN}/load.record.json",
-    log:
-        f"{LOGS}/load_words/{{dataset}}.{{model}}.{{deployment}}.log",
-    benchmark:
-        f"{LOGS}/load_words/{{dataset}}.{{model}}.{{deployment}}.tsv"
-    conda:
-        runtime_env
-    threads: all_cores
-    resources:
-        **ON_DEVICE,
-        **needs(mb=8000, minutes=240),
-    params:
-        **made_by_runtime("load_words"),
-        **SESSION,
-        widths=WIDTHS,
-        batch=option("batch", lambda w: reader_of(w).batch),
-        measure=option("measure", config["measure"]["load"]),
-        limit=option("limit", config["measure"]["words"]),
-        words=subpath(input.words, parent=True),
-    message:
-        "Sending requests to {wildcards.deployment} (nothing else runs meanwhile)"
-    shell:
-        r"""
-        crnn load_words --words {params.words:q} {params.widths:q} --contract {input.contract:q} \
-            --model {input.model[0]:q} {params.runtime:q} {params.options:q} {params.calls:q} {params.batch:q} \
-            {params.measure:q} {params.limit:q} --threads {threads} --output {output.costs:q} \
-            --record {output.record:q} >{log:q} 2>&1
-        """
+    rule:
+        name:
+            stage
+        input:
+            words=WORDS,
+            contract=CONTRACT,
+            plan=lambda w: layout.plan(layout.deployments[w.deployment].widths),
+            model=lambda w: reader_of(w).files,
+        output:
+            costs=f"{RUN}/{costs}.json",
+            record=f"{RUN}/{costs}.record.json",
+        log:
+            f"{LOGS}/{stage}/{{dataset}}.{{model}}.{{deployment}}.log",
+        benchmark:
+            f"{LOGS}/{stage}/{{dataset}}.{{model}}.{{deployment}}.tsv"
+        conda:
+            runtime_env
+        threads: all_cores
+        resources:
+            **ON_DEVICE,
+            **needs(mb=8000, minutes=240),
+        params:
+            **made_by_runtime(stage),
+            **SESSION,
+            stage=stage,
+            widths=WIDTHS,
+            batch=option("batch", lambda w: reader_of(w).batch),
+            measure=option("measure", config["measure"][costs]),
+            limit=option("limit", config["measure"]["words"]),
+            words=subpath(input.words, parent=True),
+        message:
+            f"Measuring the {costs} of {{wildcards.deployment}} (nothing else runs meanwhile)"
+        shell:
+            r"""
+            crnn {params.stage} --words {params.words:q} {params.widths:q} --contract {input.contract:q} \
+                --model {input.model[0]:q} {params.runtime:q} {params.options:q} {params.calls:q} {params.batch:q} \
+                {params.measure:q} {params.limit:q} --threads {threads} --output {output.costs:q} \
+                --record {output.record:q} >{log:q} 2>&1
+            """

@@ -7,6 +7,7 @@
 MODEL = f"{RESULTS}/models/{{model}}"
 CONTRACT = f"{MODEL}/contract.json"
 IMPORT = {
+    "held": held(lambda w: [layout.model_source(w.model), *layout.charset_files(w.model)]),
     "charset": option("charset", lambda w: canonical(config["models"][w.model]["charset"])),
     "input": option("input", of_model("input")),
     "blank": option("blank", of_model("blank")),
@@ -33,8 +34,7 @@ rule import_checkpoint:
     params:
         **MAKERS.params("import_checkpoint", "torch"),
         **IMPORT,
-        held=held(lambda w: [layout.model_source(w.model), *layout.charset_files(w.model)]),
-        network=option("network", lambda w: layout.network_size(w.model)),
+        network=option("network", lambda w: picked(config["models"][w.model], "channels", "hidden", "activation")),
         layout=option("layout", of_model("layout")),
         gates=option("gate-order", of_model("gate_order")),
     message:
@@ -97,7 +97,6 @@ rule import_onnx:
     params:
         **MAKERS.params("import_onnx", "onnx"),
         **IMPORT,
-        held=held(lambda w: [layout.model_source(w.model), *layout.charset_files(w.model)]),
         output=option("model-output", of_model("output")),
         opset=option("opset", of_model("opset")),
         tolerance=option("tolerance", of_model("tolerance")),
@@ -151,6 +150,6 @@ use rule fix_onnx as fix_onnx_for_deployment with:
     benchmark:
         f"{LOGS}/fix_onnx/{{model}}.{{deployment}}.tsv"
     wildcard_constraints:
-        deployment=one_of(layout.with_surgery()),
+        deployment=one_of(name for name, entry in layout.deployments.items() if entry.surgery is not None),
     params:
         surgery=option("surgery", lambda w: layout.deployments[w.deployment].surgery),

@@ -5,6 +5,8 @@
 # deployment it is measured on, whose own widths are not planned. What reads tensors by the rule waits for the plan.
 
 PLANS = f"{RESULTS}/plans/{{model}}/{{deployment}}"
+# What of a width rule bounds its plan (crnn.planning.optimiser).
+BOUNDS = "height", "stretch", "step", "min", "max", "buckets", "distortion", "batch", "accuracy_drop"
 
 
 # As time_words: nothing else runs meanwhile.
@@ -28,7 +30,7 @@ rule measure_costs:
     params:
         **made_by_runtime("measure_costs"),
         **SESSION,
-        grid=option("grid", {key: config["planning"][key] for key in ("widths", "batches", "repeats")}),
+        grid=option("grid", picked(config["planning"], "widths", "batches", "repeats")),
     message:
         "Timing calls of {wildcards.deployment} by width and batch (nothing else runs meanwhile)"
     shell:
@@ -63,8 +65,8 @@ rule plan_buckets:
     params:
         **made_by_runtime("plan_buckets"),
         **SESSION,
-        bounds=option("bounds", lambda w: layout.plan_bounds(w.widths)),
-        pixels=option("pixels", lambda w: layout.pixels(w.widths)),
+        bounds=option("bounds", lambda w: picked(config["widths"][w.widths], *BOUNDS)),
+        pixels=option("pixels", lambda w: picked(config["widths"][w.widths], *OF_PIXELS)),
         labels=LABELS,
         words=subpath(input.words, parent=True),
     message:

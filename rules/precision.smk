@@ -62,7 +62,7 @@ rule calibrate_model:
         **MAKERS.params("calibrate_model", "onnx"),
         widths=WIDTHS,
         labels=LABELS,
-        budget=option("budget", {name: config["calibration"][name] for name in ("accuracy_drop", "flipped")}),
+        budget=option("budget", picked(config["calibration"], "accuracy_drop", "flipped")),
         tensors=subpath(input.tensors, parent=True),
     message:
         "Calibrating {wildcards.model} for {wildcards.variant} ({wildcards.widths})"

@@ -5,7 +5,11 @@
 
 TRAINING = f"{RESULTS}/training/{{training}}"
 of_training = lambda key: lambda w: config["training"][w.training].get(key)
-lexicons = lambda w: layout.lexicons(w.training)
+lexicons = lambda w: [layout.shipped(path) for path in of_training("lexicons")(w)]
+start_of = lambda w: [layout.shipped(path) for path in picked(config["training"][w.training], "start").values()]
+real_words = lambda w: [f"{lmdb}/data.mdb" for lmdb in picked(of_training("validation")(w), "lmdb").values()]
+running_of = lambda w: picked(config["training"][w.training], "device", "save_seconds", "processes")
+network_of = lambda entry: {**picked(entry, "channels", "hidden"), "classes": len(entry["charset"]) + 1}
 
 
 rule list_fonts:
@@ -33,10 +37,10 @@ rule list_fonts:
         """
 
 
-rule render_validation:
+use rule render_words as render_validation with:
     input:
         fonts=f"{TRAINING}/fonts.json",
-        lexicons=lexicons,
+        lexicon=lexicons,
     output:
         data=f"{TRAINING}/validation.lmdb/data.mdb",
         record=f"{TRAINING}/validation.json",
@@ -44,24 +48,14 @@ rule render_validation:
         f"{LOGS}/render_validation/{{training}}.log",
     benchmark:
         f"{LOGS}/render_validation/{{training}}.tsv"
-    conda:
-        "../envs/data.yaml"
-    resources:
-        **needs(mb=1000, minutes=60),
     params:
-        **MAKERS.params("render_words", "data"),
         held=held(lexicons),
         words=option("words", lambda w: of_training("validation")(w)["words"]),
         # Another seed than training's: the same words in other fonts would be easier.
         seed=option("seed", lambda w: of_training("seed")(w) + 1),
-        directory=subpath(output.data, parent=True),
+        fonts=lambda w, input: [f"--fonts-list={input.fonts}", "--split=validation"],
     message:
         "Rendering the words that {wildcards.training} is watched with"
-    shell:
-        r"""
-        crnn render_words {params.words:q} {params.seed:q} --fonts-list {input.fonts:q} --split validation \
-            --lexicon {input.lexicons:q} --output {params.directory:q} --record {output.record:q} >{log:q} 2>&1
-        """
 
 
 # The state is no output: Snakemake removes the outputs of a job that was interrupted, and a killed run goes on from it.
@@ -69,8 +63,9 @@ rule train_checkpoint:
     input:
         fonts=f"{TRAINING}/fonts.json",
         lexicons=lexicons,
-        start=lambda w: layout.starting_weights(w.training),
-        watched=lambda w: layout.watched_words(w.training),
+        start=start_of,
+        rendered=f"{TRAINING}/validation.lmdb/data.mdb",
+        real=real_words,
     output:
         weights=f"{TRAINING}/weights.safetensors",
         log=f"{TRAINING}/log.jsonl",
@@ -87,15 +82,17 @@ rule train_checkpoint:
         **needs(mb=8000, minutes=24 * 60),
     params:
         **MAKERS.params("train_checkpoint", "torch"),
-        held=held(lexicons, lambda w: layout.starting_weights(w.training) + layout.real_words(w.training)),
+        held=held(lexicons, start_of, real_words),
         settings=option("settings", lambda w: layout.training_settings(w.training)),
-        network=option("network", lambda w: network_size(config["training"][w.training])),
+        network=option("network", lambda w: network_of(config["training"][w.training])),
         charset=option("charset", of_training("charset")),
         widths=option("widths", lambda w: config["widths"][of_training("widths")(w)]),
         start=lambda w, input: [f"--start={file}" for file in input.start],
-        validation=lambda w, input: validation_sets(input.watched),
+        validation=lambda w, input: [
+            f"{name}={Path(file).parent}" for name in ("rendered", "real") for file in flatten([input[name]])
+        ],
         # How it runs and not what it learns: `output` keeps these out of the comparison.
-        running=lambda w, output: layout.running_options(w.training),
+        running=lambda w, output: [f"--{key.replace('_', '-')}={value}" for key, value in running_of(w).items()],
         code=lambda w, output: " ".join(MAKERS.texts("train_checkpoint", "torch")),
         state=lambda w, output: f"{Path(output.weights).parent}/state.pt",
     message:
@@ -188,13 +185,17 @@ rule draw_sheet:
 
 rule render_sheet:
     input:
-        layout.of_trainings("sheet.png"),
+        expand(f"{TRAINING}/sheet.png", training=config["training"]),
     message:
         "Sheets of rendered words: {input}"
 
 
 rule train:
     input:
-        layout.of_trainings("weights.safetensors", "curve.svg", "sheet.png", "README.md"),
+        expand(
+            f"{TRAINING}/{{file}}",
+            training=config["training"],
+            file=["weights.safetensors", "curve.svg", "sheet.png", "README.md"],
+        ),
     message:
         "Checkpoints are ready: {input}"

@@ -155,12 +155,12 @@ rule render_words:
         held=held(LEXICON, FONTS),
         words=option("words", of_source("sample", "words")),
         seed=option("seed", of_source("sample", "seed")),
-        fonts=lambda w, input: str(Path(input.fonts[0]).parent),
+        fonts=lambda w, input: [f"--fonts={Path(input.fonts[0]).parent}"],
         directory=subpath(output.data, parent=True),
     message:
         "Rendering the words of {wildcards.dataset}"
     shell:
         r"""
-        crnn render_words {params.words:q} {params.seed:q} --fonts {params.fonts:q} --lexicon {input.lexicon:q} \
+        crnn render_words {params.words:q} {params.seed:q} {params.fonts:q} --lexicon {input.lexicon:q} \
             --output {params.directory:q} --record {output.record:q} >{log:q} 2>&1
         """

@@ -20,9 +20,19 @@ OF_CASCADES = ("onnxruntime", "openvino")  # what members of a cascade run on
 REGISTRY = WORKFLOW / "crnn/runtimes/registry.py"  # what a stage imports that loads a runtime by its name
 
 
+def unrolled(text: str) -> str:
+    """A rule file with the rule of each stage in place of a loop over stages."""
+
+    def rules(loop: re.Match[str]) -> str:
+        stages = re.findall(r'"(\w+)":', loop[1])
+        return "".join(loop[2].replace("{params.stage}", stage).replace("(stage)", f'("{stage}")') for stage in stages)
+
+    return re.sub(r"^for stage, \w+ in (\{.+\})\.items\(\):\n((?: .*\n|\n)+)", rules, text, flags=re.MULTILINE)
+
+
 def rule_blocks() -> list[str]:
     """The text of every rule, from the word `rule` to the next one's, or to the end of the file."""
-    texts = [path.read_text() for path in [ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk"))]]
+    texts = [unrolled(path.read_text()) for path in [ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk"))]]
     return [
         block for text in texts for block in re.split(r"^(?= *(?:use rule|rule|checkpoint)\b)", text, flags=re.M)[1:]
     ]

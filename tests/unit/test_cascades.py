@@ -6,7 +6,7 @@ import pytest
 
 from configs import ROOT, Config, checked
 from crnn.runtimes.registry import known_runtimes
-from engine.cascade_layout import CascadeLayout
+from engine.cascades import CascadeLayout
 from engine.config import ConfigError
 from engine.layout import Layout, Run
 from examples import CHARACTERS

@@ -38,7 +38,7 @@ def test_with_conda_the_tools_are_the_pins_of_the_env() -> None:
 
 
 def test_the_verbs_of_a_runtime_are_found_by_its_name() -> None:
-    added = makers().added("predict")
+    added = makers().on_runtimes("predict")[1]
     assert "crnn/runtimes/openvino/cpu.py" in names(added["openvino"])
     assert "crnn/runtimes/openvino/cpu.py" not in names(added["onnxruntime"])
     assert "crnn/runtimes/onnxruntime/cpu.py" in names(added["onnxruntime"])
@@ -46,13 +46,13 @@ def test_the_verbs_of_a_runtime_are_found_by_its_name() -> None:
 
 def test_a_runtime_that_grows_changes_nothing_for_the_others() -> None:
     """Texts are compared as a set, so each row has the empty text, however long the longest is."""
-    added = makers().added("predict")
+    added = makers().on_runtimes("predict")[1]
     assert len({len(texts) for texts in added.values()}) == 1
     assert all("" in texts for texts in added.values())
 
 
 def test_what_every_runtime_needs_is_shared() -> None:
-    shared = names(makers().shared("predict"))
+    shared = names(makers().on_runtimes("predict")[0])
     assert {"stages/run/predict.py", "crnn/inference/scheduler.py", "numpy"} <= shared
     assert not any(name.startswith("crnn/runtimes/onnxruntime") for name in shared)
 

@@ -30,11 +30,10 @@ def rows_to_check(layout: Layout) -> dict[str, Steps]:
         raise ConfigError(["there is no `check` to make; lay config/check.yaml over yours (--configfile)"])
     rows: dict[str, Steps] = {}
     for run in (run for run in layout.runs if run.deployment in layout.alone):
-        folder = f"{layout.results}/runs/{run.dataset}/{run.model}/{run.deployment}"
         rows[run.deployment if len(layout.config["models"]) == 1 else f"{run.model} {run.deployment}"] = {
             "build": [f"{layout.results}/builds/{run.model}/{run.deployment}/build.json"],
             "read": [file.replace(".parquet", ".json") for file in layout.predictions_of(run)],
-            **{name: [f"{folder}/{name}.json"] for name in ("audit", "batching", "run")},
+            **{name: [layout.run_file(run, f"{name}.json")] for name in ("audit", "batching", "run")},
         }
     return rows
 

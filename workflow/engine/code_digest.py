@@ -12,18 +12,16 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from engine.store import Store
+from typing import Any, NamedTuple
 
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """What a file says. digest: 16 hex digits; names: every dotted name that its import statements may load."""
 
     digest: str
-    names: tuple[str, ...] = ()
+    names: list[str]
 
 
 @dataclass
@@ -35,7 +33,7 @@ class Modules:
     """
 
     root: Path
-    store: Store | None = None
+    store: dict[str, Any] = field(default_factory=dict)
     _sources: dict[Path, Source] = field(default_factory=dict)
     _files: dict[str, list[Path]] = field(default_factory=dict)
     _closures: dict[tuple[str, ...], set[Path]] = field(default_factory=dict)
@@ -77,36 +75,30 @@ class Modules:
 
     def _source(self, path: Path) -> Source:
         if path not in self._sources:
-            self._sources[path] = self._remembered(path.read_bytes()) if path.suffix == ".py" else _bytes_of(path)
+            data = path.read_bytes()
+            self._sources[path] = self._remembered(data) if path.suffix == ".py" else Source(digits(data), [])
         return self._sources[path]
 
     def _remembered(self, source: bytes) -> Source:
         # A syntax tree is printed otherwise by another Python.
         key = hashlib.sha256(sys.version.encode() + source).hexdigest()
-        found = self.store.get(key) if self.store else None
-        if found is None:
-            found = _read(source)
-            if self.store:
-                self.store.put(key, found)
-        digest, names = found
-        return Source(digest, tuple(names))
+        if key not in self.store:
+            self.store[key] = _read(source)
+        return Source(*self.store[key])
 
 
-def _bytes_of(path: Path) -> Source:
-    return Source(_digits(path.read_bytes()))
-
-
-def _read(source: bytes) -> tuple[str, list[str]]:
+def _read(source: bytes) -> Source:
     """The digest of a module's syntax tree, free of comments, docstrings and layout, and the names it imports."""
     tree = ast.parse(source)
     nodes = list(ast.walk(tree))
     for node in nodes:
         if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             del node.body[0]
-    return _digits(ast.dump(tree).encode()), list(_names_in(nodes))
+    return Source(digits(ast.dump(tree).encode()), list(_names_in(nodes)))
 
 
-def _digits(data: bytes) -> str:
+def digits(data: bytes) -> str:
+    """16 hex digits of the SHA-256."""
     return hashlib.sha256(data).hexdigest()[:16]
 
 

@@ -4,7 +4,6 @@ import copy
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from crnn.model.precision import VARIANTS, Variant
 from crnn.runtimes.runtime import Runtime
 
 Config = dict[str, Any]
-DEFAULT_HEIGHT = Input().height  # of a width rule that has none to set
 
 MODEL_SOURCES = ("checkpoint", "onnx")  # of a model
 SOURCES = ("lmdb", "images", "iiit5k", "sample", "evaluation")  # of a dataset; the first that an entry has is used
@@ -33,6 +31,15 @@ RENAMED = {
     "shard_words": "parts, the number of parts that the words are divided into",
     "lanes": "calls",
     "bidirectional": "shi",
+}
+# What the schema's bounds ask for.
+BOUNDS = {
+    "minimum": "at least {}",
+    "minItems": "at least {} items",
+    "maximum": "at most {}",
+    "maxItems": "at most {} items",
+    "exclusiveMinimum": "more than {}",
+    "minLength": "a text that is not empty",
 }
 
 
@@ -48,6 +55,11 @@ def drop_nulls(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: drop_nulls(item) for key, item in value.items() if item is not None}
     return value
+
+
+def picked(entry: Config, *names: str) -> Config:
+    """Those of some keys that an entry has."""
+    return {name: entry[name] for name in names if name in entry}
 
 
 def with_plain_paths(config: Config) -> Config:
@@ -74,17 +86,18 @@ def check_schema(config: Config, schema: Config) -> None:
     """Raise ConfigError listing every place where `config` breaks `schema`: the key, its value and what is allowed."""
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
     if errors:
-        raise ConfigError(_explain(error) for error in errors)
+        raise ConfigError(dict.fromkeys(map(_explain, errors)))  # each missing key is an error that names them all
 
 
 def _explain(error: ValidationError) -> str:
     key = ".".join(map(str, error.absolute_path)) or "the configuration"
+    rule = str(error.validator)
+    value: Any = error.instance
     schema: Any = error.schema
     allowed: Any = error.validator_value
-    value: Any = error.instance
-    if error.validator == "enum" and isinstance(value, str) and value in RENAMED:
-        return f"{key}: {value} is now {RENAMED[value]}"
-    match error.validator:
+    match rule:
+        case "enum" if isinstance(value, str) and value in RENAMED:
+            return f"{key}: {value} is now {RENAMED[value]}"
         case "additionalProperties":
             known = schema.get("properties", {})
             unknown = sorted(map(str, set(value) - set(known)))
@@ -92,35 +105,21 @@ def _explain(error: ValidationError) -> str:
                 return f"{key}: the key {unknown[0]!r} is now {RENAMED[unknown[0]]}"
             return f"{key}: unknown key {', '.join(map(repr, unknown))}; allowed: {', '.join(known)}"
         case "required":
-            missing = sorted(set(allowed) - set(value))
-            return f"{key}: missing key {', '.join(map(repr, missing))}"
+            return f"{key}: missing key {', '.join(map(repr, sorted(set(allowed) - set(value))))}"
         case "pattern":
             return f"{key}: {value!r} is not a valid name or value; expected a match of {allowed}"
         case "minProperties":
             return f"{key}: is empty; expected at least {allowed} entry"
-    if error.validator == "type" and "string" in allowed and isinstance(value, bool | int | float):
-        return f"{key} is {value!r}, as YAML reads it; expected a text, so put it in quotes"
-    meaning = schema.get("description", "")
-    return f"{key} is {value!r}; expected {_expected(str(error.validator), allowed, error.message)}" + (
-        f" ({meaning})" if meaning else ""
-    )
-
-
-def _expected(rule: str, allowed: Any, message: str) -> str:
-    match rule:
+        case "type" if "string" in allowed and isinstance(value, bool | int | float):
+            return f"{key} is {value!r}, as YAML reads it; expected a text, so put it in quotes"
         case "enum":
-            return f"one of {', '.join(map(str, allowed))}"
+            expected = f"one of {', '.join(map(str, allowed))}"
         case "type":
-            return f"a value of type {allowed if isinstance(allowed, str) else ' or '.join(allowed)}"
-        case "minimum" | "minItems":
-            return f"at least {allowed}" + (" items" if rule == "minItems" else "")
-        case "maximum" | "maxItems":
-            return f"at most {allowed}" + (" items" if rule == "maxItems" else "")
-        case "exclusiveMinimum":
-            return f"more than {allowed}"
-        case "minLength":
-            return "a text that is not empty"
-    return message
+            expected = f"a value of type {allowed if isinstance(allowed, str) else ' or '.join(allowed)}"
+        case _:
+            expected = BOUNDS[rule].format(allowed) if rule in BOUNDS else error.message
+    meaning = f" ({schema['description']})" if "description" in schema else ""
+    return f"{key} is {value!r}; expected {expected}{meaning}"
 
 
 def check_encoding(config: Config, encoding: str) -> None:
@@ -136,13 +135,9 @@ def check_meaning(config: Config, runtimes: Mapping[str, Runtime], root: Path, r
     `training` names is left to the rules that read it: a report needs none of it.
     """
     faults = [
-        *chain.from_iterable(_dataset_faults(name, entry) for name, entry in config["datasets"].items()),
-        *chain.from_iterable(_model_faults(f"models.{name}", entry) for name, entry in config["models"].items()),
-        *chain.from_iterable(
-            _deployment_faults(f"deployments.{name}", name, entry, config, runtimes)
-            for name, entry in config["deployments"].items()
-            if "cascade" not in entry
-        ),
+        *_dataset_faults(config),
+        *_model_faults(config),
+        *_deployment_faults(config, runtimes),
         *_planning_faults(config),
         *_training_faults(config),
         *_policy_faults(config),
@@ -154,20 +149,21 @@ def check_meaning(config: Config, runtimes: Mapping[str, Runtime], root: Path, r
         raise ConfigError(faults)
 
 
-def _dataset_faults(name: str, entry: Config) -> Iterator[str]:
-    given = [source for source in SOURCES if source in entry]
-    if name in OWN_WORDS:
-        yield f"datasets.{name}: the workflow makes words of that name for itself; expected another name"
-    if not given:
-        yield f"datasets.{name}: has no words; expected one source of {', '.join(SOURCES)}"
-    if len([source for source in given if source != "lmdb"]) > 1:
-        yield f"datasets.{name}: has {' and '.join(given)}; expected one source (and at most an lmdb beside it)"
-    try:
-        one_group = re.compile(names := entry.get("images", {}).get("names", "()")).groups == 1
-    except re.error:
-        one_group = False
-    if not one_group:
-        yield f"datasets.{name}.images.names is {names}; expected a regular expression with one group, the label"
+def _dataset_faults(config: Config) -> Iterator[str]:
+    for name, entry in config["datasets"].items():
+        given = picked(entry, *SOURCES)
+        if name in OWN_WORDS:
+            yield f"datasets.{name}: the workflow makes words of that name for itself; expected another name"
+        if not given:
+            yield f"datasets.{name}: has no words; expected one source of {', '.join(SOURCES)}"
+        if len(set(given) - {"lmdb"}) > 1:
+            yield f"datasets.{name}: has {' and '.join(given)}; expected one source (and at most an lmdb beside it)"
+        try:
+            one_group = re.compile(names := entry.get("images", {}).get("names", "()")).groups == 1
+        except re.error:
+            one_group = False
+        if not one_group:
+            yield f"datasets.{name}.images.names is {names}; expected a regular expression with one group, the label"
 
 
 def _policy_faults(config: Config) -> Iterator[str]:
@@ -182,15 +178,15 @@ def _policy_faults(config: Config) -> Iterator[str]:
         )
         return
     for name, model in config["models"].items():
-        missing = ""
-        if not _in_the_file(model["charset"]):
-            with suppress(UserError):  # a fault of the model, and named as such
-                missing = policy.unspelled("".join(Charset.from_settings(model["charset"]).characters))
-        if missing:
-            yield (
-                f"models.{name}.charset cannot spell {shortened(missing)} of labels.characters; expected a charset "
-                "with these, or labels.characters without them"
-            )
+        with suppress(UserError):  # a fault of the model, and named as such
+            if _in_the_file(model["charset"]):
+                continue
+            missing = policy.unspelled("".join(Charset.from_settings(model["charset"]).characters))
+            if missing:
+                yield (
+                    f"models.{name}.charset cannot spell {shortened(missing)} of labels.characters; expected a charset "
+                    "with these, or labels.characters without them"
+                )
 
 
 def shortened(characters: str, most: int = 20) -> str:
@@ -198,26 +194,27 @@ def shortened(characters: str, most: int = 20) -> str:
     return repr(characters[:most]) + (f" and {len(characters) - most} more" if len(characters) > most else "")
 
 
-def _model_faults(key: str, entry: Config) -> Iterator[str]:
+def _model_faults(config: Config) -> Iterator[str]:
     """What keeps a model from being one recogniser, whose images and characters are known."""
-    given = [source for source in MODEL_SOURCES if source in entry]
-    if len(given) != 1:
-        yield f"{key}: has {' and '.join(given) or 'no model file'}; expected one of {', '.join(MODEL_SOURCES)}"
-    try:
-        Input.from_settings(entry["input"])
-    except UserError as error:
-        yield f"{key}.{error}"
-    charset = entry["charset"]
-    if len(str(charset).encode()) > MOST_INLINE:
-        yield f"{key}.charset is too long for the config; put its characters into a file, one a line: {{file: …}}"
-    if isinstance(charset, dict) and "only" in charset and "onnx" not in entry:
-        yield f"{key}.charset.only is for an onnx model; export the checkpoint, or leave it out"
-    if _in_the_file(charset) and "onnx" in entry:
-        return
-    try:
-        Charset.from_settings(charset)
-    except UserError as error:
-        yield f"{key}.{error}"
+    for name, entry in config["models"].items():
+        key, charset = f"models.{name}", entry["charset"]
+        given = picked(entry, *MODEL_SOURCES)
+        if len(given) != 1:
+            yield f"{key}: has {' and '.join(given) or 'no model file'}; expected one of {', '.join(MODEL_SOURCES)}"
+        if len(str(charset).encode()) > MOST_INLINE:
+            yield f"{key}.charset is too long for the config; put its characters into a file, one a line: {{file: …}}"
+        if isinstance(charset, dict) and "only" in charset and "onnx" not in entry:
+            yield f"{key}.charset.only is for an onnx model; export the checkpoint, or leave it out"
+        try:
+            Input.from_settings(entry["input"])
+        except UserError as error:
+            yield f"{key}.{error}"
+        if _in_the_file(charset) and "onnx" in entry:
+            continue
+        try:
+            Charset.from_settings(charset)
+        except UserError as error:
+            yield f"{key}.{error}"
 
 
 def _in_the_file(charset: Any) -> bool:
@@ -230,26 +227,27 @@ def models_of(deployment: Config, config: Config) -> tuple[str, ...]:
     return tuple(deployment["models"] if "models" in deployment else config["models"])
 
 
-def _deployment_faults(
-    key: str, name: str, entry: Config, config: Config, runtimes: Mapping[str, Runtime]
-) -> Iterator[str]:
-    """What keeps a deployment from being built or told from a stage of the model."""
-    runtime, source = runtimes.get(entry["runtime"]), entry["source"]
-    if runtime is None:
-        yield f"{key}.runtime is {entry['runtime']!r}; expected one of {', '.join(runtimes)}"
-        return
-    if entry["widths"] not in config["widths"]:
-        known = ", ".join(config["widths"])
-        yield f"{key}.widths is {entry['widths']!r}; expected one of {known} (the keys of widths)"
-    if (runtime.source == "checkpoint") != (source == "checkpoint"):
-        takers = ", ".join(each.name for each in runtimes.values() if each.source == "checkpoint")
-        yield f"{key}.source is {source!r}; {takers} take checkpoint, every other runtime raw or fixed"
-    if "surgery" in entry and source != "fixed":
-        yield f"{key}.source is {source!r}; with passes of its own (surgery) it is fixed"
-    if name in STAGE_READERS or name.startswith(STAGE_READERS[-1]) or (name == "torch") > (runtime.name == "torch"):
-        yield f"{key}: {name} is the name of a stage of the model; expected another name"
-    yield from _serving_faults(key, entry, config, runtime)
-    yield from _precision_faults(key, entry, config, runtime)
+def _deployment_faults(config: Config, runtimes: Mapping[str, Runtime]) -> Iterator[str]:
+    """What keeps a deployment from being built, or from being told apart from a stage of the model."""
+    for name, entry in config["deployments"].items():
+        if "cascade" in entry:
+            continue
+        key, runtime, source = f"deployments.{name}", runtimes.get(entry["runtime"]), entry["source"]
+        if runtime is None:
+            yield f"{key}.runtime is {entry['runtime']!r}; expected one of {', '.join(runtimes)}"
+            continue
+        if entry["widths"] not in config["widths"]:
+            known = ", ".join(config["widths"])
+            yield f"{key}.widths is {entry['widths']!r}; expected one of {known} (the keys of widths)"
+        if (runtime.source == "checkpoint") != (source == "checkpoint"):
+            takers = ", ".join(each.name for each in runtimes.values() if each.source == "checkpoint")
+            yield f"{key}.source is {source!r}; {takers} take checkpoint, every other runtime raw or fixed"
+        if "surgery" in entry and source != "fixed":
+            yield f"{key}.source is {source!r}; with passes of its own (surgery) it is fixed"
+        if name in STAGE_READERS or name.startswith(STAGE_READERS[-1]) or (name == "torch") > (runtime.name == "torch"):
+            yield f"{key}: {name} is the name of a stage of the model; expected another name"
+        yield from _serving_faults(key, entry, config, runtime)
+        yield from _precision_faults(key, entry, config, runtime)
 
 
 def _serving_faults(key: str, entry: Config, config: Config, runtime: Runtime) -> Iterator[str]:
@@ -264,14 +262,15 @@ def _serving_faults(key: str, entry: Config, config: Config, runtime: Runtime) -
             yield f"{key}.runtime is {runtime.name!r}, which runs no ONNX file, and models.{name} is one; {remedy}"
         if widths is None:
             continue
-        images = model["input"]
-        height, channels = images["height"], 1 if images.get("colour", "gray") == "gray" else images["channels"]
-        found = widths.get("height", DEFAULT_HEIGHT), widths["channels"]
-        if found != (height, channels):
-            yield (
-                f"{key}.widths is {entry['widths']!r}, of height {found[0]} and {found[1]} channels, and models.{name} "
-                f"takes height {height} and {channels} channels; give that width rule these, {remedy}"
-            )
+        found = (widths.get("height", Input.height), widths["channels"])
+        with suppress(UserError):  # a fault of the model, and named as such
+            images = Input.from_settings(model["input"])
+            if found != (images.height, images.tensor_channels):
+                yield (
+                    f"{key}.widths is {entry['widths']!r}, of height {found[0]} and {found[1]} channels, and "
+                    f"models.{name} takes height {images.height} and {images.tensor_channels} channels; give that "
+                    f"width rule these, {remedy}"
+                )
 
 
 def _precision_faults(key: str, entry: Config, config: Config, runtime: Runtime) -> Iterator[str]:
@@ -310,11 +309,7 @@ def _planning_faults(config: Config) -> Iterator[str]:
     planned, planning = planned_widths(config), config["planning"]
     for name, entry in planned.items():
         key, on = f"widths.{name}", entry["deployment"]
-        named = {
-            "deployments": [on],
-            "models": [entry["model"]] if "model" in entry else [],
-            "datasets": entry.get("datasets", []),
-        }
+        named = {"deployments": [on], "models": picked(entry, "model").values(), "datasets": entry.get("datasets", [])}
         for section, names in named.items():
             for unknown in (each for each in names if each not in config[section]):
                 yield f"{key} names {unknown!r}; expected one of {', '.join(config[section])} (the keys of {section})"
@@ -352,25 +347,23 @@ def _file_faults(config: Config, root: Path, results: str) -> Iterator[str]:
     for key, holder, place in _paths_in(config):
         if "{" in (path := holder[place]) or "}" in path:
             yield f"{key} is {path!r}; Snakemake takes braces for wildcards, so rename it, or name a link to it"
-    named = {f"datasets.{name}": entry for name, entry in config["datasets"].items()}
-    for key, entry in {**named, "planning": config["planning"], "calibration": config["calibration"]}.items():
+    datasets = {f"datasets.{name}": entry for name, entry in config["datasets"].items()}
+    for key, entry in {**datasets, **picked(config, "planning", "calibration")}.items():
         if "lmdb" in entry:
             data = Path(entry["lmdb"]) / "data.mdb"
             if not data.is_file():
                 yield f"{key}.lmdb is {entry['lmdb']!r}; expected an LMDB folder, but there is no {data}"
             continue
         for source in ("images", "iiit5k"):
-            for option in ("folder", "labels", "archive"):
-                path = entry.get(source, {}).get(option)
-                if path is not None and not Path(path).exists():
+            for option, path in picked(entry.get(source, {}), "folder", "labels", "archive").items():
+                if not Path(path).exists():
                     yield f"{key}.{source}.{option} is {path!r}, which does not exist"
     previous = config.get("report", {}).get("previous")
     if previous is not None:
         yield from _previous_faults(Path(previous), results)
     made = {trained_weights(name, results) for name in config["training"]}
     for name, model in config["models"].items():
-        for source in (each for each in MODEL_SOURCES if each in model):
-            path = model[source]
+        for source, path in picked(model, *MODEL_SOURCES).items():
             if path not in made and not (Path(path).is_file() or (root / path).is_file()):
                 yield f"models.{name}.{source} is {path!r}, which does not exist"
 

@@ -34,12 +34,9 @@ class Digests:
         """
         if path.is_dir():
             return self._of_folder(path)
-        if path.exists() and not path.is_file():
-            return "no regular file"
-        try:
+        if path.is_file():
             return self._of_file(path)
-        except FileNotFoundError:
-            return ""
+        return "no regular file" if path.exists() else ""
 
     def texts(self, paths: Iterable[str]) -> list[str]:
         """Each path with 16 digits of its digest, as a rule's params hold them."""
@@ -62,7 +59,7 @@ class Digests:
         with path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         if time.time() - changed / 1e9 > UNSETTLED and _state(path) == state:
-            self.store.put(str(path), {"state": list(state), "sha256": digest})
+            self.store[str(path)] = {"state": list(state), "sha256": digest}
         return digest
 
 

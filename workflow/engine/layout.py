@@ -11,10 +11,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from crnn.data.widths import OF_PIXELS
 from crnn.model.precision import QUANTISED, VARIANTS
 from crnn.runtimes.runtime import Runtime
-from engine.config import SOURCES, Config, models_of, planned_widths, trained_weights
+from engine.config import SOURCES, Config, models_of, picked, planned_widths, trained_weights
 
 # Words that the workflow makes for itself: to calibrate 8 bits with, and to tune plans on.
 CALIBRATION, TUNING, GOLDEN = "calibration", "tuning", "golden"
@@ -49,6 +48,11 @@ class Deployment:
     keep: str = "last"
     accuracy_drop: float = 0.005
     accuracy: float | None = None
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The deployments that it is made of: itself, where it is no cascade."""
+        return self.cascade or (self.name,)
 
     @property
     def variant(self) -> str:
@@ -123,7 +127,10 @@ class Layout:
     def datasets(self) -> Config:
         """The datasets of the config, and the words that the workflow makes for itself."""
         own = {CALIBRATION: self.config["calibration"], TUNING: self.config["planning"], GOLDEN: GOLDEN_WORDS}
-        return {**self.config["datasets"], **{name: _words_of(entry) for name, entry in own.items()}}
+        made = {
+            name: picked(entry, "lmdb") or {"sample": picked(entry, "words", "seed")} for name, entry in own.items()
+        }
+        return {**self.config["datasets"], **made}
 
     @cached_property
     def evaluations(self) -> dict[str, list[str]]:
@@ -141,12 +148,12 @@ class Layout:
     @cached_property
     def deployments(self) -> dict[str, Deployment]:
         """Every deployment by name, those that are skipped too."""
-        return {
-            name: Deployment(
-                **{**entry, "runtime": self._runtime(entry), "models": models_of(entry, self.config)}, name=name
-            )
-            for name, entry in self.config["deployments"].items()
-        }
+        runtimes = {**self.runtimes, CASCADE.name: CASCADE}
+        made = {}
+        for name, entry in self.config["deployments"].items():
+            given = {"name": name, "runtime": runtimes[entry["runtime"]], "models": models_of(entry, self.config)}
+            made[name] = Deployment(**{**entry, **given})
+        return made
 
     @cached_property
     def alone(self) -> dict[str, Deployment]:
@@ -159,9 +166,6 @@ class Layout:
         used = [self.runtimes[REFERENCE], self.runtimes["onnxruntime"], *(e.runtime for e in self.alone.values())]
         return {runtime.name: runtime for runtime in used}
 
-    def _runtime(self, entry: Config) -> Runtime:
-        return CASCADE if "cascade" in entry else self.runtimes[entry["runtime"]]
-
     @cached_property
     def planned(self) -> list[str]:
         """Names of the width rules that are planned."""
@@ -170,26 +174,38 @@ class Layout:
     @cached_property
     def runs(self) -> list[Run]:
         """Every row of the report that is run."""
-        used = [deployment.name for deployment in self.deployments.values() if deployment.skip is None]
         return [
             Run(dataset, model, name)
             for dataset in self.config["datasets"]
             for model in self.config["models"]
-            for name in used
-            if model in self.deployments[name].models
+            for name, entry in self.deployments.items()
+            if entry.skip is None and model in entry.models
         ]
 
     def of_runs(self, *patterns: str) -> list[str]:
-        """Each pattern filled in for every run and part of its dataset, each file once."""
+        """Each pattern filled in for every run and part of its dataset, each file once.
+
+        Besides what names a run, a pattern may name its {widths}, its {model_file} and the {repaired} stem of that.
+        """
+        entries = self.deployments
         filled = (
             pattern.format(
-                results=self.results, widths=self.deployments[run.deployment].widths, part=part, **asdict(run)
+                results=self.results,
+                widths=entries[run.deployment].widths,
+                repaired=entries[run.deployment].repaired,
+                model_file=entries[run.deployment].model_file,
+                part=part,
+                **asdict(run),
             )
             for pattern in patterns
             for run in self.runs
             for part in self.parts(run.dataset)
         )
         return list(dict.fromkeys(filled))
+
+    def run_file(self, run: Run, file: str) -> str:
+        """A file of a run's folder."""
+        return f"{self.results}/runs/{run.dataset}/{run.model}/{run.deployment}/{file}"
 
     # --- words and tensors -------------------------------------------------------------------------------------
 
@@ -229,16 +245,6 @@ class Layout:
         used = {self.deployments[run.deployment].widths for run in self.runs}
         return {name: plan for name in self.planned if name in used for plan in self.plan(name)}
 
-    def pixels(self, widths: str) -> dict[str, Any]:
-        """What a width rule says of pixels."""
-        return {key: value for key, value in self.config["widths"][widths].items() if key in OF_PIXELS}
-
-    def plan_bounds(self, widths: str) -> dict[str, Any]:
-        """What of a planned width rule bounds the plan (crnn.planning.optimiser)."""
-        names = ("height", "stretch", "step", "min", "max", "buckets", "distortion", "batch", "accuracy_drop")
-        entry = self.config["widths"][widths]
-        return {name: entry[name] for name in names if name in entry}
-
     def counted_samples(self, widths: str, deployment: str) -> list[str]:
         """The words that a plan is made for: of every dataset that it names, as its deployment reads them."""
         counted = self.config["widths"][widths].get("datasets", self.config["datasets"])
@@ -266,11 +272,6 @@ class Layout:
         charset = self.config["models"][model]["charset"]
         return [charset["file"]] if isinstance(charset, dict) and "file" in charset else []
 
-    def network_size(self, model: str) -> dict[str, Any]:
-        """What a model says of its network; the checkpoint has what is left out."""
-        entry = self.config["models"][model]
-        return {name: entry[name] for name in ("channels", "hidden", "activation") if name in entry}
-
     def first_stage(self, model: str) -> str:
         """The stage of a model that all others are compared with."""
         return REFERENCE if "checkpoint" in self.config["models"][model] else "raw"
@@ -294,34 +295,12 @@ class Layout:
         batch = {} if entry.widths in self.planned else {"batch": entry.batch}
         return {**entry.runtime_options, "width_rule": self.config["widths"][entry.widths], **batch}
 
-    def with_surgery(self) -> list[str]:
-        """Deployments with passes of their own."""
-        return [name for name, entry in self.deployments.items() if entry.surgery is not None]
-
     def widths_to_check(self, model: str, variant: str) -> str:
         """The width rule by which a variant that is made for all of them reads the calibration words."""
         serving = [entry for entry in self.deployments.values() if model in entry.models]
         users = [entry for entry in serving if entry.variant == variant]
         named = [*(entry.widths for entry in [*users, *serving]), *self.config["widths"]]
         return next(str(name) for name in named if name not in self.planned)
-
-    def variants(self, *patterns: str) -> list[str]:
-        """Each pattern filled in for every variant other than fp32 that runs use, each file once."""
-        made = [(run, self.deployments[run.deployment]) for run in self.runs]
-        filled = (
-            pattern.format(
-                results=self.results,
-                model=run.model,
-                stem=entry.variant_stem,
-                repaired=entry.repaired,
-                variant=entry.variant,
-                widths=entry.widths,
-            )
-            for pattern in patterns
-            for run, entry in made
-            if entry.variant != "fp32" and ("{widths}" not in pattern or entry.variant in QUANTISED)
-        )
-        return list(dict.fromkeys(filled))
 
     def toolchain_questions(self, jobs: Iterable[tuple[str, bool]]) -> list[dict[str, Any]]:
         """What to ask of toolchains before a run; jobs: the deployment or stage of each, and whether it builds."""
@@ -346,13 +325,12 @@ class Layout:
         return list(dict.fromkeys([REFERENCE, *converted, *used, *self.alone]))
 
     def reference(self, model: str, widths: str) -> str:
-        """The reader that a model's others are compared with: raw.onnx, or PyTorch, where it has a deployment that."""
+        """The reader that a model's others are compared with: a deployment of PyTorch's, or else its first stage."""
+        wanted = (REFERENCE, widths, None)
         own = (
             name
             for name, entry in self.deployments.items()
-            if entry.runtime.name == REFERENCE
-            and (entry.widths, entry.skip) == (widths, None)
-            and model in entry.models
+            if (entry.runtime.name, entry.widths, entry.skip) == wanted and model in entry.models
         )
         return next(own, self.first_stage(model))
 
@@ -412,14 +390,13 @@ class Layout:
     @property
     def clock(self) -> dict[str, int]:
         """How long the two clocks run."""
-        return {name: self.config["measure"][name] for name in ("passes", "warmup", "words")}
+        return picked(self.config["measure"], "passes", "warmup", "words")
 
     def costs(self, run: Run, suffix: str = ".json") -> list[str]:
         """What else is measured of a run: its starts, its load; none unless the config asks."""
-        folder = f"{self.results}/runs/{run.dataset}/{run.model}/{run.deployment}"
         if self.deployments[run.deployment].cascade:
-            return [f"{folder}/cascade.json"] if suffix == ".json" else []
-        return [f"{folder}/{name}{suffix}" for name in ("starts", "load") if self.config["measure"][name]]
+            return [self.run_file(run, "cascade.json")] if suffix == ".json" else []
+        return [self.run_file(run, f"{name}{suffix}") for name in ("starts", "load") if self.config["measure"][name]]
 
     def surgery_records(self, run: Run) -> list[str]:
         """Records of reading a dataset with raw and fixed side by side; none where a row starts before surgery."""
@@ -435,46 +412,18 @@ class Layout:
         """Training → the checkpoint that it makes."""
         return {name: trained_weights(name, self.results) for name in self.config["training"]}
 
-    def of_trainings(self, *files: str) -> list[str]:
-        """Files of the folder of every training."""
-        return [f"{self.results}/training/{name}/{file}" for name in self.config["training"] for file in files]
-
-    def lexicons(self, training: str) -> list[str]:
-        """The word lists that a training renders."""
-        return [self.shipped(path) for path in self.config["training"][training]["lexicons"]]
-
-    def starting_weights(self, training: str) -> list[str]:
-        """The checkpoint that a training goes on from; none where it starts from random weights."""
-        start = self.config["training"][training].get("start")
-        return [self.shipped(start)] if start else []
-
-    def real_words(self, training: str) -> list[str]:
-        """The real words that a training is watched with besides rendered ones; none where it names no LMDB."""
-        lmdb = self.config["training"][training]["validation"].get("lmdb")
-        return [f"{lmdb}/data.mdb"] if lmdb else []
-
-    def watched_words(self, training: str) -> list[str]:
-        """All words that a training is watched with, the rendered ones first."""
-        return [f"{self.results}/training/{training}/validation.lmdb/data.mdb", *self.real_words(training)]
-
     def training_settings(self, training: str) -> dict[str, Any]:
         """What decides the weights (crnn.train.settings)."""
         entry = self.config["training"][training]
         names = ["seed", "words", "batch", "learning_rate", "warmup", "weight_decay", "clip", "average", "jitter"]
         names += ["minutes", "shelf"] if "minutes" in entry else []
-        return {**{name: entry[name] for name in names}, "validate_words": entry["validation"]["every"]}
-
-    def running_options(self, training: str) -> list[str]:
-        """How a training runs and not what it learns."""
-        entry = self.config["training"][training]
-        names = [name for name in ("device", "save_seconds", "processes") if name in entry]
-        return [f"--{name.replace('_', '-')}={entry[name]}" for name in names]
+        return {**picked(entry, *names), "validate_words": entry["validation"]["every"]}
 
     def errors_of_training(self, training: str) -> list[str]:
         """Analyses of the runs whose model names the checkpoint of a training."""
         made = self.trained[training]
         users = [run for run in self.runs if self.config["models"][run.model].get("checkpoint") == made]
-        return [f"{self.results}/runs/{run.dataset}/{run.model}/{run.deployment}/errors.json" for run in users]
+        return [self.run_file(run, "errors.json") for run in users]
 
     @cached_property
     def training_logs(self) -> dict[str, str]:
@@ -490,15 +439,9 @@ class Layout:
     def skipped(self) -> list[dict[str, str]]:
         """The rows without figures: deployments that the config says are not run here, and why."""
         return [
-            {
-                "deployment": name,
-                "reason": entry.skip,
-                "widths": entry.widths,
-                "runtime": entry.runtime.name,
-                "precision": entry.precision,
-            }
-            for name, entry in self.deployments.items()
-            if entry.skip is not None
+            {"deployment": name, "reason": entry["skip"], **picked(entry, "widths", "runtime", "precision")}
+            for name, entry in self.config["deployments"].items()
+            if "skip" in entry
         ]
 
     def quantised_record(self, run: Run) -> list[str]:
@@ -508,18 +451,15 @@ class Layout:
 
     def bundles(self) -> list[str]:
         """The bundle of every deployment that is run, of each model; none where one has the recipe's widths."""
-        bundled = [run for run in self.runs if "recipe" not in self._rules_of(run.deployment)]
+        rules = {name: self.config["widths"][entry.widths]["rule"] for name, entry in self.deployments.items()}
+        recipe = {name for name, rule in rules.items() if rule == "recipe"}
+        bundled = [run for run in self.runs if recipe.isdisjoint(self.deployments[run.deployment].members)]
         return list(dict.fromkeys(f"{self.results}/bundles/{run.model}/{run.deployment}" for run in bundled))
-
-    def _rules_of(self, deployment: str) -> set[str]:
-        """The kinds of width rules of a deployment: of a cascade those of its members."""
-        members = self.deployments[deployment].cascade or [deployment]
-        return {self.config["widths"][self.deployments[name].widths]["rule"] for name in members}
 
     def scored(self, model: str, deployment: str) -> list[str]:
         """The scores of a deployment on every dataset."""
-        datasets = [run.dataset for run in self.runs if (run.model, run.deployment) == (model, deployment)]
-        return [f"{self.results}/runs/{dataset}/{model}/{deployment}/run.json" for dataset in datasets]
+        runs = [run for run in self.runs if (run.model, run.deployment) == (model, deployment)]
+        return [self.run_file(run, "run.json") for run in runs]
 
     def bundle_identity(self, model: str, deployment: str) -> dict[str, str]:
         """What a bundle says that it is."""
@@ -529,17 +469,27 @@ class Layout:
     def run_identity(self, run: Run) -> dict[str, str]:
         """What identifies a run's row in the report."""
         entry = self.config["deployments"][run.deployment]
-        return {**asdict(run), **{key: entry[key] for key in ("widths", "runtime", "source", "precision")}}
+        return {**asdict(run), **picked(entry, "widths", "runtime", "source", "precision")}
 
     @cached_property
     def records(self) -> list[str]:
         """Records of every stage that the runs need, in the order of the work."""
+        models = "{results}/models/{model}"
         prepared = self.of_runs(
             "{results}/datasets/{dataset}/words.json",
             "{results}/datasets/{dataset}/tensors/{widths}/{part}/tensors.json",
         )
         imported = [self.model(model, "weights.json") for model in self.models_from("checkpoint")]
-        repaired = self.of_runs("{results}/models/{model}/raw.json", "{results}/models/{model}/fixed.json")
+        repaired = self.of_runs(f"{models}/raw.json", f"{models}/fixed.json", f"{models}/{{repaired}}.json")
+        made = [(run.model, self.deployments[run.deployment]) for run in self.runs]
+        calibrated = [
+            self.model(model, f"{entry.repaired}.calibration-{entry.variant}-{entry.widths}.record.json")
+            for model, entry in made
+            if entry.variant in QUANTISED
+        ]
+        variants = [self.model(model, f"{entry.variant_stem}.json") for model, entry in made if entry.variant != "fp32"]
+        plans = [Path(plan).parent for plan in self.plans.values()]
+        planned = [*(f"{plan.parent}/costs.json" for plan in plans), *(f"{plan}/record.json" for plan in plans)]
         read = [
             file.replace(".parquet", ".json")
             for run in self.runs
@@ -547,40 +497,20 @@ class Layout:
             if stage != "raw"  # read beside fixed, which has the record of both
             for file in files
         ]
-        own = self.own_surgery("{results}/models/{model}/fixed.for-{deployment}.json")
-        variants = self.variants(
-            "{results}/models/{model}/{repaired}.calibration-{variant}-{widths}.record.json",
-            "{results}/models/{model}/{stem}.json",
-        )
-        plans = [Path(plan) for plan in self.plans.values()]
-        costs = [f"{plan.parent.parent}/costs.json" for plan in plans]
         timed = self.of_runs(
             "{results}/builds/{model}/{deployment}/build.json",
             "{results}/runs/{dataset}/{model}/{deployment}/timings.json",
         )
-        planned = [*costs, *(f"{plan.parent}/record.json" for plan in plans)]
         costs = [record for run in self.runs for record in self.costs(run, ".record.json")]
-        return list(dict.fromkeys([*prepared, *imported, *repaired, *own, *variants, *planned, *read, *timed, *costs]))
-
-    def own_surgery(self, pattern: str) -> list[str]:
-        """`pattern` filled in for every deployment that has passes of its own, of each model."""
-        own = {run: self.deployments[run.deployment] for run in self.runs}
-        filled = (
-            pattern.format(results=self.results, **asdict(run))
-            for run, entry in own.items()
-            if entry.surgery is not None
-        )
-        return list(dict.fromkeys(filled))
+        every = [*prepared, *imported, *repaired, *calibrated, *variants, *planned, *read, *timed, *costs]
+        return list(dict.fromkeys(every))
 
     def run_files(self, run: Run) -> dict[str, Any]:
         """What the report reads of a run."""
-        folder = f"{self.results}/runs/{run.dataset}/{run.model}/{run.deployment}"
+        files = {"run": "run.json", "audit": "audit.json", "flips": "audit.parquet", "timings": "timings.parquet"}
         return {
             **asdict(run),
-            "run": f"{folder}/run.json",
-            "audit": f"{folder}/audit.json",
-            "flips": f"{folder}/audit.parquet",
-            "timings": f"{folder}/timings.parquet",
+            **{name: self.run_file(run, file) for name, file in files.items()},
             "predictions": self.predictions_of(run),
             "samples": self.tensors_of(run, "samples.parquet"),
             "words": str(Path(self.words(run.dataset)).parent),
@@ -611,20 +541,3 @@ class Layout:
             "training": [{"model": model, "log": log} for model, log in self.training_logs.items()],
             **self.config["report"],
         }
-
-
-def validation_sets(watched: Iterable[str]) -> list[str]:
-    """NAME=LMDB for each of a training's `watched_words`."""
-    return [f"{name}={Path(file).parent}" for name, file in zip(("rendered", "real"), watched, strict=False)]
-
-
-def network_size(entry: Config) -> dict[str, Any]:
-    """The sizes of the network that an entry of training describes."""
-    return {"channels": entry["channels"], "hidden": entry["hidden"], "classes": len(entry["charset"]) + 1}
-
-
-def _words_of(entry: Config) -> Config:
-    """The source of words that the workflow makes for itself."""
-    if "lmdb" in entry:
-        return {"lmdb": entry["lmdb"]}
-    return {"sample": {"words": entry["words"], "seed": entry["seed"]}}

@@ -6,23 +6,18 @@ from typing import Any
 DEVICES = ("gpu", "npu")
 DeviceOf = Callable[[Any], str | None]  # wildcards → the device that a job takes
 Count = Callable[[Any, int], int]  # wildcards, threads → how many of it
+Resources = dict[str, Callable[[Any, int], Any]]
 
 
-def needs(mb: int, minutes: int) -> dict[str, Callable[[Any, int], int]]:
+def needs(mb: int, minutes: int) -> Resources:
     """Memory and time of a job; every further attempt gets more, for a cluster ends the job that exceeds them."""
-
-    def grows(amount: int) -> Callable[[Any, int], int]:
-        return lambda wildcards, attempt: amount * attempt  # noqa: ARG005 (Snakemake goes by the names)
-
-    return {"mem_mb": grows(mb), "runtime": grows(minutes)}
-
-
-def one_device(_wildcards: Any, _threads: int) -> int:
-    """The usual number."""
-    return 1
+    return {
+        "mem_mb": lambda wildcards, attempt: mb * attempt,  # noqa: ARG005 (Snakemake goes by the names)
+        "runtime": lambda wildcards, attempt: minutes * attempt,  # noqa: ARG005
+    }
 
 
-def occupies(device_of: DeviceOf, count: Count = one_device) -> dict[str, Callable[[Any, int], Any]]:
+def occupies(device_of: DeviceOf, count: Count = lambda _wildcards, _threads: 1) -> Resources:
     """The resources of a job that takes devices: npu=1 is what --resources npu=… limits, gres="npu:1" Slurm's words."""
 
     def gres(wildcards: Any, threads: int) -> str | None:

@@ -30,6 +30,7 @@ faults.
 change that instead. `<name>` stands for a name of yours, which becomes a folder name and matches `{name}`;
 `[]` stands for each entry of a list.
 """
+BELOW = "below"  # where the default of a key stands that is too long for a cell
 BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
 TYPES = {"string": "text", "integer": "whole number", "number": "number", "boolean": "`true` or `false`"}
 
@@ -95,11 +96,6 @@ def allowed_list(schema: Schema) -> str:
     return f"list{size}; each: {allowed(schema['items'])}{unique}{with_value}"
 
 
-def is_block(value: Any) -> bool:
-    """Whether a default is shown below the table instead of in it."""
-    return isinstance(value, list) and any(isinstance(item, dict) for item in value)
-
-
 def default(key: Key) -> str:
     """The default of a key, in Markdown."""
     if key.required:
@@ -107,8 +103,8 @@ def default(key: Key) -> str:
     if "default" not in key.schema or "properties" in key.schema:
         return "—"
     value = key.schema["default"]
-    if is_block(value):
-        return "below"
+    if isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        return BELOW
     return f"`{value if isinstance(value, str) else json.dumps(value)}`"
 
 
@@ -134,8 +130,9 @@ def table(keys: list[Key]) -> Iterator[str]:
     for key in keys:
         yield row(f"`{key.path}`", allowed(key.schema), default(key), prose(key.schema["description"]))
     for key in keys:
-        if is_block(value := key.schema.get("default")):
-            written = yaml.safe_dump({key.path.rpartition(".")[2]: value}, default_flow_style=None, sort_keys=False)
+        if default(key) == BELOW:
+            shown = {key.path.rpartition(".")[2]: key.schema["default"]}
+            written = yaml.safe_dump(shown, default_flow_style=None, sort_keys=False)
             yield from ("", f"The default of `{key.path}`:", "", "```yaml", written.rstrip(), "```")
 
 

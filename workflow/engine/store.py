@@ -2,36 +2,23 @@
 
 import json
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from crnn.core.files import write_json
 
 
-@dataclass
-class Store:
+class Store(dict[str, Any]):
     """Texts → facts. `path` may be relative: it counts from where Snakemake reads the rules, not from where it ends."""
 
-    path: Path
-    _known: dict[str, Any] = field(default_factory=dict)
-    _fresh: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.path = self.path.absolute()
+    def __init__(self, path: Path) -> None:
+        self._path = path.absolute()
         with suppress(OSError, ValueError):
-            self._known = json.loads(self.path.read_text(encoding="utf-8"))
-
-    def get(self, key: str) -> Any:
-        """What is known of `key`; None where nothing is."""
-        return self._fresh.get(key, self._known.get(key))
-
-    def put(self, key: str, fact: Any) -> None:
-        """Remember what was found out."""
-        self._fresh[key] = fact
+            self.update(json.loads(self._path.read_text(encoding="utf-8")))
+        self._kept = dict(self)
 
     def save(self) -> None:
         """Write it down, where anything is new."""
-        if self._fresh:
+        if self != self._kept:
             with suppress(OSError):  # a folder that may be read only
-                write_json(self.path, self._known | self._fresh)
+                write_json(self._path, self)

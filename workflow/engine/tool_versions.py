@@ -1,7 +1,5 @@
 """Versions of the tools that a stage uses: what its env file pins, what is installed here, what a driver says."""
 
-import hashlib
-import platform
 import re
 import sys
 from collections.abc import Iterable
@@ -12,10 +10,11 @@ from pathlib import Path
 import yaml
 
 from crnn.runtimes.runtime import Runtime
+from engine.code_digest import digits
 
 # Where conda-forge has another name than the Python package index.
 DISTRIBUTIONS = {"pytorch-cpu": "torch", "pytorch-gpu": "torch", "python-lmdb": "lmdb"}
-# Where a module has another name than its distribution; a guess, which is checked.
+# Where a module has another name than its distribution.
 PROVIDERS = {
     "cv2": "opencv-python-headless",
     "PIL": "pillow",
@@ -49,7 +48,8 @@ def installed_versions(modules: Iterable[str]) -> dict[str, str]:
     Modules are top-level names; one whose distribution is not installed counts under its own name, without a version.
     """
     names = {distribution(_provider(module)) for module in modules}
-    return {"python": _python(), **{name: _installed(name) for name in sorted(names - UNCOUNTED)}}
+    python = ".".join(map(str, sys.version_info[:2]))
+    return {"python": python, **{name: _installed(name) for name in sorted(names - UNCOUNTED)}}
 
 
 def tool_versions(packages: set[str], runtime: Runtime | None = None, env: Path | None = None) -> dict[str, str]:
@@ -60,38 +60,19 @@ def tool_versions(packages: set[str], runtime: Runtime | None = None, env: Path 
     probed = {name: probe.version() for name, probe in runtime.probes.items()} if runtime else {}
     if env is None:
         return installed_versions(packages - sys.stdlib_module_names - LOCAL) | probed
-    beside = {path.name: digest_of(path) for path in sorted(env.parent.glob(f"{env.stem}.*")) if path != env}
+    beside = {path.name: digits(path.read_bytes()) for path in sorted(env.parent.glob(f"{env.stem}.*")) if path != env}
     return {"--sdm": "conda"} | pinned_versions(env) | beside | probed
 
 
-def digest_of(path: Path) -> str:
-    """16 hex digits of a small file's SHA-256."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+_providers = cache(metadata.packages_distributions)
 
 
 @cache
 def _provider(module: str) -> str:
     """The distribution that holds a module; its own name where none does."""
     likely = PROVIDERS.get(module, module)
-    return likely if _holds(likely, module) else _providers().get(module, [module])[0]
-
-
-def _holds(name: str, module: str) -> bool:
-    """Whether an installed distribution lists a module among its files: asking one is faster than reading them all."""
-    try:
-        files = metadata.distribution(name).read_text("RECORD") or ""
-    except metadata.PackageNotFoundError:
-        return False
-    return re.search(rf"^{re.escape(module)}[/.]", files, re.MULTILINE) is not None
-
-
-@cache
-def _providers() -> dict[str, list[str]]:
-    return {module: list(names) for module, names in metadata.packages_distributions().items()}
-
-
-def _python() -> str:
-    return ".".join(platform.python_version_tuple()[:2])
+    # Asking for one is faster than reading what all of them hold.
+    return likely if _installed(likely) else _providers().get(module, [module])[0]
 
 
 @cache
