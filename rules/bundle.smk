@@ -3,12 +3,11 @@
 # snakemake --cores 4 bundles, or one by name: results/bundles/crnn/ort. Its golden words are rendered; a report needs
 # none of it.
 
-
-def bundled(runtime):
-    """What a bundle is written from besides modules: its program with the loader of the runtime, its description."""
-    loader = f"{runtime.module.rpartition('.')[0].replace('.', '/')}/bundled.py"
-    own = ("crnn/inference/bundled/read.py", "crnn/inference/bundled/README.md")
-    return (*own, loader) if (STAGES / loader).is_file() else own
+# What a bundle is written from besides modules: its program, its description and, where there is one, the loader of the
+# runtime.
+BUNDLED = ("crnn/inference/bundled/read.py", "crnn/inference/bundled/README.md")
+loader = lambda runtime: f"{runtime.module.rpartition('.')[0].replace('.', '/')}/bundled.py"
+bundled = lambda runtime: [file for file in (*BUNDLED, loader(runtime)) if (STAGES / file).is_file()]
 
 
 rule make_bundle:

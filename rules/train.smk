@@ -1,7 +1,6 @@
 # Rendered words → a checkpoint of your own: snakemake train. A report needs it only where a model names
 # results/training/{training}/weights.safetensors as its checkpoint. list_fonts decides which fonts are learned from and
-# which are kept for validation; train_checkpoint renders as it learns and goes on where it was killed; plot_training
-# and draw_sheet are for looking at.
+# which are kept for validation; train_checkpoint renders as it learns and goes on where it was killed.
 
 TRAINING = f"{RESULTS}/training/{{training}}"
 of_training = lambda key: lambda w: config["training"][w.training].get(key)

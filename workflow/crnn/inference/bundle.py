@@ -75,7 +75,7 @@ def image_facts(preprocess: Preprocess) -> dict[str, Any]:
         "mean": 0.5,
         "std": 0.5,
     }
-    buckets = {"tensor": list(rule.buckets), "upto": list(rule.limits)}
+    buckets = {"tensor": list(rule.widths), "upto": list(rule.upto)}
     return {"images": images, "widths": {"stretch": rule.stretch, "pad": rule.pad, **buckets}}
 
 
