@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from crnn.runtimes.registry import known_runtimes
+from rule_files import rule_blocks, stage_of
 from workspace import ROOT, Workspace
 
 pytestmark = [pytest.mark.dag]
@@ -30,6 +31,7 @@ def test_a_report_can_be_planned(name: str, workspace: Workspace) -> None:
 def test_a_profile_names_rules_that_there_are(name: str) -> None:
     builds = {f"build_{name}" for name in known_runtimes()}
     rules = {*re.findall(r"^rule (\w+):", RULES, re.MULTILINE), *re.findall(r" as (\w+) with:", RULES), *builds}
+    rules |= {stage for stage in map(stage_of, rule_blocks()) if stage}  # those of a loop are named by their stage
     for key in ("groups", "set-threads", "set-resources"):
         assert profile(name).get(key, {}).keys() <= rules
 
