@@ -332,7 +332,7 @@ def costly(tmp_path: Path, growth: float, first_ms: float) -> str:
     slowest = {"width": 64, "first_ms": first_ms, "later_ms": 10.0}
     steps = {"start": 0.3, "load": 0.2, "read": 0.1}
     first = {"cold_seconds": 0.6, "cached_seconds": None, "steps": steps, "widths": [slowest], "slowest_width": slowest}
-    memory = {"build": None, "base": 80.0, "load": 150.0, "run": 200.0, "growth_per_pass": growth}
+    memory = {"build": None, "base": 80.0, "load": 150.0, "run": 200.0, "growth_per_pass": growth, "device": 64.0}
     served = {"scenario": "Server", "rate": 40.0, "p50_ms": 9.0, "p90_ms": 20.0, "p99_ms": 120.0, "kept": False}
     served |= {"words_per_second": 39.0, "p99_limit_ms": 100.0, "highest": False, "short": True}
     results.add_run("ort", {2: "tvo"}, memory_mib=memory, first_answer=first, load=[served])
@@ -340,11 +340,32 @@ def costly(tmp_path: Path, growth: float, first_ms: float) -> str:
     return page[page.index('id="costs"') : page.index('id="charts"')]
 
 
+@pytest.mark.parametrize(
+    ("runtime", "command"),
+    [
+        (
+            "ascend",
+            "msprobe compare -m offline_model -gp results/models/small/fixed.onnx "
+            "-tp results/builds/small/dev/model.om -o compared",
+        ),
+        ("tensorrt", "polygraphy run results/models/small/fixed.onnx --onnxrt --trt"),
+    ],
+)
+def test_a_step_inside_a_vendors_build_has_the_vendors_command(tmp_path: Path, runtime: str, command: str) -> None:
+    results = Results(tmp_path, [(picture("one"), "one")])
+    results.add_run("ort", {}, before={"torch": {}, "fixed": {}})
+    results.add_run("dev", {}, before={"torch": {}, "fixed": {}}, runtime=runtime)
+    page = (results.report() / "index.html").read_text()
+    assert page.count("tensor by tensor") == 1
+    assert command in page
+
+
 def test_a_leak_and_a_slow_first_call_are_marked(tmp_path: Path) -> None:
     section = costly(tmp_path, growth=7.0, first_ms=90.0)
     assert '<span class="bad">✗ 7.00</span>' in section
     assert '<span class="bad">✗ 90.0 ms</span>' in section
     assert "later 10.0 ms, width 64" in section
+    assert "64 of the device" in section
 
 
 def test_what_is_usual_is_not_marked_and_a_missed_limit_is(tmp_path: Path) -> None:

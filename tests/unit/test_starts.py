@@ -110,6 +110,7 @@ def test_starts_are_fresh_processes_that_read_the_first_word(words: Path, tmp_pa
     assert found["starts"][0]["text"] == found["starts"][1]["text"]
     assert memory["build"] == 123.4
     assert 0 < memory["base"] < memory["load"] <= memory["run"]
+    assert memory["device"] is None
     assert 0 < first["cold_seconds"] < age_seconds()
     assert first["cached_seconds"] > 0
 

@@ -68,8 +68,8 @@ class Start:
             steps = {"start": begun, "load": loaded - begun, "read": answered - loaded}
             later = ((each, timed_call(session, each)[0]) for each in images)
             widths = [_at_width(session, *each) for each in [(first, seconds), *later]]
-            passes = list(self._passes(session))
-        memory = {"base": base, "load": load, "run": peak_mib(), "passes": passes}
+            passes, device = list(self._passes(session)), session.describe().get("device_mib")
+        memory = {"base": base, "load": load, "run": peak_mib(), "passes": passes, "device": device}
         return {"text": text, "seconds": answered, "steps": steps, "widths": widths, "memory": memory}
 
     def _images(self) -> Iterator[Tensor]:
@@ -115,7 +115,8 @@ def summarise(starts: list[dict[str, Any]], build_mib: float | None = None) -> d
     """The parts `memory_mib` and `first_answer` of a report row.
 
     memory_mib: the most that a process held by then (`base`: before it loaded), of the largest start;
-    growth_per_pass: the median step from one pass to the next, in the second half of the passes of all starts.
+    growth_per_pass: the median step from one pass to the next, in the second half of the passes of all starts;
+    device: what it held of the device's memory after the passes, None where the toolchain does not tell.
     first_answer: seconds from the beginning of a process to the first text, cold, and the median of the others; the
     `steps` of the cold one; the medians of every width, and of the one whose first call is slowest against later ones.
     """
@@ -123,6 +124,7 @@ def summarise(starts: list[dict[str, Any]], build_mib: float | None = None) -> d
     memory = [each["memory"] for each in starts]
     steps = [after - before for each in memory for before, after in pairwise(each["passes"][PASSES // 2 - 1 :])]
     peaks = {name: max(each[name] for each in memory) for name in ("base", "load", "run")}
+    peaks["device"] = max((each["device"] for each in memory if each["device"] is not None), default=None)
     widths = [
         {name: median(each[name] for each in of_starts) for name in of_starts[0]}
         for of_starts in zip(*(each["widths"] for each in starts), strict=True)

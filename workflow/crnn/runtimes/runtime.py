@@ -61,8 +61,8 @@ class Runtime:
     name the `precision`. source: what it builds from. device, build_device: what running and building occupy; None is
     the processor. compiles_shapes: its build depends on the shapes that will be asked for; the options then hold
     `width_rule` and `batch` of the deployment or, where its widths are planned, `plan`: width → batch size; and `form`
-    (`crnn.runtimes.shapes.Form`). probes:
-    toolkit or driver that is no Python package → where it says its version.
+    (`crnn.runtimes.shapes.Form`). probes: toolkit or driver that is no Python package → where it says its version.
+    comparison: the vendor's command that compares the tensors of `{onnx}` and of what was built from it, `{build}`.
     """
 
     name: str
@@ -75,6 +75,7 @@ class Runtime:
     build_device: Device | None = None
     compiles_shapes: bool = False
     probes: Mapping[str, Probe] = field(default_factory=dict)
+    comparison: str | None = None
 
     @property
     def makes_precisions(self) -> bool:

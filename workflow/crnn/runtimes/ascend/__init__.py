@@ -10,5 +10,14 @@ FILES = ("model.om", "conversion.json")
 TOOLS = ("ais_bench", "aclruntime")
 
 RUNTIMES = (
-    Runtime("ascend", "crnn.runtimes.ascend.verbs", FILES, TOOLS, device="npu", compiles_shapes=True, probes=CANN),
+    Runtime(
+        "ascend",
+        "crnn.runtimes.ascend.verbs",
+        FILES,
+        TOOLS,
+        device="npu",
+        compiles_shapes=True,
+        probes=CANN,
+        comparison="msprobe compare -m offline_model -gp {onnx} -tp {build} -o compared",
+    ),
 )

@@ -22,5 +22,6 @@ RUNTIMES = (
         build_device="gpu",
         compiles_shapes=True,
         probes=NVIDIA,
+        comparison="polygraphy run {onnx} --onnxrt --trt --onnx-outputs mark all --trt-outputs mark all",
     ),
 )
