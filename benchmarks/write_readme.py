@@ -29,7 +29,7 @@ CONTESTS = {  # file → title
     "widths": "Planned widths and others",
     "fp32": "Bytes to text in fp32, on AVX2 alone",
 }
-FILES = (*CONTESTS, "layers", "scale", "page", "no_op", "dag_scale")
+FILES = (*CONTESTS, "peers", "layers", "lstm", "scale", "page", "no_op", "dag_scale")
 BYTES_TO_TEXT = "bytes to text"
 INFERENCE = "inference and CTC"
 
@@ -112,6 +112,31 @@ def contest_chart(rows: list[dict[str, Any]]) -> str:
     return vl_convert.vegalite_to_svg({**chart, "config": {**CONFIG, "background": "white"}})
 
 
+def frontier_chart(contestants: dict[str, dict[str, Any]]) -> str:
+    """Accuracy with its interval against core-milliseconds per word, rows of ours and peers; an SVG."""
+    table = pl.DataFrame(
+        [
+            {
+                "name": name,
+                "kind": "this repository" if "/" in name else "peer",
+                "cost": each["core_milliseconds"],
+                **{key: 100 * value for key, value in zip(("low", "high"), each["accuracy_ci95"], strict=True)},
+                "accuracy": 100 * each["accuracy"],
+            }
+            for name, each in contestants.items()
+        ]
+    )
+    base = alt.Chart(table, width=560, height=320).encode(
+        x=alt.X("cost:Q", title="core-milliseconds per word, bytes to text", scale=alt.Scale(type="log", nice=False)),
+        color=alt.Color("kind:N", title=None, scale=alt.Scale(range=SERIES[:2])),
+    )
+    accuracy = alt.Y("low:Q", title="right words, %", scale=alt.Scale(zero=False))
+    points = base.mark_point(filled=True, size=60).encode(y="accuracy:Q")
+    names = base.mark_text(align="left", dx=8, dy=-6).encode(y="accuracy:Q", text="name:N")
+    chart = (base.mark_rule().encode(y=accuracy, y2="high:Q") + points + names).to_dict()
+    return vl_convert.vegalite_to_svg({**chart, "config": {**CONFIG, "background": "white"}})
+
+
 def main(args: argparse.Namespace) -> None:
     files = {name: args.results / f"{name}.json" for name in FILES}
     results = {name: read_json(path) if path.exists() else None for name, path in files.items()}
@@ -136,6 +161,8 @@ def main(args: argparse.Namespace) -> None:
         medians={name: statistics.median(each) for name, each in (results["no_op"] or {}).get("seconds", {}).items()},
     )
     pictures = {f"{each['name']}.svg": contest_chart(each["rows"]) for each in contests}
+    if results["peers"]:
+        pictures["peers.svg"] = frontier_chart(results["peers"]["contestants"])
     for name, text in {"README.md": page, **pictures}.items():
         with atomic_path(args.output / name) as temporary:
             temporary.write_text(text, encoding="utf-8")

@@ -16,12 +16,20 @@ pytestmark = [pytest.mark.dag, pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def results(finished: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The result files of bytes_to_text and scale."""
+    """The result files of bytes_to_text, scale and lstm, and of rows of one beside another as if that were a peer."""
     folder = tmp_path_factory.mktemp("results")
     contest = ["--results", finished.path / "results", "--dataset", "sample", "--deployments", "ort", "torch"]
     benchmark("bytes_to_text", *contest, "--repeats", "2", "--output", folder / "bytes_to_text.json")
     words = finished.path / "results/datasets/sample/words.lmdb"
     benchmark("scale", "--words", words, "--sizes", "30", "60", "--output", folder / "scale.json")
+    half = ["--model", finished.path / "results/models/crnn", "--repeats", "2"]
+    benchmark("lstm", *half, "--output", folder / "lstm.json")
+    rows = ["--results", finished.path / "results", "--dataset", "sample", "--rows", "crnn/ort", "crnn/torch"]
+    benchmark("peers", *rows, "--peers", "--repeats", "2", "--output", folder / "peers.json")
+    beside = loaded(folder / "peers.json") | {"peers": {"crnn/torch": ["torch"]}}
+    for each in beside["contestants"].values():
+        each["against"] = {"crnn/torch": {"fixed": 0, "broken": 0, "mcnemar_p": 1.0}}
+    (folder / "peers.json").write_text(json.dumps(beside))
     return folder
 
 
@@ -56,11 +64,20 @@ def test_words_are_read_again_until_there_are_enough(results: Path) -> None:
     assert rows[1]["words"] == 2 * rows[0]["words"] > 0
 
 
+def test_every_runtime_computes_the_recurrent_half(results: Path) -> None:
+    contestants = loaded(results / "lstm.json")["contestants"]
+    assert {name.partition(",")[0] for name in contestants} == {"openvino", "onnxruntime", "torch"}
+    assert all(0 < each["least"] <= each["milliseconds"] for each in contestants.values())
+
+
 def test_the_page_is_made_of_the_files(results: Path, tmp_path: Path) -> None:
     benchmark("write_readme", "--results", results, "--output", tmp_path)
     page = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert all(f"| `{name}` |" in page for name in ("recipe", "ort", "torch"))
-    assert (tmp_path / "bytes_to_text.svg").read_text(encoding="utf-8").startswith("<svg")
+    assert all(f"| {name}, " in page for name in ("openvino", "onnxruntime", "torch"))
+    assert "| `crnn/ort` |" in page
+    pictures = [(tmp_path / f"{name}.svg").read_text(encoding="utf-8") for name in ("bytes_to_text", "peers")]
+    assert all(picture.startswith("<svg") for picture in pictures)
 
 
 # A peer that reads of an image how many bytes it has.
