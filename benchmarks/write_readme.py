@@ -127,13 +127,19 @@ def frontier_chart(contestants: dict[str, dict[str, Any]]) -> str:
         ]
     )
     base = alt.Chart(table, width=560, height=320).encode(
-        x=alt.X("cost:Q", title="core-milliseconds per word, bytes to text", scale=alt.Scale(type="log", nice=False)),
+        x=alt.X("cost:Q", title="core-milliseconds per word, bytes to text", scale=alt.Scale(type="log", padding=40)),
         color=alt.Color("kind:N", title=None, scale=alt.Scale(range=SERIES[:2])),
     )
-    accuracy = alt.Y("low:Q", title="right words, %", scale=alt.Scale(zero=False))
+    accuracy = alt.Y("low:Q", title="right words, %", scale=alt.Scale(zero=False, padding=30))
     points = base.mark_point(filled=True, size=60).encode(y="accuracy:Q")
-    names = base.mark_text(align="left", dx=8, dy=-6).encode(y="accuracy:Q", text="name:N")
-    chart = (base.mark_rule().encode(y=accuracy, y2="high:Q") + points + names).to_dict()
+    # Points of one height lie near each other, so their names take turns in where they stand.
+    names = [
+        base.transform_filter(alt.datum.name == name)
+        .mark_text(align="left", dx=8, dy=(-34, -20, -6, 12, 38)[place % 5])
+        .encode(y="accuracy:Q", text="name:N")
+        for place, name in enumerate(table.sort("cost")["name"])
+    ]
+    chart = alt.layer(base.mark_rule().encode(y=accuracy, y2="high:Q"), points, *names).to_dict()
     return vl_convert.vegalite_to_svg({**chart, "config": {**CONFIG, "background": "white"}})
 
 

@@ -345,16 +345,16 @@ def costly(tmp_path: Path, growth: float, first_ms: float) -> str:
     [
         (
             "ascend",
-            "msprobe compare -m offline_model -gp results/models/small/fixed.onnx "
+            "msprobe compare -m offline_model -gp results/models/small/fixed.fp16.onnx "
             "-tp results/builds/small/dev/model.om -o compared",
         ),
-        ("tensorrt", "polygraphy run results/models/small/fixed.onnx --onnxrt --trt"),
+        ("tensorrt", "polygraphy run results/models/small/fixed.fp16.onnx --onnxrt --trt"),
     ],
 )
 def test_a_step_inside_a_vendors_build_has_the_vendors_command(tmp_path: Path, runtime: str, command: str) -> None:
     results = Results(tmp_path, [(picture("one"), "one")])
     results.add_run("ort", {}, before={"torch": {}, "fixed": {}})
-    results.add_run("dev", {}, before={"torch": {}, "fixed": {}}, runtime=runtime)
+    results.add_run("dev", {}, before={"torch": {}, "fixed": {}}, runtime=runtime, model_file="fixed.fp16.onnx")
     page = (results.report() / "index.html").read_text()
     assert page.count("tensor by tensor") == 1
     assert command in page

@@ -469,7 +469,8 @@ class Layout:
     def run_identity(self, run: Run) -> dict[str, str]:
         """What identifies a run's row in the report."""
         entry = self.config["deployments"][run.deployment]
-        return {**asdict(run), **picked(entry, "widths", "runtime", "source", "precision")}
+        told = picked(entry, "widths", "runtime", "source", "precision")
+        return {**asdict(run), **told, "model_file": self.deployments[run.deployment].model_file}
 
     @cached_property
     def records(self) -> list[str]:

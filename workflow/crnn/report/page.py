@@ -59,11 +59,11 @@ def _group(dataset: str, runs: Sequence[Run], budgets: dict[str, float]) -> Obje
 
 def vendor_command(row: Object) -> str | None:
     """The command of the vendor that compares what a row was built from with the build, tensor by tensor."""
-    runtime, path = known_runtimes().get(row["runtime"]), row["audit"]["path"]
-    if runtime is None or runtime.comparison is None or not path:
+    runtime = known_runtimes().get(row["runtime"])
+    if runtime is None or runtime.comparison is None or "model_file" not in row:
         return None
     built = f"results/builds/{row['model']}/{row['deployment']}/{runtime.files[0]}"
-    return runtime.comparison.format(onnx=f"results/models/{row['model']}/{path[-1]['from']}.onnx", build=built)
+    return runtime.comparison.format(onnx=f"results/models/{row['model']}/{row['model_file']}", build=built)
 
 
 def _hosts(runs: Sequence[Run]) -> list[Object]:
