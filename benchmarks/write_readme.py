@@ -19,7 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from crnn.core.command import Command
 from crnn.core.files import atomic_path, read_json
-from crnn.report.drawing.charts import CONFIG
+from crnn.report.drawing.charts import CONFIG, accuracy_against_cost
 from crnn.report.drawing.palette import SERIES
 from stage import run
 
@@ -108,39 +108,23 @@ def contest_chart(rows: list[dict[str, Any]]) -> str:
     bars = base.mark_bar(color=SERIES[0]).encode(x=rate)
     spread = base.mark_rule(strokeWidth=2).encode(x="low:Q", x2="high:Q")
     text = base.mark_text(align="left", dx=8).encode(x="high:Q", text="label:N")
-    chart = (bars + spread + text).to_dict()
-    return vl_convert.vegalite_to_svg({**chart, "config": {**CONFIG, "background": "white"}})
+    return svg_of(bars + spread + text)
 
 
 def frontier_chart(contestants: dict[str, dict[str, Any]]) -> str:
     """Accuracy with its interval against core-milliseconds per word, rows of ours and peers; an SVG."""
-    table = pl.DataFrame(
-        [
-            {
-                "name": name,
-                "kind": "this repository" if "/" in name else "peer",
-                "cost": each["core_milliseconds"],
-                **{key: 100 * value for key, value in zip(("low", "high"), each["accuracy_ci95"], strict=True)},
-                "accuracy": 100 * each["accuracy"],
-            }
-            for name, each in contestants.items()
-        ]
-    )
-    base = alt.Chart(table, width=560, height=320).encode(
-        x=alt.X("cost:Q", title="core-milliseconds per word, bytes to text", scale=alt.Scale(type="log", padding=40)),
-        color=alt.Color("kind:N", title=None, scale=alt.Scale(range=SERIES[:2])),
-    )
-    accuracy = alt.Y("low:Q", title="right words, %", scale=alt.Scale(zero=False, padding=30))
-    points = base.mark_point(filled=True, size=60).encode(y="accuracy:Q")
-    # Points of one height lie near each other, so their names take turns in where they stand.
-    names = [
-        base.transform_filter(alt.datum.name == name)
-        .mark_text(align="left", dx=8, dy=(-34, -20, -6, 12, 38)[place % 5])
-        .encode(y="accuracy:Q", text="name:N")
-        for place, name in enumerate(table.sort("cost")["name"])
+    rows = [
+        {
+            **{"run": name, "cost": each["core_milliseconds"], "accuracy": 100 * each["accuracy"]},
+            **{key: 100 * value for key, value in zip(("low", "high"), each["accuracy_ci95"], strict=True)},
+        }
+        for name, each in sorted(contestants.items(), key=lambda entry: entry[1]["core_milliseconds"])
     ]
-    chart = alt.layer(base.mark_rule().encode(y=accuracy, y2="high:Q"), points, *names).to_dict()
-    return vl_convert.vegalite_to_svg({**chart, "config": {**CONFIG, "background": "white"}})
+    return svg_of(accuracy_against_cost(rows).properties(width=560, height=320))
+
+
+def svg_of(chart: alt.LayerChart | alt.FacetChart) -> str:
+    return vl_convert.vegalite_to_svg({**chart.to_dict(), "config": {**CONFIG, "background": "white"}})
 
 
 def main(args: argparse.Namespace) -> None:

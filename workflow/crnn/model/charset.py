@@ -39,9 +39,7 @@ class Charset:
         # line is a class that stands for nothing.
         lines = _told_text(told, metadata).removesuffix("\n").split("\n")
         charset = cls([*(line.removesuffix("\r") for line in lines), *told.get("append", "")])
-        return (
-            cls([charset.alphabet[place] for place in charset.within(told["only"])[1:]]) if "only" in told else charset
-        )
+        return charset.of(charset.within(told["only"])) if "only" in told else charset
 
     @property
     def classes(self) -> int:
@@ -73,6 +71,10 @@ class Charset:
         if lacking:
             raise UserError(f"charset.only has {', '.join(map(repr, lacking))}, which the model's charset lacks")
         return [BLANK, *(place for place, text in enumerate(self.characters, 1) if text and set(text) <= set(allowed))]
+
+    def of(self, classes: Sequence[int]) -> "Charset":
+        """The charset of some classes, the blank before them."""
+        return Charset([self.alphabet[place] for place in classes[1:]])
 
     def encode(self, text: str) -> list[int]:
         """Return the class of each character. Raises UserError on a character outside the charset."""

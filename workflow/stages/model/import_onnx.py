@@ -51,10 +51,10 @@ def main(args: Arguments) -> None:
     told = Input.from_settings(args.input)
     foreign = read_foreign(args.source, told)
     metadata = {entry.key: entry.value for entry in foreign.model.metadata_props}
-    inline = isinstance(args.charset, str | list)
-    whole = args.charset if inline else {key: each for key, each in args.charset.items() if key != "only"}
+    placed = args.charset if isinstance(args.charset, dict) else {}
+    whole = {key: placed[key] for key in placed if key != "only"} or args.charset  # what the model is held against
     charset = Charset.from_settings(whole, metadata)
-    kept = None if whole == args.charset else charset.within(args.charset["only"])
+    kept = charset.within(placed["only"]) if "only" in placed else None
     observe = opened(foreign.model, normalised_tensors(foreign.model))
 
     def run(images: Array) -> Array:
@@ -62,7 +62,8 @@ def main(args: Arguments) -> None:
 
     contract = examined(run, foreign, Contract(charset, told, Output(**args.model_output)), args.blank)
     note_ranks(foreign.model, observe({foreign.input: as_taken(next(random_images(contract)), told)}))
-    contract = replace(contract, charset=Charset.from_settings(args.charset, metadata))
+    if kept is not None:
+        contract = replace(contract, charset=charset.of(kept))
     model = adapted(foreign, contract, args.opset, kept)
     with atomic_path(args.output) as candidate:
         onnx.save(model, candidate)

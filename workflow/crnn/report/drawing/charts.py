@@ -176,7 +176,17 @@ def trade_off(timed: Named) -> Figure:
         {"run": name, "cost": e2e["seconds"] / e2e["words"] * row["host"].get("cores", 1) * 1e3, **_percents(row)}
         for name, row, e2e in ((name, run.row, run.row["e2e"]) for name, run in timed)
     ]
-    names = [name for name, _ in timed]
+    samples = _either(run.row["samples"] for _, run in timed)
+    caption = (
+        f"Up and to the left is better; the broken line joins the runs that no cheaper one reads as well as. {samples} "
+        "words, with Wilson 95 % intervals. The axes are cut to the data, and the lower one is logarithmic."
+    )
+    return figure("Accuracy against cost", accuracy_against_cost(rows), caption)
+
+
+def accuracy_against_cost(rows: Sequence[Object]) -> alt.LayerChart | alt.FacetChart:
+    """Points with their intervals, and the frontier. rows: run, cost, and in percent accuracy, low, high."""
+    names = [row["run"] for row in rows]
     x = x_axis("cost", "core-milliseconds per word, bytes to text", format="~g", type="log", nice=False, padding=14)
     y = y_axis("accuracy", "word accuracy (%)", zero=False, nice=True)
     best = alt.Chart(pl.DataFrame(frontier_of(rows)))
@@ -185,12 +195,7 @@ def trade_off(timed: Named) -> Figure:
     interval = base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(y=alt.Y("low", type="quantitative"), y2="high")
     shape = alt.Shape("run", type="nominal", scale=alt.Scale(domain=names))
     point = base.mark_point(filled=True, size=110, opacity=0.9).encode(y=y, shape=shape)
-    samples = _either(run.row["samples"] for _, run in timed)
-    caption = (
-        f"Up and to the left is better; the broken line joins the runs that no cheaper one reads as well as. {samples} "
-        "words, with Wilson 95 % intervals. The axes are cut to the data, and the lower one is logarithmic."
-    )
-    return figure("Accuracy against cost", alt.layer(frontier, interval, point), caption)
+    return alt.layer(frontier, interval, point)
 
 
 def breakdown(timed: Named) -> Figure:
