@@ -82,6 +82,26 @@ def test_a_build_starts_from(overlay: Config, name: str, file: str) -> None:
     assert layout(overlay).deployments[name].model_file == file
 
 
+@pytest.mark.parametrize(
+    ("overlay", "command"),
+    [
+        (
+            deployment("dev", runtime="ascend"),
+            "msprobe compare -m offline_model -gp results/models/crnn/fixed.onnx "
+            "-tp results/builds/crnn/dev/model.om -o compared",
+        ),
+        (
+            deployment("dev", runtime="tensorrt", precision="fp16"),
+            "polygraphy run results/models/crnn/fixed.fp16.onnx "
+            "--onnxrt --trt --onnx-outputs mark all --trt-outputs mark all",
+        ),
+        (deployment("dev"), None),
+    ],
+)
+def test_a_row_has_the_vendors_command_that_looks_into_its_build(overlay: Config, command: str | None) -> None:
+    assert layout(overlay).run_identity(Run("sample", "crnn", "dev")).get("vendor_command") == command
+
+
 def test_a_runtime_that_makes_precisions_is_told_which() -> None:
     made = layout(deployment("half", runtime="openvino", precision="bf16"))
     assert made.build_options("half") == {"precision": "bf16"}

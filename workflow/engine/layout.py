@@ -468,9 +468,16 @@ class Layout:
 
     def run_identity(self, run: Run) -> dict[str, str]:
         """What identifies a run's row in the report."""
-        entry = self.config["deployments"][run.deployment]
-        told = picked(entry, "widths", "runtime", "source", "precision")
-        return {**asdict(run), **told, "model_file": self.deployments[run.deployment].model_file}
+        told = picked(self.config["deployments"][run.deployment], "widths", "runtime", "source", "precision")
+        return {**asdict(run), **told, **self._vendor_command(run)}
+
+    def _vendor_command(self, run: Run) -> dict[str, str]:
+        """The command of the vendor that compares what a run was built from with the build, tensor by tensor."""
+        entry = self.deployments[run.deployment]
+        if entry.runtime.comparison is None:
+            return {}
+        source, built = self.model(run.model, entry.model_file), self.build(run.model, run.deployment)[0]
+        return {"vendor_command": entry.runtime.comparison.format(onnx=source, build=built)}
 
     @cached_property
     def records(self) -> list[str]:

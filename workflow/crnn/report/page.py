@@ -20,7 +20,6 @@ from crnn.report.drawing.training_curve import read_log, training
 from crnn.report.inputs import Object, Run, run_names
 from crnn.report.tables import Report
 from crnn.report.words import DatasetWords, bad_records, path_of
-from crnn.runtimes.registry import known_runtimes
 from crnn.score.accuracy import evaluation_means
 from crnn.score.budgets import Verdict, judge_budgets
 
@@ -57,15 +56,6 @@ def _group(dataset: str, runs: Sequence[Run], budgets: dict[str, float]) -> Obje
     }
 
 
-def vendor_command(row: Object) -> str | None:
-    """The command of the vendor that compares what a row was built from with the build, tensor by tensor."""
-    runtime = known_runtimes().get(row["runtime"])
-    if runtime is None or runtime.comparison is None or "model_file" not in row:
-        return None
-    built = f"results/builds/{row['model']}/{row['deployment']}/{runtime.files[0]}"
-    return runtime.comparison.format(onnx=f"results/models/{row['model']}/{row['model_file']}", build=built)
-
-
 def _hosts(runs: Sequence[Run]) -> list[Object]:
     """The distinct machines that ran something, each with the deployments it ran."""
     unknown = dict.fromkeys(("cpu", "cores", "memory_gib", "system", "python"), "?")
@@ -95,11 +85,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        **dict(getmembers(formats, isfunction)),
-        "data_uri": _data_uri,
-        "vendor_command": vendor_command,
-    }
+    environment.filters |= {**dict(getmembers(formats, isfunction)), "data_uri": _data_uri}
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":"), "allow_nan": False}
     environment.globals["neutrals"] = NEUTRALS
     return environment
