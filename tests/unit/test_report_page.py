@@ -340,6 +340,15 @@ def costly(tmp_path: Path, growth: float, first_ms: float) -> str:
     return page[page.index('id="costs"') : page.index('id="charts"')]
 
 
+def test_a_row_that_can_be_had_as_a_bundle_has_the_command(tmp_path: Path) -> None:
+    results = Results(tmp_path, [(picture("one"), "one")])
+    results.add_run("ort", {}, bundle="made/here/bundles/small/ort")
+    results.add_run("ort-recipe", {})
+    page = (results.report() / "index.html").read_text()
+    assert page.count("use it in an application") == 1
+    assert "snakemake --cores all made/here/bundles/small/ort" in page
+
+
 def test_a_step_inside_a_vendors_build_has_the_vendors_command(tmp_path: Path) -> None:
     results = Results(tmp_path, [(picture("one"), "one")])
     results.add_run("ort", {}, before={"torch": {}, "fixed": {}})

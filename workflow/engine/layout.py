@@ -449,12 +449,15 @@ class Layout:
         entry = self.deployments[run.deployment]
         return [self.model(run.model, f"{entry.variant_stem}.json")] if entry.variant in QUANTISED else []
 
+    def bundle(self, run: Run) -> str | None:
+        """The bundle of a run's model and deployment; none where one of its members has the recipe's widths."""
+        widths = {self.deployments[member].widths for member in self.deployments[run.deployment].members}
+        recipe = any(self.config["widths"][name]["rule"] == "recipe" for name in widths)
+        return None if recipe else f"{self.results}/bundles/{run.model}/{run.deployment}"
+
     def bundles(self) -> list[str]:
-        """The bundle of every deployment that is run, of each model; none where one has the recipe's widths."""
-        rules = {name: self.config["widths"][entry.widths]["rule"] for name, entry in self.deployments.items()}
-        recipe = {name for name, rule in rules.items() if rule == "recipe"}
-        bundled = [run for run in self.runs if recipe.isdisjoint(self.deployments[run.deployment].members)]
-        return list(dict.fromkeys(f"{self.results}/bundles/{run.model}/{run.deployment}" for run in bundled))
+        """The bundle of every deployment that is run, of each model."""
+        return list(dict.fromkeys(bundle for run in self.runs if (bundle := self.bundle(run))))
 
     def scored(self, model: str, deployment: str) -> list[str]:
         """The scores of a deployment on every dataset."""
@@ -467,17 +470,18 @@ class Layout:
         return {"model": model, "deployment": deployment, "precision": entry.precision}
 
     def run_identity(self, run: Run) -> dict[str, str]:
-        """What identifies a run's row in the report."""
+        """What identifies a run's row in the report, and what its reader may do with it."""
         told = picked(self.config["deployments"][run.deployment], "widths", "runtime", "source", "precision")
-        return {**asdict(run), **told, **self._vendor_command(run)}
+        offered = {"bundle": self.bundle(run), "vendor_command": self._vendor_command(run)}
+        return {**asdict(run), **told, **{key: text for key, text in offered.items() if text}}
 
-    def _vendor_command(self, run: Run) -> dict[str, str]:
+    def _vendor_command(self, run: Run) -> str | None:
         """The command of the vendor that compares what a run was built from with the build, tensor by tensor."""
         entry = self.deployments[run.deployment]
         if entry.runtime.comparison is None:
-            return {}
+            return None
         source, built = self.model(run.model, entry.model_file), self.build(run.model, run.deployment)[0]
-        return {"vendor_command": entry.runtime.comparison.format(onnx=source, build=built)}
+        return entry.runtime.comparison.format(onnx=source, build=built)
 
     @cached_property
     def records(self) -> list[str]:
