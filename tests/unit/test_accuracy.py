@@ -163,4 +163,4 @@ def test_each_protocol_compares_its_part_of_a_text(label: str, text: str, right:
 def test_by_every_protocol_a_word_that_cannot_be_read_is_wrong(status: str) -> None:
     samples = pl.DataFrame({"index": [1, 2], "label": ["a", "b"], "status": [status, "ok"]})
     for each in by_protocol(samples, predictions_of("a", "b")).values():
-        assert each == {"correct": 1, "accuracy": 0.5, "accuracy_ci95": wilson_interval(1, 2)}
+        assert each == {"compared": 1, "correct": 1, "accuracy": 0.5, "accuracy_ci95": wilson_interval(1, 2)}

@@ -340,6 +340,16 @@ def costly(tmp_path: Path, growth: float, first_ms: float) -> str:
     return page[page.index('id="costs"') : page.index('id="charts"')]
 
 
+def test_a_protocol_that_compares_nothing_of_any_label_is_left_out(tmp_path: Path) -> None:
+    results = Results(tmp_path, [(picture("one"), "one")])
+    score = {"correct": 0, "accuracy": 0.0, "accuracy_ci95": [0.0, 0.8]}
+    compared = {"any_case": 0, "case_sensitive": 0, "all_characters": 1}
+    results.add_run("ort", {}, protocols={name: {**score, "compared": count} for name, count in compared.items()})
+    page = (results.report() / "index.html").read_text()
+    assert "all characters 0.00" in page
+    assert "case-sensitive 0.00" not in page
+
+
 def test_a_row_that_can_be_had_as_a_bundle_has_the_command(tmp_path: Path) -> None:
     results = Results(tmp_path, [(picture("one"), "one")])
     results.add_run("ort", {}, bundle="made/here/bundles/small/ort")

@@ -103,16 +103,23 @@ def score(judged: pl.DataFrame) -> dict[str, Any]:
 
 
 def by_protocol(samples: pl.DataFrame, predictions: pl.DataFrame) -> dict[str, dict[str, Any]]:
-    """Protocol → correct, accuracy, accuracy_ci95. A label of which a protocol compares nothing counts as wrong."""
+    """Protocol → compared, correct, accuracy, accuracy_ci95.
+
+    compared: labels of which the protocol compares something; the others count as wrong.
+    """
     ordered = samples.sort("index")
     labels = [label if status in READABLE else "" for label, status in ordered.select("label", "status").iter_rows()]
     texts = [text or "" for text in predictions.sort("index")["text"]]
     scores = {}
     for name, compared in PROTOCOLS.items():
-        pairs = ((compared(label), text) for label, text in zip(labels, texts, strict=True))
-        correct = sum(label != "" and label == compared(text) for label, text in pairs)
-        interval = wilson_interval(correct, samples.height)
-        scores[name] = {"correct": correct, "accuracy": correct / samples.height, "accuracy_ci95": interval}
+        pairs = [(label, text) for stored, text in zip(labels, texts, strict=True) if (label := compared(stored))]
+        correct = sum(label == compared(text) for label, text in pairs)
+        scores[name] = {
+            "compared": len(pairs),
+            "correct": correct,
+            "accuracy": correct / samples.height,
+            "accuracy_ci95": wilson_interval(correct, samples.height),
+        }
     return scores
 
 
