@@ -27,7 +27,6 @@ HERE = Path(__file__).parent
 CONTESTS = {  # file → title
     "bytes_to_text": "Bytes to text",
     "widths": "Planned widths and others",
-    "fp32": "Bytes to text in fp32, on AVX2 alone",
 }
 FILES = (*CONTESTS, "peers", "layers", "lstm", "scale", "page", "no_op", "dag_scale")
 BYTES_TO_TEXT = "bytes to text"
