@@ -98,7 +98,7 @@ class CascadeLayout:
 
     def bundles(self, cascade: str) -> list[str]:
         """The bundles of its members."""
-        return [f"{self.layout.results}/bundles/{model}/{member.name}" for member, model in self.members(cascade)]
+        return [self.layout.bundle(model, member.name) for member, model in self.members(cascade)]
 
     def options(self, cascade: str) -> list[str]:
         """--member of each of its members (stages.run.time_cascade)."""

@@ -449,15 +449,19 @@ class Layout:
         entry = self.deployments[run.deployment]
         return [self.model(run.model, f"{entry.variant_stem}.json")] if entry.variant in QUANTISED else []
 
-    def bundle(self, run: Run) -> str | None:
-        """The bundle of a run's model and deployment; none where one of its members has the recipe's widths."""
-        widths = {self.deployments[member].widths for member in self.deployments[run.deployment].members}
-        recipe = any(self.config["widths"][name]["rule"] == "recipe" for name in widths)
-        return None if recipe else f"{self.results}/bundles/{run.model}/{run.deployment}"
+    def bundle(self, model: str, deployment: str) -> str:
+        """The bundle of a deployment."""
+        return f"{self.results}/bundles/{model}/{deployment}"
+
+    def is_bundled(self, deployment: str) -> bool:
+        """Whether a deployment can be had as a bundle: not where one of its members has the recipe's widths."""
+        widths = {self.deployments[member].widths for member in self.deployments[deployment].members}
+        return all(self.config["widths"][name]["rule"] != "recipe" for name in widths)
 
     def bundles(self) -> list[str]:
-        """The bundle of every deployment that is run, of each model."""
-        return list(dict.fromkeys(bundle for run in self.runs if (bundle := self.bundle(run))))
+        """The bundle of every deployment that is run and can be had as one, of each model."""
+        bundled = [run for run in self.runs if self.is_bundled(run.deployment)]
+        return list(dict.fromkeys(self.bundle(run.model, run.deployment) for run in bundled))
 
     def scored(self, model: str, deployment: str) -> list[str]:
         """The scores of a deployment on every dataset."""
@@ -472,7 +476,8 @@ class Layout:
     def run_identity(self, run: Run) -> dict[str, str]:
         """What identifies a run's row in the report, and what its reader may do with it."""
         told = picked(self.config["deployments"][run.deployment], "widths", "runtime", "source", "precision")
-        offered = {"bundle": self.bundle(run), "vendor_command": self._vendor_command(run)}
+        bundle = self.bundle(run.model, run.deployment) if self.is_bundled(run.deployment) else None
+        offered = {"bundle": bundle, "vendor_command": self._vendor_command(run)}
         return {**asdict(run), **told, **{key: text for key, text in offered.items() if text}}
 
     def _vendor_command(self, run: Run) -> str | None:
