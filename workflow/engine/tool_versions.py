@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable
 from functools import cache
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 import yaml
@@ -18,6 +19,7 @@ DISTRIBUTIONS = {"pytorch-cpu": "torch", "pytorch-gpu": "torch", "python-lmdb": 
 PROVIDERS = {
     "cv2": "opencv-python-headless",
     "PIL": "pillow",
+    "yaml": "pyyaml",
     "mlperf_loadgen": "mlcommons_loadgen",
     "vl_convert": "vl-convert-python",
 }
@@ -71,8 +73,10 @@ _providers = cache(metadata.packages_distributions)
 def _provider(module: str) -> str:
     """The distribution that holds a module; its own name where none does."""
     likely = PROVIDERS.get(module, module)
-    # Asking for one is faster than reading what all of them hold.
-    return likely if _installed(likely) else _providers().get(module, [module])[0]
+    # Asking for one is faster than reading what all of them hold, and what cannot be imported none of them does.
+    if _installed(likely) or find_spec(module) is None:
+        return likely
+    return _providers().get(module, [module])[0]
 
 
 @cache
