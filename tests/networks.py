@@ -21,7 +21,7 @@ from crnn.model.contract import INPUT, OUTPUT, SYMBOLS
 from crnn.model.layouts import StateDict
 from crnn.model.network import CRNN, NetworkSize
 from crnn.model.precision.calibration import Calibration, measure_ranges
-from crnn.model.precision.quantise import convolutions, never_negative
+from crnn.model.precision.quantise import convolutions
 from crnn.model.surgery import Step, operate
 
 SMALL = NetworkSize(channels=(4, 4, 8, 8, 8, 8, 8), hidden=8, classes=37)
@@ -170,4 +170,4 @@ def calibrated(model: onnx.ModelProto) -> Calibration:
     run = load_graph(watched)
     batches = [images(4, width, seed=width) for width in (40, 100)]
     found = [dict(zip(["imgs", *names], [batch, *run(batch)[1:]], strict=True)) for batch in batches]
-    return Calibration(measure_ranges(found, never_negative(model)), ())
+    return Calibration(measure_ranges(found), ())

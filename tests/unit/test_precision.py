@@ -10,7 +10,7 @@ import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 
 from crnn.core.errors import UserError
 from crnn.model.export import export_onnx
@@ -18,8 +18,8 @@ from crnn.model.precision import QUANTISED, VARIANTS
 from crnn.model.precision.calibration import (
     Budget,
     Calibration,
-    Magnitudes,
     Reading,
+    Values,
     choose_whole,
     divergence,
     measure_ranges,
@@ -110,12 +110,11 @@ def test_the_original_stays_as_it_is(fixed: onnx.ModelProto, calibration: Calibr
 # --- 8 bits ------------------------------------------------------------------------------------------------
 
 
-def codes(model: onnx.ModelProto) -> dict[str, np.dtype[np.generic]]:
-    """Quantised activation → type of its codes; checks on the way that every zero point is 0."""
+def codes(model: onnx.ModelProto) -> dict[str, tuple[np.dtype[np.generic], int]]:
+    """Quantised activation → type and zero point of its codes."""
     constants = {entry.name: numpy_helper.to_array(entry) for entry in model.graph.initializer}
-    readers = [node for node in model.graph.node if node.op_type in {"QuantizeLinear", "DequantizeLinear"}]
-    assert all(not constants[node.input[2]].any() for node in readers)
-    return {node.input[0]: constants[node.input[2]].dtype for node in readers if node.op_type == "QuantizeLinear"}
+    zeros = {node.input[0]: constants[node.input[2]] for node in model.graph.node if node.op_type == "QuantizeLinear"}
+    return {name: (zero.dtype, int(zero)) for name, zero in zeros.items()}
 
 
 def test_int8_is_symmetric_throughout_with_a_scale_per_output_channel(
@@ -124,7 +123,7 @@ def test_int8_is_symmetric_throughout_with_a_scale_per_output_channel(
     model = convert(fixed, "int8", calibration)
     assert prove_types(model, "int8")["Conv"] == {"quantised": 7}
     assert LSTM_AND_SOFTMAX.items() <= prove_types(model, "int8").items()
-    assert set(codes(model).values()) == {np.dtype(np.int8)}
+    assert set(codes(model).values()) == {(np.dtype(np.int8), 0)}
     weights = {entry.name: numpy_helper.to_array(entry) for entry in model.graph.initializer}
     scales = [value for name, value in weights.items() if name.endswith("/scale") and value.ndim == 1]
     assert [len(scale) for scale in scales] == [node.dims[0] for node in _weights(fixed)]
@@ -136,13 +135,19 @@ def _weights(model: onnx.ModelProto) -> list[onnx.TensorProto]:
     return [by_name[node.input[1]] for node in convolutions(model)]
 
 
-def test_uint8_differs_only_where_a_relu_leaves_nothing_negative(
-    fixed: onnx.ModelProto, calibration: Calibration
-) -> None:
+def test_uint8_has_no_code_for_what_a_relu_never_gives(fixed: onnx.ModelProto, calibration: Calibration) -> None:
     found = codes(convert(fixed, "uint8", calibration))
-    assert found.pop("imgs") == np.int8
-    assert set(found.values()) == {np.dtype(np.uint8)}
-    assert len(found) == 6
+    del found["imgs"]
+    assert list(found.values()) == [(np.dtype(np.uint8), 0)] * 6
+
+
+def test_depthwise_convolutions_stay_whole() -> None:
+    weights = {"full": (4, 4, 1, 1), "grouped": (4, 2, 1, 1), "depthwise": (4, 1, 3, 3), "from_one": (4, 1, 3, 3)}
+    groups = {"full": 1, "grouped": 2, "depthwise": 4, "from_one": 1}
+    nodes = [helper.make_node("Conv", ["x", f"{name}_w"], [name], name, group=groups[name]) for name in weights]
+    constants = [numpy_helper.from_array(np.zeros(shape, np.float32), f"{name}_w") for name, shape in weights.items()]
+    graph = helper.make_graph(nodes, "convolutions", [], [], constants)
+    assert [node.name for node in convolutions(helper.make_model(graph))] == ["full", "grouped", "from_one"]
 
 
 def test_what_a_convolution_reads_is_quantised_behind_the_pooling(
@@ -199,31 +204,44 @@ def test_an_opset_without_scales_per_channel_is_refused(fixed: onnx.ModelProto, 
 @given(parts=st.lists(st.floats(0.01, 100), min_size=1, max_size=6), seed=st.integers(0, 99))
 def test_a_histogram_counts_every_value_however_they_come(parts: list[float], seed: int) -> None:
     random = np.random.default_rng(seed)
-    magnitudes = Magnitudes()
+    seen = Values()
     for scale in parts:
-        magnitudes.add(random.uniform(-scale, scale, 50).astype(np.float32))
-    assert magnitudes.counts.sum() == 50 * len(parts)
-    assert 0 < magnitudes.best_range(255) <= magnitudes.largest
+        seen.add(random.uniform(-scale, scale, 50).astype(np.float32))
+    assert seen.counts.sum() == 50 * len(parts)
+    low, high = seen.best_range(symmetric=False)
+    assert seen.low <= low < high <= seen.high
 
 
 def test_a_rare_outlier_is_clipped_and_an_even_spread_is_not() -> None:
     random = np.random.default_rng(0)
-    even, spiked = Magnitudes(), Magnitudes()
+    even, spiked = Values(), Values()
     even.add(random.uniform(0, 1, 100_000).astype(np.float32))
     spiked.add(np.append(random.normal(0, 0.05, 1_000_000), 1).astype(np.float32))
-    assert even.best_range(127) > 0.97
-    assert spiked.best_range(127) < 0.5
+    assert even.best_range(symmetric=True)[1] > 0.97
+    assert spiked.best_range(symmetric=True)[1] < 0.5
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_no_code_is_kept_for_values_that_a_tensor_never_has(sign: int) -> None:
+    """As of a hard swish, which is never below -0.375."""
+    seen = Values()
+    seen.add(sign * np.random.default_rng(0).uniform(-0.375, 4, 100_000).astype(np.float32))
+    near, far = sorted(seen.best_range(symmetric=False), key=abs)
+    assert near == pytest.approx(-0.375 * sign, abs=0.001)
+    assert far == pytest.approx(4 * sign, rel=0.03)
+    low, high = seen.best_range(symmetric=True)
+    assert low == -high
 
 
 def test_a_tensor_that_is_always_zero_has_a_range() -> None:
-    magnitudes = Magnitudes()
-    magnitudes.add(np.zeros((2, 3), np.float32))
-    assert magnitudes.best_range(127) == 1
+    seen = Values()
+    seen.add(np.zeros((2, 3), np.float32))
+    assert seen.best_range(symmetric=False) == [-1, 1]
 
 
 def test_no_readable_word_is_an_error() -> None:
     with pytest.raises(UserError, match="none of its words has a readable image"):
-        measure_ranges([], set())
+        measure_ranges([])
 
 
 # --- what stays whole --------------------------------------------------------------------------------------

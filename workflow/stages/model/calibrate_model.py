@@ -26,7 +26,7 @@ from crnn.model.precision import QUANTISED
 from crnn.model.precision.calibration import Budget, Calibration, Reading, choose_whole, divergence, measure_ranges
 from crnn.model.precision.convert import convert
 from crnn.model.precision.multiplications import multiplications, tensors_of
-from crnn.model.precision.quantise import convolutions, never_negative
+from crnn.model.precision.quantise import convolutions
 from crnn.runtimes.onnxruntime.cpu import OnnxSession, build
 from crnn.runtimes.onnxruntime.explain import Bisection
 from crnn.runtimes.onnxruntime.observe import observed
@@ -54,7 +54,7 @@ class Candidates:
         self._charset, self._policy = contract.charset, LabelPolicy.from_settings(args.labels)
         self._labels = dict(self.tensors.samples.select("index", "text").iter_rows())
         read = [node.input[0] for node in convolutions(self.model)]
-        self.ranges = measure_ranges(self._observed(read, self._images()), never_negative(self.model))
+        self.ranges = measure_ranges(self._observed(read, self._images()))
         first = next(self._images())[:1]
         self.multiplications = multiplications(self.model, next(self._observed(tensors_of(self.model), [first])))
         self._outputs = list(map(OnnxSession(args.model, args.threads).infer, self._images()))

@@ -5,7 +5,7 @@ leave the common ones too few codes. Then the model is read with every convoluti
 the budgets allow, the convolution that turns the most words for its multiplications is given back its numbers.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from crnn.core.errors import UserError
 from crnn.core.files import read_json
 from crnn.model.precision import QUANTISED, VARIANTS
-from crnn.model.precision.quantise import SIGNED, UNSIGNED, Ranges
+from crnn.model.precision.quantise import SIGNED, UNSIGNED, Ranges, codes
 
 Array = npt.NDArray[np.float32]
 BINS = 4096
@@ -27,8 +27,7 @@ CLIPS = np.linspace(0.2, 1, 81)  # shares of the largest magnitude that are trie
 class Calibration:
     """What quantising needs to know of a model: how large its activations get, and which convolutions stay whole.
 
-    `ranges`: variant → tensor → the magnitude that the largest code stands for. `multiplications`: of each node that
-    multiplies, for an image.
+    `ranges`: variant → tensor → what its codes stand for. `multiplications`: of each node that multiplies, an image.
     """
 
     ranges: dict[str, Ranges]
@@ -43,48 +42,55 @@ class Calibration:
 
 
 @dataclass
-class Magnitudes:
-    """How often a tensor has which magnitude. The histogram grows by whole factors of two, so no word is read twice."""
+class Values:
+    """How often a tensor has which value. The histogram grows by whole factors of two, so no word is read twice."""
 
-    largest: float = 0.0
-    counts: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(BINS, np.int64))
+    low: float = 0.0
+    high: float = 0.0
+    counts: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(2 * BINS, np.int64))
     _reach: float = 0.0
 
+    @property
+    def largest(self) -> float:
+        return max(-self.low, self.high)
+
     def add(self, values: Array) -> None:
-        magnitudes = np.abs(values)
-        self.largest = max(self.largest, float(magnitudes.max()))
+        self.low, self.high = min(self.low, float(values.min())), max(self.high, float(values.max()))
         self._reach = self._reach or self.largest
         while self.largest > self._reach > 0:
             self._reach *= 2
-            self.counts = np.concatenate([self.counts.reshape(-1, 2).sum(1), np.zeros(BINS // 2, np.int64)])
+            self.counts = np.pad(self.counts.reshape(-1, 2).sum(1), BINS // 2)
         if self._reach > 0:
-            self.counts += np.histogram(magnitudes, BINS, (0, self._reach))[0]
+            self.counts += np.histogram(values, 2 * BINS, (-self._reach, self._reach))[0]
 
-    def best_range(self, levels: int) -> float:
-        """The magnitude that code `levels` should stand for: least squared error; 1 for a tensor that is always 0."""
+    def best_range(self, *, symmetric: bool) -> list[float]:
+        """The range whose codes have the least squared error; -1 to 1 for a tensor that is always 0."""
         if self._reach == 0:
-            return 1.0
-        width = self._reach / BINS
-        centres = (np.arange(BINS, dtype=np.float64) + 0.5) * width
-        errors = [self._error(centres, float(clip) * self.largest / levels, levels) for clip in CLIPS]
-        return float(CLIPS[int(np.argmin(errors))] * self.largest)
+            return [-1.0, 1.0]
+        reaches = (float(clip) * self.largest for clip in CLIPS)
+        ranges = [[-to, to] if symmetric else [max(self.low, -to), min(self.high, to)] for to in reaches]
+        return min(ranges, key=self._error)
 
-    def _error(self, centres: npt.NDArray[np.float64], scale: float, levels: int) -> float:
-        codes = np.clip(np.rint(centres / scale), 0, levels)
-        return float((self.counts * (centres - codes * scale) ** 2).sum())
+    def _error(self, ends: list[float]) -> float:
+        scale, zero, kind = codes(*ends)
+        smallest, largest = (0, UNSIGNED) if kind is np.uint8 else (-SIGNED, SIGNED)
+        centres = (np.arange(2 * BINS, dtype=np.float64) + 0.5 - BINS) * (self._reach / BINS)
+        coded = (np.clip(np.rint(centres / scale) + zero, smallest, largest) - zero) * scale
+        return float((self.counts * (centres - coded) ** 2).sum())
 
 
-def measure_ranges(observed: Iterable[dict[str, Array]], never_negative: Collection[str]) -> dict[str, Ranges]:
+def measure_ranges(observed: Iterable[dict[str, Array]]) -> dict[str, Ranges]:
     """Variant → tensor → range, from batches of activations by tensor. Raises UserError where there is no batch."""
-    magnitudes: dict[str, Magnitudes] = {}
+    seen: dict[str, Values] = {}
     for batch in observed:
         for name, values in batch.items():
-            magnitudes.setdefault(name, Magnitudes()).add(values)
-    if not magnitudes:
+            seen.setdefault(name, Values()).add(values)
+    if not seen:
         raise UserError("calibration: none of its words has a readable image")
-    signed = {name: each.best_range(SIGNED) for name, each in magnitudes.items()}
-    wider = {name: each.best_range(UNSIGNED) for name, each in magnitudes.items() if name in never_negative}
-    return {name: signed | (wider if VARIANTS[name].unsigned else {}) for name in QUANTISED}
+    return {
+        variant: {name: each.best_range(symmetric=VARIANTS[variant].symmetric) for name, each in seen.items()}
+        for variant in QUANTISED
+    }
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def convert(model: onnx.ModelProto, variant: str, calibration: Calibration | Non
         return by_winograd(model)
     if calibration is None:
         raise UserError(f"variant {variant}: needs a calibration (`crnn calibrate_model` makes one)")
-    return quantise(model, calibration.ranges[variant], unsigned=facts.unsigned, whole=calibration.whole)
+    return quantise(model, calibration.ranges[variant], calibration.whole)
 
 
 def _to_half(model: onnx.ModelProto, whole: Set[str]) -> onnx.ModelProto:

@@ -1,11 +1,13 @@
-"""Convolutions between QuantizeLinear and DequantizeLinear, with scales that every runtime reads: zero points are 0.
+"""Convolutions between QuantizeLinear and DequantizeLinear.
 
 Weights have a scale per output channel, activations one per tensor. Only what a convolution reads is quantised, and
 where it reads it: behind a MaxPool, not before. (The CPU plugin of OpenVINO 2026.4.1 computes some convolutions
-wrongly behind a MaxPool of unsigned bytes.) LSTMs, matrix products and the output stay as they are.
+wrongly behind a MaxPool of unsigned bytes.) LSTMs, matrix products, depthwise convolutions and the output stay as they
+are.
 """
 
 from collections.abc import Collection
+from typing import Any
 
 import numpy as np
 import onnx
@@ -13,35 +15,40 @@ import onnx_graphsurgeon as gs
 
 from crnn.model.pattern import exported, values
 
-Ranges = dict[str, float]
-SIGNED, UNSIGNED = 127, 255  # the largest codes; without -128 the range is symmetric
-NEVER_NEGATIVE = ("Relu",)
-KEEPS_SIGNS = ("MaxPool", "Squeeze", "Transpose")
+Ranges = dict[str, list[float]]  # tensor → what its smallest and its largest code stand for
+SIGNED, UNSIGNED = 127, 255  # the largest codes; without -128 a range around 0 is symmetric
 
 
 def convolutions(model: onnx.ModelProto) -> list[onnx.NodeProto]:
-    """The convolutions that can be quantised, those with constant weights, in the order of the graph."""
-    constants = {entry.name for entry in model.graph.initializer}
-    return [node for node in model.graph.node if node.op_type == "Conv" and node.input[1] in constants]
+    """The convolutions that can be quantised, in the order of the graph: those with constant weights.
+
+    Depthwise ones are not among them. They multiply little, so 8 bits spare nothing, and their channels, which nothing
+    mixes, would share one range: each of them loses what the others need.
+    """
+    weights = {entry.name: entry.dims for entry in model.graph.initializer}
+    found = [node for node in model.graph.node if node.op_type == "Conv" and node.input[1] in weights]
+    return [node for node in found if weights[node.input[1]][1] > 1 or _groups(node) == 1]
 
 
-def never_negative(model: onnx.ModelProto) -> set[str]:
-    """The tensors that come out of a ReLU, also through operators that keep signs."""
-    found: set[str] = set()
-    for node in model.graph.node:  # in order: what a node reads is known before it
-        if node.op_type in NEVER_NEGATIVE or (node.op_type in KEEPS_SIGNS and node.input[0] in found):
-            found.update(node.output)
-    return found
+def _groups(node: onnx.NodeProto) -> int:
+    return next((entry.i for entry in node.attribute if entry.name == "group"), 1)
 
 
-def quantise(model: onnx.ModelProto, ranges: Ranges, *, unsigned: bool, whole: Collection[str] = ()) -> onnx.ModelProto:
+def codes(low: float, high: float) -> tuple[float, int, type[np.integer[Any]]]:
+    """Scale, zero point and type of the codes of a range: signed around 0, unsigned where it is not symmetric."""
+    if low == -high:
+        return high / SIGNED, 0, np.int8
+    scale = (high - low) / UNSIGNED
+    return scale, round(-low / scale), np.uint8
+
+
+def quantise(model: onnx.ModelProto, ranges: Ranges, whole: Collection[str] = ()) -> onnx.ModelProto:
     """A copy of `model` whose convolutions, but for those named in `whole`, compute in 8 bits.
 
-    `ranges`: what each of them reads → the magnitude that its largest code stands for. `unsigned`: codes of tensors
-    that are never negative go from 0 to 255 instead of -127 to 127.
+    `ranges`: of what each of them reads.
     """
     chosen = {node.name for node in convolutions(model)} - set(whole)
-    graph, writer = gs.import_onnx(model), _Writer(ranges, never_negative(model) if unsigned else set())
+    graph, writer = gs.import_onnx(model), _Writer(ranges)
     for node in graph.nodes:
         writer.add(node, node.op == "Conv" and node.name in chosen)
     graph.nodes = writer.nodes
@@ -51,9 +58,9 @@ def quantise(model: onnx.ModelProto, ranges: Ranges, *, unsigned: bool, whole: C
 class _Writer:
     """Lists the nodes of a graph, quantising on the way; a tensor that several convolutions read, once."""
 
-    def __init__(self, ranges: Ranges, unsigned: set[str]) -> None:
+    def __init__(self, ranges: Ranges) -> None:
         self.nodes: list[gs.Node] = []
-        self._ranges, self._unsigned = ranges, unsigned
+        self._ranges = ranges
         self._done: dict[str, gs.Tensor] = {}
 
     def add(self, node: gs.Node, quantised: bool) -> None:
@@ -71,10 +78,10 @@ class _Writer:
         return made
 
     def _activation(self, tensor: gs.Tensor, name: str) -> gs.Variable:
-        codes, largest = (np.uint8, UNSIGNED) if name in self._unsigned else (np.int8, SIGNED)
+        scale, zero, kind = codes(*self._ranges[name])
         scaling = [
-            gs.Constant(f"{name}/scale", np.array(self._ranges[name] / largest, np.float32)),
-            gs.Constant(f"{name}/zero", np.array(0, codes)),
+            gs.Constant(f"{name}/scale", np.array(scale, np.float32)),
+            gs.Constant(f"{name}/zero", np.array(zero, kind)),
         ]
         quantised = self._node("QuantizeLinear", [tensor, *scaling], f"{name}/quantised")
         return self._node("DequantizeLinear", [quantised, *scaling], f"{name}/dequantised")
@@ -83,9 +90,9 @@ class _Writer:
         weight = values(tensor).astype(np.float32)
         largest = np.abs(weight).reshape(len(weight), -1).max(axis=1)
         scale = np.where(largest > 0, largest / SIGNED, 1).astype(np.float32)
-        codes = np.rint(weight / scale.reshape(-1, *[1] * (weight.ndim - 1)))
+        rounded = np.rint(weight / scale.reshape(-1, *[1] * (weight.ndim - 1)))
         inputs = [
-            gs.Constant(f"{name}/quantised", np.clip(codes, -SIGNED, SIGNED).astype(np.int8)),
+            gs.Constant(f"{name}/quantised", np.clip(rounded, -SIGNED, SIGNED).astype(np.int8)),
             gs.Constant(f"{name}/scale", scale),
             gs.Constant(f"{name}/zero", np.zeros(len(scale), np.int8)),
         ]
