@@ -21,6 +21,7 @@ from crnn.model.precision.quantise import SIGNED, UNSIGNED, Ranges, codes
 Array = npt.NDArray[np.float32]
 BINS = 4096
 CLIPS = np.linspace(0.2, 1, 81)  # shares of the largest magnitude that are tried
+FAR = 4  # times a budget: one convolution at a time would take many readings
 
 
 @dataclass(frozen=True)
@@ -113,9 +114,10 @@ class Budget:
     accuracy_drop: float
     flipped: float
 
-    def holds(self, original: Reading, candidate: Reading) -> bool:
-        lost = (original.correct - candidate.correct) / original.words
-        return lost <= self.accuracy_drop and candidate.flipped / original.words <= self.flipped
+    def holds(self, original: Reading, candidate: Reading, times: int = 1) -> bool:
+        """Whether a candidate loses no more than this, or than so many times this."""
+        lost, flipped = (original.correct - candidate.correct) / original.words, candidate.flipped / original.words
+        return lost <= times * self.accuracy_drop and flipped <= times * self.flipped
 
 
 Read = Callable[[list[str]], Reading]
@@ -132,19 +134,37 @@ def choose_whole(
 
     `layers`: convolution → multiplications per word. `read`: with these whole. `blame`: convolution → words that it
     turns, with these whole; asked only where that is too much. The one that turns the most words for its
-    multiplications is next, and the cheapest where none is to blame.
+    multiplications is next, and the cheapest where none is to blame. Far over the budget there are twice as many at
+    every step, and at most half of those left. Raises UserError where none can be quantised.
     """
-    whole: list[str] = []
+    whole, count = list[str](), 1
     reading = read(whole)
     steps: list[dict[str, Any]] = [{"whole": whole, **asdict(reading)}]
-    while not budget.holds(original, reading) and len(whole) < len(layers):
+    while not budget.holds(original, reading):
         turned = blame(whole)
-        left = [name for name in layers if name not in whole]
-        whole = [*whole, max(left, key=lambda name: (turned.get(name, 0) / layers[name], -layers[name]))]
+        left = sorted(
+            (name for name in layers if name not in whole),
+            key=lambda name: (turned.get(name, 0) / layers[name], -layers[name]),
+            reverse=True,
+        )
+        if len(left) <= count:
+            raise UserError(_refusal(original, steps[0]))
+        whole = [*whole, *left[:count]]
         reading = read(whole)
         steps[-1]["turned"] = dict(turned)
         steps.append({"whole": whole, **asdict(reading)})
+        far = not budget.holds(original, reading, times=FAR)
+        count = max(1, min(2 * count, (len(left) - count) // 2)) if far else 1
     return whole, {"original": asdict(original), "steps": steps}
+
+
+def _refusal(original: Reading, first: dict[str, Any]) -> str:
+    flipped, lost = first["flipped"] / original.words, (original.correct - first["correct"]) / original.words
+    return (
+        "no convolution can compute in 8 bits within calibration.flipped and calibration.accuracy_drop: all of them "
+        f"turn {flipped:.1%} of the {original.words} calibration words and lose {max(lost, 0):.1%}. Allow that, or "
+        "take another precision"
+    )
 
 
 def divergence(original: Array, candidate: Array) -> float:
