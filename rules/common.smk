@@ -28,9 +28,10 @@ from engine.code_digest import Modules
 from engine.config import ConfigError, check_encoding, check_meaning, check_schema, drop_nulls, picked, with_plain_paths
 from engine.evaluations import with_evaluations
 from engine.file_digest import Digests
-from engine.layout import CALIBRATION, GOLDEN, TUNING, Layout, Run, canonical
+from engine.layout import CALIBRATION, GOLDEN, TUNING, Layout, canonical
 from engine.makers import Makers
 from engine.resources import DEVICES, needs, occupies
+from engine.rows import Run
 from engine.store import Store
 from engine.yaml_faults import yaml_faults
 from stage import stage_files
@@ -70,7 +71,6 @@ def one_of(names):
 
 run_of = lambda w: Run(w.dataset, w.model, w.deployment)
 runtime_env = lambda w: str(ROOT / f"envs/{reader_of(w).runtime.name}.yaml")
-of_model = lambda key: lambda w: config["models"][w.model][key]
 
 
 def reader_of(wildcards):

@@ -6,6 +6,7 @@
 
 MODEL = f"{RESULTS}/models/{{model}}"
 CONTRACT = f"{MODEL}/contract.json"
+of_model = lambda key: lambda w: config["models"][w.model][key]
 IMPORT = {
     "held": held(lambda w: [layout.model_source(w.model), *layout.charset_files(w.model)]),
     "charset": option("charset", lambda w: canonical(config["models"][w.model]["charset"])),

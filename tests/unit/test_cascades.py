@@ -8,7 +8,8 @@ from configs import ROOT, Config, checked
 from crnn.runtimes.registry import known_runtimes
 from engine.cascades import CascadeLayout
 from engine.config import ConfigError
-from engine.layout import Layout, Run
+from engine.layout import Layout
+from engine.rows import Run
 from examples import CHARACTERS
 
 WIDE = {"rule": "aspect", "stretch": 1.6}

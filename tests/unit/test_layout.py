@@ -6,7 +6,8 @@ import pytest
 
 from configs import ROOT, Config, checked, nested
 from crnn.runtimes.registry import known_runtimes
-from engine.layout import Layout, Run, canonical
+from engine.layout import Layout, canonical
+from engine.rows import Run
 
 MODEL = "results/models/crnn"
 ORT = Run("sample", "crnn", "ort")

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.config import Config, ConfigError, models_of, picked
-from engine.layout import CASCADE, Deployment, Layout, Run, canonical
+from engine.layout import Layout, canonical
+from engine.rows import CASCADE, Deployment, Run
 
 OF_CASCADES = ("keep", "accuracy_drop", "accuracy")  # keys that only a cascade has
 OF_MEMBERS = ("runtime", "widths", "models", "calls", "surgery")  # keys that its members have instead
