@@ -5,7 +5,8 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
 
-from crnn.report.drawing.charts import figures, frontier_of
+from crnn.report.drawing.charts import SHAPES, accuracy_against_cost, figures, frontier_of
+from crnn.report.drawing.palette import SERIES
 from crnn.report.inputs import Run, run_names
 from report_results import Results, picture
 
@@ -116,3 +117,12 @@ def test_runs_are_told_apart_by_model_only_where_there_are_several(tmp_path: Pat
     assert run_names(runs)[0] == "torch"
     other = replace(runs[1], row={**runs[1].row, "model": "large"})
     assert run_names([runs[0], other])[0] == "small / torch"
+
+
+def test_a_point_has_a_shape_and_a_colour_that_no_other_has() -> None:
+    names = [f"run{number}" for number in range(len(SHAPES) * len(SERIES))]
+    looks = {(SHAPES[place % len(SHAPES)], SERIES[place % len(SERIES)]) for place in range(len(names))}
+    assert len(looks) == len(names)
+    drawn = accuracy_against_cost([{"run": name, "cost": 1, "accuracy": 80, "low": 79, "high": 81} for name in names])
+    scale = drawn.to_dict()["layer"][2]["encoding"]["shape"]["scale"]
+    assert (scale["domain"], scale["range"]) == (names, list(SHAPES))

@@ -23,6 +23,8 @@ ROW, TALL_ROW, PLOT = 30, 44, 220  # pixels: one bar, one bar with a number abov
 LONG_NAME = 25  # characters from which names in a legend stand one to a line
 MOST_INTERVALS = 3  # curves whose intervals can still be told apart
 CURVE_POINTS = 200  # of a cumulative distribution
+# One fewer than there are colours, so that shape and colour together tell 56 runs apart.
+SHAPES = ("circle", "square", "triangle-up", "cross", "diamond", "triangle-right", "triangle-down")
 NETWORK_STEPS = ("transfer_in", "execute", "transfer_out")
 STEP_NAMES = {"transfer_in": "transfer in", "transfer_out": "transfer out", "ctc": "CTC decoding"}
 
@@ -193,7 +195,7 @@ def accuracy_against_cost(rows: Sequence[Object]) -> alt.LayerChart | alt.FacetC
     frontier = best.mark_line(color=light("rule"), strokeWidth=1.5, strokeDash=[4, 3]).encode(x=x, y=y)
     base = alt.Chart(pl.DataFrame(rows)).encode(x=x, color=colour_of("run", names))
     interval = base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(y=alt.Y("low", type="quantitative"), y2="high")
-    shape = alt.Shape("run", type="nominal", scale=alt.Scale(domain=names))
+    shape = alt.Shape("run", type="nominal", scale=alt.Scale(domain=names, range=SHAPES))
     point = base.mark_point(filled=True, size=110, opacity=0.9).encode(y=y, shape=shape)
     return alt.layer(frontier, interval, point)
 
