@@ -111,9 +111,17 @@ def test_the_original_stays_as_it_is(fixed: onnx.ModelProto, calibration: Calibr
 
 
 def codes(model: onnx.ModelProto) -> dict[str, tuple[np.dtype[np.generic], int]]:
-    """Quantised activation → type and zero point of its codes."""
+    """Quantised activation → type and zero point of its codes.
+
+    Checks on the way that it is dequantised by the same one, and that those of weights are 0.
+    """
     constants = {entry.name: numpy_helper.to_array(entry) for entry in model.graph.initializer}
-    zeros = {node.input[0]: constants[node.input[2]] for node in model.graph.node if node.op_type == "QuantizeLinear"}
+    quantising = [node for node in model.graph.node if node.op_type == "QuantizeLinear"]
+    reading = [node for node in model.graph.node if node.op_type == "DequantizeLinear"]
+    assert all(not constants[node.input[2]].any() for node in reading if node.input[0] in constants)
+    back = {node.input[0]: node.input[2] for node in reading if node.input[0] not in constants}
+    assert back == {node.output[0]: node.input[2] for node in quantising}
+    zeros = {node.input[0]: constants[node.input[2]] for node in quantising}
     return {name: (zero.dtype, int(zero)) for name, zero in zeros.items()}
 
 

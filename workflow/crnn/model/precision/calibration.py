@@ -28,7 +28,8 @@ FAR = 4  # times a budget: one convolution at a time would take many readings
 class Calibration:
     """What quantising needs to know of a model: how large its activations get, and which convolutions stay whole.
 
-    `ranges`: variant → tensor → what its codes stand for. `multiplications`: of each node that multiplies, an image.
+    `ranges`: variant → tensor → what its codes stand for. `multiplications`: of each node that multiplies, for an
+    image.
     """
 
     ranges: dict[str, Ranges]
@@ -70,12 +71,12 @@ class Values:
             return [-1.0, 1.0]
         reaches = (float(clip) * self.largest for clip in CLIPS)
         ranges = [[-to, to] if symmetric else [max(self.low, -to), min(self.high, to)] for to in reaches]
-        return min(ranges, key=self._error)
-
-    def _error(self, ends: list[float]) -> float:
-        scale, zero, kind = codes(*ends)
-        smallest, largest = (0, UNSIGNED) if kind is np.uint8 else (-SIGNED, SIGNED)
         centres = (np.arange(2 * BINS, dtype=np.float64) + 0.5 - BINS) * (self._reach / BINS)
+        return min(ranges, key=lambda ends: self._error(centres, *ends))
+
+    def _error(self, centres: npt.NDArray[np.float64], low: float, high: float) -> float:
+        scale, zero, kind = codes(low, high)
+        smallest, largest = (0, UNSIGNED) if kind is np.uint8 else (-SIGNED, SIGNED)
         coded = (np.clip(np.rint(centres / scale) + zero, smallest, largest) - zero) * scale
         return float((self.counts * (centres - coded) ** 2).sum())
 
@@ -106,6 +107,10 @@ class Reading:
     flipped: int
     divergence: float
 
+    def losses(self, original: "Reading") -> tuple[float, float]:
+        """Shares of the words: how many fewer are right than with the original, and how many read otherwise."""
+        return (original.correct - self.correct) / original.words, self.flipped / original.words
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -116,7 +121,7 @@ class Budget:
 
     def holds(self, original: Reading, candidate: Reading, times: int = 1) -> bool:
         """Whether a candidate loses no more than this, or than so many times this."""
-        lost, flipped = (original.correct - candidate.correct) / original.words, candidate.flipped / original.words
+        lost, flipped = candidate.losses(original)
         return lost <= times * self.accuracy_drop and flipped <= times * self.flipped
 
 
@@ -138,7 +143,7 @@ def choose_whole(
     every step, and at most half of those left. Raises UserError where none can be quantised.
     """
     whole, count = list[str](), 1
-    reading = read(whole)
+    reading = first = read(whole)
     steps: list[dict[str, Any]] = [{"whole": whole, **asdict(reading)}]
     while not budget.holds(original, reading):
         turned = blame(whole)
@@ -148,7 +153,7 @@ def choose_whole(
             reverse=True,
         )
         if len(left) <= count:
-            raise UserError(_refusal(original, steps[0]))
+            raise UserError(_refusal(original, first))
         whole = [*whole, *left[:count]]
         reading = read(whole)
         steps[-1]["turned"] = dict(turned)
@@ -158,8 +163,8 @@ def choose_whole(
     return whole, {"original": asdict(original), "steps": steps}
 
 
-def _refusal(original: Reading, first: dict[str, Any]) -> str:
-    flipped, lost = first["flipped"] / original.words, (original.correct - first["correct"]) / original.words
+def _refusal(original: Reading, first: Reading) -> str:
+    lost, flipped = first.losses(original)
     return (
         "no convolution can compute in 8 bits within calibration.flipped and calibration.accuracy_drop: all of them "
         f"turn {flipped:.1%} of the {original.words} calibration words and lose {max(lost, 0):.1%}. Allow that, or "
